@@ -1,0 +1,134 @@
+"""Every error that Persona raises, as one tree.
+
+::
+
+    PersonaError                      exit 1
+    ├── IncompleteError               exit 1    some objects failed, the others are done
+    ├── StorageFullError              exit 1    no space left, quota used up
+    ├── UsageError                    exit 2
+    │   ├── NameRefusedError          exit 2    also ValueError
+    │   └── InputError                exit 2    also ValueError
+    ├── ConfigError                   exit 3
+    ├── CredentialsError              exit 4
+    │   └── AccessDeniedError         exit 4    also PermissionError
+    ├── NotFoundError                 exit 5    also FileNotFoundError
+    │   └── BucketNotFoundError       exit 5
+    ├── ConflictError                 exit 6
+    │   └── AlreadyExistsError        exit 6    also FileExistsError
+    ├── UnreachableError              exit 7    also ConnectionError; temporary
+    │   └── ThrottledError            exit 7    temporary
+    └── VerificationError             exit 8
+
+An error says what happened and to what (``str(error)``), and what to do next (``error.hint``). It knows the exit
+code of the command line and whether trying again may help. No library's exception leaves the module that met it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PersonaError(Exception):
+    """The base of all errors of this project.
+
+    Args:
+        message: what happened, and to what.
+        hint: what the reader can do about it; a whole sentence.
+    """
+
+    exit_code: ClassVar[int] = 1
+    temporary: ClassVar[bool] = False
+    """Whether the same call may succeed a moment later."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class IncompleteError(PersonaError):
+    """The work is done in part: some objects failed or could not be carried."""
+
+
+class StorageFullError(PersonaError):
+    """There is no space left where the object should go."""
+
+
+class UsageError(PersonaError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class NameRefusedError(UsageError, ValueError):
+    """A name is outside what a storage path may be."""
+
+
+class InputError(UsageError, ValueError):
+    """Input cannot be used: a missing or broken file, an empty data set, an unknown format."""
+
+
+class ConfigError(PersonaError):
+    """The configuration is wrong, or not enough for what was asked."""
+
+    exit_code = 3
+
+
+class CredentialsError(PersonaError):
+    """Credentials are missing, wrong or expired."""
+
+    exit_code = 4
+
+
+class AccessDeniedError(CredentialsError, PermissionError):
+    """The credentials are good, but do not allow this."""
+
+
+class NotFoundError(PersonaError, FileNotFoundError):
+    """There is no such object."""
+
+    exit_code = 5
+
+
+class BucketNotFoundError(NotFoundError):
+    """There is no such bucket, container or root folder."""
+
+
+class ConflictError(PersonaError):
+    """Someone else wrote in between: the precondition of a write no longer holds."""
+
+    exit_code = 6
+
+
+class AlreadyExistsError(ConflictError, FileExistsError):
+    """The object was to be created, and is there already."""
+
+
+class UnreachableError(PersonaError, ConnectionError):
+    """The provider cannot be reached, or does not answer as it should."""
+
+    exit_code = 7
+    temporary = True
+
+
+class ThrottledError(UnreachableError):
+    """The provider asks for fewer requests.
+
+    Args:
+        message: what happened.
+        hint: what to do.
+        retry_after: the pause that the provider asked for, in seconds.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class VerificationError(PersonaError):
+    """Data is not what it should be."""
+
+    exit_code = 8

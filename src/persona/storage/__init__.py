@@ -1,0 +1,1 @@
+"""Storage: one interface, four backends, and the one function that opens them."""

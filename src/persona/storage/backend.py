@@ -1,0 +1,253 @@
+"""The storage interface: what every backend and every layer around one is.
+
+The docstrings here are the contract. ``tests/contract`` holds every backend to it.
+
+- A write is atomic and durable when it returns, and a read that starts afterwards sees it. A write that fails or is
+  interrupted leaves nothing visible.
+- A prefix is a folder, by whole segments: ``list("team")`` is the object ``team`` and all below ``team/``, never
+  ``team-old/``. Listings come in key order, by UTF-8 bytes.
+- Paths are storage paths (see `persona.storage.paths`); any other name raises `NameRefusedError`.
+- Every error is a `persona.errors.PersonaError`. A missing bucket is `BucketNotFoundError` from every call.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from persona.errors import PersonaError
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A digest of an object's content.
+
+    Args:
+        algorithm: ``md5``, ``sha256`` or ``crc32c``.
+        value: lower-case hexadecimal.
+    """
+
+    algorithm: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageObject:
+    """One object, as its provider describes it.
+
+    Args:
+        path: the storage path.
+        size: bytes.
+        last_modified: in UTC. On the result of a write it is the writer's clock, since S3 does not say.
+        version: an opaque token for compare-and-swap; it differs after every write.
+        digest: a digest of the content that the provider vouches for, or None where it gives none.
+        content_type: the media type, or None where it was not asked for (listings do not carry it everywhere).
+        metadata: the user's metadata, or None where it was not asked for.
+    """
+
+    path: str
+    size: int
+    last_modified: datetime
+    version: str
+    digest: Digest | None = None
+    content_type: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedName:
+    """A foreign object whose name is no storage path.
+
+    Args:
+        key: the name as the provider has it.
+        reason: why it cannot be carried.
+    """
+
+    key: str
+    reason: str
+
+
+class Listing(list[StorageObject]):
+    """Objects in key order, and beside them the foreign names that could not be carried.
+
+    Args:
+        objects: the objects.
+        refused: what stands in the place under a name that is no storage path.
+    """
+
+    def __init__(self, objects: Iterable[StorageObject] = (), refused: Iterable[RefusedName] = ()) -> None:
+        super().__init__(objects)
+        self.refused: list[RefusedName] = list(refused)
+
+
+@dataclass(frozen=True, slots=True)
+class IfAbsent:
+    """Write only if there is no such object; otherwise `AlreadyExistsError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class IfVersion:
+    """Write only if the object is still at this version; otherwise `ConflictError`."""
+
+    version: str
+
+
+Condition = IfAbsent | IfVersion
+"""What must hold for a write to happen. A backend whose endpoint ignores it says so in a warning, once."""
+
+
+class Download(ABC):
+    """An object being read: iterate over it for its bytes, and close it if you stop early."""
+
+    object: StorageObject
+    """The object as it was when the read began; every chunk is of this version."""
+
+    @abstractmethod
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the content in chunks of at most a few MiB.
+
+        Raises:
+            UnreachableError: the content broke off; a short body is never taken for a whole one.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the connection or file. Closing twice is fine."""
+
+
+class StorageBackend(ABC):
+    """One place that holds objects: a bucket or container with a prefix, or a folder."""
+
+    @abstractmethod
+    def url(self, path: str = "") -> str:
+        """Return the full location of a path, for people to read: ``s3://bucket/prefix/path``. Never a secret."""
+
+    @abstractmethod
+    async def read(self, path: str) -> bytes:
+        """Return an object's content.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    @abstractmethod
+    async def open(
+        self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
+    ) -> Download:
+        """Start to read an object as a stream.
+
+        Args:
+            path: the object.
+            start: the first byte wanted. At or past the end there is nothing to read, which is no error.
+            length: how many bytes at most; None for all that follow.
+            version: read only if the object is still at this version.
+
+        Raises:
+            NotFoundError: there is no such object.
+            ConflictError: the object is at another version.
+        """
+
+    @abstractmethod
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object whole, replacing what is there unless a condition forbids it.
+
+        Args:
+            path: where to.
+            data: the content.
+            condition: what must hold for the write to happen.
+            content_type: the media type; None derives it from the path's ending.
+            metadata: the user's metadata: any names and values that are text.
+
+        Returns:
+            The object as written.
+
+        Raises:
+            AlreadyExistsError: `IfAbsent`, and it is there.
+            ConflictError: `IfVersion`, and it is at another version or gone.
+            InputError: the metadata is larger than the provider takes.
+        """
+
+    @abstractmethod
+    async def write_stream(
+        self,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object from a stream, in parts above ``chunk_size``, as `write` otherwise.
+
+        If the stream raises, or the task is cancelled, the upload is aborted and nothing is visible.
+
+        Args:
+            path: where to.
+            chunks: the content, in pieces of any size.
+            size: the number of bytes to come, if known: parts are then sized to fit the provider's limits. A stream
+                of another length raises `VerificationError`, and nothing is written.
+            condition: as for `write`.
+            content_type: as for `write`.
+            metadata: as for `write`.
+        """
+
+    @abstractmethod
+    async def stat(self, path: str) -> StorageObject:
+        """Describe an object, with its content type and metadata.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    @abstractmethod
+    async def exists(self, path: str) -> bool:
+        """Say whether the object is there. Only absence is False: a refusal or an outage raises."""
+
+    @abstractmethod
+    def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
+        """List objects page by page, in key order; memory does not grow with their number.
+
+        Args:
+            prefix: the folder, by whole segments; "" for everything.
+            after: a storage path; only what comes after it is listed.
+        """
+
+    @abstractmethod
+    async def list(self, prefix: str = "") -> Listing:
+        """List all objects at once, as `scan` would."""
+
+    @abstractmethod
+    async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
+        """Copy an object within this backend, on the provider's side where it can, with content type and metadata.
+
+        Raises:
+            NotFoundError: there is no such source.
+            AlreadyExistsError, ConflictError: as for `write`.
+        """
+
+    @abstractmethod
+    async def delete(self, path: str) -> None:
+        """Delete an object. That it is not there is no error."""
+
+    @abstractmethod
+    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+        """Delete objects in bulk, one by one where the server refuses that.
+
+        Returns:
+            What could not be deleted, with its error; empty if all went well.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections and threads. Closing twice is fine."""
