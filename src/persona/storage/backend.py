@@ -249,5 +249,13 @@ class StorageBackend(ABC):
         """
 
     @abstractmethod
+    async def conditions_kept(self) -> bool:
+        """Say whether the endpoint itself keeps conditions on writes, by trying it on a probe object if need be.
+
+        Where it does not, the backend checks before it writes instead: that finds most conflicts, but of two writers
+        in the same moment both may win. It logs a warning the first time.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
         """Let go of connections and threads. Closing twice is fine."""

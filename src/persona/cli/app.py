@@ -1,0 +1,162 @@
+"""The root of the command line: lazy groups, the global options, and errors turned into exit codes.
+
+Click rather than Typer, and no import of a command before it is called: start-up is most of what a user waits for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from persona import __version__
+from persona.cli.session import Session
+from persona.errors import PersonaError
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    done in part, or an object failed
+  2    wrong usage, a refused name, or input that cannot be used
+  3    configuration
+  4    credentials or permission
+  5    not found
+  6    conflict: someone else wrote
+  7    the provider is unreachable
+  8    data failed verification
+  130  paused or interrupted
+"""
+
+
+def _global_options() -> list[click.Parameter]:
+    """Return the options that every command understands; each stores what it got in the session."""
+
+    def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value not in (None, False):
+            setattr(ctx.ensure_object(Session), str(param.name), value)
+
+    def option(*names: str, **kwargs: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=store, **kwargs)
+
+    return [
+        option("--json", is_flag=True, help="Print one JSON document on stdout."),
+        option("--verbose", "-v", is_flag=True, help="Say more on stderr."),
+        option("--quiet", "-q", is_flag=True, help="Say only errors on stderr."),
+        option("--workspace", "workspace_name", metavar="NAME", help="Use this workspace."),
+        option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Use this file."),
+    ]
+
+
+class PersonaCommand(click.Command):
+    """A command that understands the global options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *_global_options()]
+
+
+class PersonaGroup(click.Group):
+    """A group that understands the global options and imports a command when it is called.
+
+    Args:
+        lazy: for each command, ``module:attribute`` where it is and its line in the help.
+    """
+
+    command_class = PersonaCommand
+    group_class = type
+
+    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *_global_options()]
+        self.lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they were declared."""
+        return [*self.lazy, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = self.lazy[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their one-line helps, without an import of any."""
+        rows = [(name, line) for name, (_, line) in self.lazy.items()]
+        rows += [(name, command.get_short_help_str(90)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(
+    cls=PersonaGroup,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    lazy={
+        "generate": ("persona.cli.personas:generate", "Make personas from interviews and surveys."),
+        "list": ("persona.cli.personas:list_", "List the personas of a library."),
+        "show": ("persona.cli.personas:show", "Show one persona with its evidence."),
+        "export": ("persona.cli.personas:export", "Export personas as YAML, JSON, Markdown or CSV."),
+        "storage": ("persona.cli.storage:storage", "Look at the storage, configure it, test it."),
+        "workspace": ("persona.cli.workspace:workspace", "Keep several storages apart by name."),
+    },
+)
+@click.version_option(__version__, prog_name="persona", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Turn interviews and surveys into user personas, and share the library on local disk, S3, GCS or Azure."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command line and return its exit code; every error ends here."""
+    session = Session()
+    _show_warnings(session)
+    try:
+        result = cli.main(args=list(argv), prog_name="persona", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except PersonaError as error:
+        return _fail(session, error.message, error.hint, error.exit_code)
+    except click.UsageError as error:
+        usage = f"See “{error.ctx.command_path} --help”." if error.ctx else "See “persona --help”."
+        return _fail(session, error.format_message(), usage, 2)
+    except click.ClickException as error:
+        return _fail(session, error.format_message(), "", 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(session, "Interrupted.", "", 130)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _fail(session: Session, message: str, hint: str, code: int) -> int:
+    """Say what went wrong, on stderr and with ``--json`` on stdout, and return the exit code."""
+    if session.json:
+        session.emit({"error": {"message": message, "hint": hint, "exit_code": code}})
+    print(f"Error: {message}", file=sys.stderr)
+    if hint:
+        print(f"  → {hint}", file=sys.stderr)
+    return code
+
+
+def _show_warnings(session: Session) -> None:
+    """Send the library's warnings, and with ``--verbose`` its notes, to stderr."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.WARNING and not session.quiet:
+                print(f"Warning: {record.getMessage()}", file=sys.stderr)
+            elif session.verbose:
+                print(record.getMessage(), file=sys.stderr)
+
+    logger = logging.getLogger("persona")
+    logger.handlers = [Handler()]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -1,0 +1,48 @@
+"""How results look on a terminal: heading, double rule, aligned fields, sizes and times in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+RULE = "═" * 65
+
+
+def heading(title: str) -> str:
+    """Return a title over a double rule and an empty line."""
+    return f"{title}\n{RULE}\n"
+
+
+def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> str:
+    """Return ``name: value`` lines."""
+    return "\n".join(f"{indent}{name}: {value}" for name, value in rows)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows in aligned columns; the last column is not padded."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=False)), line[-1]])
+        for line in lines
+    )
+
+
+def human_size(count: int) -> str:
+    """Return bytes in powers of ten, as the configuration reads them: ``45.3 MB``."""
+    size = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def human_time(moment: datetime | None) -> str:
+    """Return a time to the minute in UTC: ``2025-01-20 14:32 UTC``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if moment else "–"
+
+
+def json_time(moment: datetime | None) -> str | None:
+    """Return a time for JSON: ISO 8601 in UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None

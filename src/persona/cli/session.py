@@ -1,0 +1,62 @@
+"""What one run of the command line shares: the global options, the configuration, and the way to the storage."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from persona.storage.backend import StorageBackend
+    from persona.workspace import Workspace
+
+T = TypeVar("T")
+
+
+@dataclass
+class Session:
+    """The global options as given, before or after the command, and what follows from them."""
+
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    workspace_name: str | None = None
+    config_file: Path | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+    """Configuration keys that flags of the command set, such as ``storage.backend``."""
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The workspace in effect, with its configuration loaded and checked."""
+        from persona.workspace import resolve
+
+        return resolve(self.workspace_name, config_file=self.config_file, overrides=self.overrides)
+
+    def with_storage(self, work: Callable[[StorageBackend], Awaitable[T]]) -> T:
+        """Open the workspace's storage, do the work in an event loop, and close the storage whatever happens."""
+        import asyncio
+
+        from persona.storage.stack import open_storage
+
+        async def run() -> T:
+            storage = open_storage(self.workspace.settings.storage)
+            try:
+                return await work(storage)
+            finally:
+                await storage.close()
+
+        return asyncio.run(run())
+
+    def emit(self, document: Any) -> None:
+        """Write the one JSON document of a command to stdout."""
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+        sys.stdout.write("\n")
+
+    def note(self, text: str) -> None:
+        """Tell a person something beside the result, on stderr, unless ``--quiet``."""
+        if not self.quiet:
+            print(text, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Configuration: the schema of persona.yaml, and where each value comes from."""

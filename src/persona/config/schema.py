@@ -1,0 +1,169 @@
+"""The schema of persona.yaml: every key, its type, its default and what it is for.
+
+The reference in ``docs/configuration.md`` is generated from here, and `persona.config.load` reads by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from persona.config import values
+from persona.config.secret import Secret
+from persona.config.values import Parser
+
+BACKENDS = ("local", "s3", "gcs", "azure")
+
+
+def key(parse: Parser, doc: str, default: Any = None, *, allowed: str = "", example: str = "") -> Any:
+    """Declare one configuration key.
+
+    Args:
+        parse: reads the value, or raises ValueError with what is allowed.
+        doc: one sentence for the reference.
+        default: the value if nothing sets it, already parsed.
+        allowed: the kind of value, for the reference.
+        example: how the default is written in YAML, where `str` of it would not do.
+    """
+    return field(default=default, metadata={"parse": parse, "doc": doc, "allowed": allowed, "written": example})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Settings:
+    """Amazon S3, or a service that speaks its protocol."""
+
+    bucket: str | None = key(values.text, "The bucket. It must exist.", allowed="text")
+    prefix: str = key(values.prefix, "Everything is kept below this key prefix.", "", allowed="folder")
+    region: str | None = key(values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text")
+    endpoint_url: str | None = key(values.url, "The address of an S3-compatible service.", allowed="URL")
+    signature_version: str = key(
+        values.choice("s3v4"), "How requests are signed: s3v4 is the only way that is left.", "s3v4", allowed="s3v4"
+    )
+    addressing_style: str = key(
+        values.choice("auto", "path", "virtual"),
+        "Where the bucket stands in the address; auto is path with an endpoint_url and virtual on AWS.",
+        "auto",
+        allowed="auto, path, virtual",
+    )
+    profile: str | None = key(values.text, "A profile of ~/.aws, with persona[aws].", allowed="text")
+    access_key_id: str | None = key(values.text, "The access key; better in AWS_ACCESS_KEY_ID.", allowed="text")
+    secret_access_key: Secret | None = key(
+        values.secret, "The secret key; better in AWS_SECRET_ACCESS_KEY.", allowed="secret"
+    )
+    session_token: Secret | None = key(values.secret, "The token of temporary credentials.", allowed="secret")
+    anonymous: bool = key(values.boolean, "Send requests unsigned, to public buckets.", False, allowed="boolean")
+    allow_insecure: bool = key(
+        values.boolean, "Allow plain http to another machine than this one.", False, allowed="boolean"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GCSSettings:
+    """Google Cloud Storage."""
+
+    bucket: str | None = key(values.text, "The bucket. It must exist.", allowed="text")
+    prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
+    project: str | None = key(values.text, "The project that requests are billed to.", allowed="text")
+    credentials_file: Path | None = key(
+        values.folder, "A service account's JSON file; null uses application default credentials.", allowed="path"
+    )
+    endpoint_url: str | None = key(
+        values.url, "Another address of the JSON API; else STORAGE_EMULATOR_HOST.", allowed="URL"
+    )
+    anonymous: bool = key(values.boolean, "Send requests without credentials.", False, allowed="boolean")
+    allow_insecure: bool = key(
+        values.boolean, "Allow plain http to another machine than this one.", False, allowed="boolean"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureSettings:
+    """Azure Blob Storage."""
+
+    container: str | None = key(values.text, "The container. It must exist.", allowed="text")
+    prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
+    account: str | None = key(values.text, "The storage account.", allowed="text")
+    connection_string: Secret | None = key(
+        values.secret, "Account, key and endpoint in one; null uses the other ways.", allowed="secret"
+    )
+    account_key: Secret | None = key(values.secret, "The account's key.", allowed="secret")
+    sas_token: Secret | None = key(values.secret, "A shared access signature.", allowed="secret")
+    endpoint_url: str | None = key(
+        values.url, "Another address of the blob service, with the account in it if it needs one.", allowed="URL"
+    )
+    anonymous: bool = key(values.boolean, "Send requests without credentials.", False, allowed="boolean")
+    allow_insecure: bool = key(
+        values.boolean, "Allow plain http to another machine than this one.", False, allowed="boolean"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSettings:
+    """A folder on this machine."""
+
+    path: Path | None = key(
+        values.folder, "The folder that holds the objects.", allowed="path", example="~/.persona/data"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """The local cache in front of a cloud backend."""
+
+    enabled: bool = key(values.boolean, "Whether to cache.", False, allowed="boolean")
+    path: Path | None = key(values.folder, "The cache's folder.", allowed="path", example="~/.persona/cache")
+    max_size: int = key(values.size, "The most that the cache holds.", 1_000_000_000, allowed="size", example="1GB")
+    ttl: float = key(values.duration, "How long a read needs no network.", 3600.0, allowed="duration", example="1h")
+    strategy: str = key(
+        values.choice("lru", "lfu", "fifo"), "What leaves first when it is full.", "lru", allowed="lru, lfu, fifo"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceSettings:
+    """Tuning of transfers and retries, for all backends."""
+
+    concurrent_uploads: int = key(
+        values.integer(1, 256), "How many parts or objects move at once.", 4, allowed="1 to 256"
+    )
+    chunk_size: int = key(
+        values.size,
+        "Objects above this go in parts of this size; raised to what the provider demands (S3: 5 MiB).",
+        5_000_000,
+        allowed="size",
+        example="5MB",
+    )
+    retry_attempts: int = key(
+        values.integer(0, 20), "How often a request is tried again after a passing failure.", 3, allowed="0 to 20"
+    )
+    retry_delay: float = key(
+        values.duration,
+        "The first pause before trying again; it doubles each time, with jitter.",
+        1.0,
+        allowed="duration",
+        example="1s",
+    )
+    timeout: float = key(
+        values.duration, "How long one request may take to be answered.", 30.0, allowed="duration", example="30s"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettings:
+    """The storage of one workspace."""
+
+    backend: str = key(values.choice(*BACKENDS), "Where objects are kept.", "local", allowed=", ".join(BACKENDS))
+    s3: S3Settings = field(default_factory=S3Settings)
+    gcs: GCSSettings = field(default_factory=GCSSettings)
+    azure: AzureSettings = field(default_factory=AzureSettings)
+    local: LocalSettings = field(default_factory=LocalSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    performance: PerformanceSettings = field(default_factory=PerformanceSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that persona.yaml can set."""
+
+    storage: StorageSettings = field(default_factory=StorageSettings)

@@ -1,0 +1,1 @@
+"""The backends: each speaks to one provider, and knows no other."""
