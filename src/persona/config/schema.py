@@ -38,7 +38,10 @@ class S3Settings:
     region: str | None = key(values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text")
     endpoint_url: str | None = key(values.url, "The address of an S3-compatible service.", allowed="URL")
     signature_version: str = key(
-        values.choice("s3v4"), "How requests are signed: s3v4 is the only way that is left.", "s3v4", allowed="s3v4"
+        values.choice("s3v4"),
+        "How requests are signed: s3v4 is the only way that is left.",
+        "s3v4",
+        allowed="s3v4",
     )
     addressing_style: str = key(
         values.choice("auto", "path", "virtual"),
@@ -66,7 +69,9 @@ class GCSSettings:
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     project: str | None = key(values.text, "The project that requests are billed to.", allowed="text")
     credentials_file: Path | None = key(
-        values.folder, "A service account's JSON file; null uses application default credentials.", allowed="path"
+        values.folder,
+        "A service account's JSON file; null uses application default credentials.",
+        allowed="path",
     )
     endpoint_url: str | None = key(
         values.url, "Another address of the JSON API; else STORAGE_EMULATOR_HOST.", allowed="URL"
@@ -90,7 +95,9 @@ class AzureSettings:
     account_key: Secret | None = key(values.secret, "The account's key.", allowed="secret")
     sas_token: Secret | None = key(values.secret, "A shared access signature.", allowed="secret")
     endpoint_url: str | None = key(
-        values.url, "Another address of the blob service, with the account in it if it needs one.", allowed="URL"
+        values.url,
+        "Another address of the blob service, with the account in it if it needs one.",
+        allowed="URL",
     )
     anonymous: bool = key(values.boolean, "Send requests without credentials.", False, allowed="boolean")
     allow_insecure: bool = key(
@@ -116,7 +123,10 @@ class CacheSettings:
     max_size: int = key(values.size, "The most that the cache holds.", 1_000_000_000, allowed="size", example="1GB")
     ttl: float = key(values.duration, "How long a read needs no network.", 3600.0, allowed="duration", example="1h")
     strategy: str = key(
-        values.choice("lru", "lfu", "fifo"), "What leaves first when it is full.", "lru", allowed="lru, lfu, fifo"
+        values.choice("lru", "lfu", "fifo"),
+        "What leaves first when it is full.",
+        "lru",
+        allowed="lru, lfu, fifo",
     )
 
 
@@ -135,7 +145,10 @@ class PerformanceSettings:
         example="5MB",
     )
     retry_attempts: int = key(
-        values.integer(0, 20), "How often a request is tried again after a passing failure.", 3, allowed="0 to 20"
+        values.integer(0, 20),
+        "How often a request is tried again after a passing failure.",
+        3,
+        allowed="0 to 20",
     )
     retry_delay: float = key(
         values.duration,
@@ -145,7 +158,11 @@ class PerformanceSettings:
         example="1s",
     )
     timeout: float = key(
-        values.duration, "How long one request may take to be answered.", 30.0, allowed="duration", example="30s"
+        values.duration,
+        "How long one request may take to be answered.",
+        30.0,
+        allowed="duration",
+        example="30s",
     )
 
 

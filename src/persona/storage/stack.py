@@ -20,4 +20,16 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
         if settings.local.path is None:
             raise ConfigError("storage.local.path is not set.", hint="persona storage config set local.path FOLDER")
         return LocalBackend(settings.local.path)
+    if settings.backend == "s3":
+        from persona.storage.backends.s3 import S3Backend
+
+        return S3Backend(settings.s3, settings.performance)
+    if settings.backend == "gcs":
+        from persona.storage.backends.gcs import GCSBackend
+
+        return GCSBackend(settings.gcs, settings.performance)
+    if settings.backend == "azure":
+        from persona.storage.backends.azure import AzureBlobBackend
+
+        return AzureBlobBackend(settings.azure, settings.performance)
     raise ConfigError(f"There is no backend “{settings.backend}”.")

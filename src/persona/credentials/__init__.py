@@ -1,0 +1,1 @@
+"""Where credentials come from: for each provider a documented order, and which way was taken."""

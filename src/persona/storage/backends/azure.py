@@ -1,0 +1,245 @@
+"""Azure Blob Storage."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree import ElementTree
+
+from obstore.store import AzureStore
+
+from persona.config.schema import AzureSettings, PerformanceSettings
+from persona.credentials import azure
+from persona.credentials.azure import AzureCredentials
+from persona.errors import ConfigError, CredentialsError, PersonaError, UnreachableError
+from persona.storage.backend import Condition, Digest
+from persona.storage.backends import sharedkey
+from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
+from persona.storage.backends.primitives import (
+    Attributes,
+    Entry,
+    Upload,
+    Written,
+    check_endpoint,
+    etag_condition,
+    policy_of,
+)
+from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of
+from persona.storage.metadata import AZURE_NAME, pack, unpack
+
+API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
+_META = "x-ms-meta-"
+_BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
+
+
+class AzureBlobBackend(ObstoreBackend):
+    """A container of Azure Blob Storage with a prefix.
+
+    Args:
+        settings: the container, the account and the credentials.
+        performance: tuning.
+
+    Raises:
+        ConfigError: the container or account is not set, or the endpoint cannot be used.
+        CredentialsError: there are no credentials.
+    """
+
+    setting = "azure.container"
+    max_parts = 50_000  # "Scalability and performance targets for Blob storage"
+    batch_size = 256  # Azure Storage REST API, "Blob Batch"
+    metadata_name = AZURE_NAME
+    metadata_limit = 8192  # "Setting and retrieving properties and metadata for Blob service resources"
+    stale_version = "0x8D0000000000000"
+
+    def __init__(self, settings: AzureSettings, performance: PerformanceSettings) -> None:
+        if not settings.container:
+            raise ConfigError(
+                "storage.azure.container is not set.", hint="persona storage config set azure.container NAME"
+            )
+        self.credentials = azure.find(settings)
+        endpoint = self.credentials.endpoint
+        plain = check_endpoint(endpoint, allow_insecure=settings.allow_insecure, section="azure")
+        super().__init__(
+            f"az://{settings.container}",
+            settings.prefix,
+            performance,
+            host=urlsplit(endpoint).netloc,
+            foreign=not endpoint.endswith(".blob.core.windows.net"),
+        )
+        self.container = settings.container
+        policy = policy_of(performance)
+        self._rest = RestClient(
+            endpoint,
+            sign=self._sign,
+            translate=self._translate,
+            policy=policy,
+            timeout=performance.timeout,
+            connections=performance.concurrent_uploads + 2,
+        )
+        self._store = AzureStore(
+            container_name=self.container,
+            account_name=self.credentials.account,
+            endpoint=endpoint,
+            client_options=client_options(performance, allow_http=plain),
+            retry_config=retry_config(policy),
+            **_obstore_credentials(self.credentials),
+        )
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+        await self._rest.close()
+
+    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
+        headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}
+        packed = pack(attributes.metadata, self.metadata_name, self.metadata_limit)
+        headers |= {f"{_META}{name}": text for name, text in packed.items()}
+        return _BlockUpload(self._rest, self._path(key), headers)
+
+    async def _head(self, key: str) -> Entry:
+        headers = (await self._rest.send("HEAD", self._path(key))).headers
+        stored = {
+            name.lower().removeprefix(_META): text for name, text in headers.items() if name.lower().startswith(_META)
+        }
+        return Entry(
+            key,
+            int(headers.get("content-length", 0)),
+            parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
+            headers.get("etag", "").strip('"'),
+            _md5(headers.get("content-md5")),
+            headers.get("content-type"),
+            unpack(stored),
+        )
+
+    async def _page(self, prefix: str, after: str | None, token: str | None) -> tuple[Sequence[Entry], str | None]:
+        query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}
+        if after is not None:
+            query["startFrom"] = after
+        if token:
+            query["marker"] = token
+        root = parse_xml((await self._rest.send("GET", f"/{self.container}", query=query)).body)
+        return [_entry(blob) for blob in root.iter("Blob")], text_of(root, "NextMarker") or None
+
+    async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
+        address = f"{self.credentials.endpoint}{self._path(source)}"
+        if self.credentials.sas is not None:
+            address += "?" + "&".join(f"{k}={quote(v, safe='')}" for k, v in azure.sas_pairs(self.credentials.sas))
+        reply = await self._rest.send(
+            "PUT", self._path(target), headers={"x-ms-copy-source": address, **etag_condition(condition)}
+        )
+        status = reply.headers.get("x-ms-copy-status", "success")
+        while status == "pending":
+            await asyncio.sleep(0.5)
+            status = (await self._rest.send("HEAD", self._path(target))).headers.get("x-ms-copy-status", "success")
+        if status != "success":
+            raise UnreachableError(f"{self._host} gave up the copy ({status}).", hint="Try again.")
+
+    async def _check_bucket(self) -> None:
+        query = {"restype": "container", "comp": "list", "maxresults": "1"}
+        await self._rest.send("GET", f"/{self.container}", query=query)
+
+    def _path(self, key: str) -> str:
+        return encode_path(f"/{self.container}/{key}")
+
+    def _sign(self, request: Request) -> None:
+        request.headers["x-ms-version"] = API_VERSION
+        found = self.credentials
+        if found.account_key is not None:
+            sharedkey.sign(request, found.account, found.account_key.reveal())
+        elif found.sas is not None:
+            request.query |= dict(azure.sas_pairs(found.sas))
+        elif found.token is not None:
+            request.headers["authorization"] = f"Bearer {found.token()}"
+
+    def _digest(self, etag: str) -> Digest | None:
+        """Return None: an ETag of Azure is opaque."""
+        return None
+
+    def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
+        """Return this project's error for a refusal (Azure Storage REST API, "Status and error codes")."""
+        found = re.search(rb"<Code>(\w+)</Code>", body)
+        code = headers.get("x-ms-error-code") or (found[1].decode() if found else "")
+        if code in ("ContainerNotFound", "ContainerBeingDeleted"):
+            return MissingError("There is no such container.")
+        if code in _BAD_KEYS or (code == "AuthorizationFailure" and b"failed to authenticate" in body):
+            return CredentialsError(
+                f"{self._host} does not accept the credentials from {self.credentials.source} ({code}).",
+                hint="“persona storage config test” shows where they come from; check also this machine's clock.",
+            )
+        return by_status(status, code, self._host, headers)
+
+
+class _BlockUpload:
+    """A blob put together of blocks (Azure Storage REST API, "Put Block" and "Put Block List")."""
+
+    def __init__(self, rest: RestClient, path: str, headers: Mapping[str, str]) -> None:
+        self._rest = rest
+        self._path = path
+        self._headers = headers
+        self._blocks: list[str] = []
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    async def part(self, number: int, data: bytes) -> None:
+        """Send a block. Azure computes no MD5 of such a blob, so that ours is stored with it."""
+        self._md5.update(data)
+        block = base64.b64encode(b"%06d" % number).decode("ascii")
+        self._blocks.append(block)
+        await self._rest.send("PUT", self._path, query={"comp": "block", "blockid": block}, body=data)
+
+    async def finish(self) -> Written:
+        """Commit the blocks."""
+        md5 = base64.b64encode(self._md5.digest()).decode("ascii")
+        blocks = "".join(f"<Latest>{block}</Latest>" for block in self._blocks)
+        reply = await self._rest.send(
+            "PUT",
+            self._path,
+            query={"comp": "blocklist"},
+            headers={**self._headers, "x-ms-blob-content-md5": md5, "content-type": "application/xml"},
+            body=f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode(),
+        )
+        return Written(reply.headers.get("etag", "").strip('"'), _md5(md5))
+
+    async def abort(self) -> None:
+        """Do nothing: uncommitted blocks cannot be deleted, are not seen, and expire within a week."""
+
+
+def _obstore_credentials(found: AzureCredentials) -> dict[str, Any]:
+    if found.account_key is not None:
+        return {"account_key": found.account_key.reveal()}
+    if found.sas is not None:
+        return {"sas_key": found.sas.reveal().removeprefix("?")}
+    if found.token is not None:
+        token = found.token
+        return {"credential_provider": lambda: {"token": token(), "expires_at": None}}
+    return {"skip_signature": True}
+
+
+def _entry(blob: ElementTree.Element) -> Entry:
+    name = blob.find("Name")
+    properties = blob.find("Properties")
+    if name is None or properties is None:
+        raise UnreachableError("The endpoint answers with something other than a list of blobs.", hint="Check it.")
+    return Entry(
+        _decoded(name),
+        int(text_of(properties, "Content-Length") or 0),
+        parsedate_to_datetime(text_of(properties, "Last-Modified")).astimezone(UTC),
+        text_of(properties, "Etag").strip('"'),
+        _md5(text_of(properties, "Content-MD5")),
+        text_of(properties, "Content-Type") or None,
+    )
+
+
+def _decoded(name: ElementTree.Element) -> str:
+    """Return a blob's name; one that XML cannot hold comes percent-encoded, and says so."""
+    return unquote(name.text or "") if name.get("Encoded") == "true" else name.text or ""
+
+
+def _md5(text: str | None) -> Digest | None:
+    return Digest("md5", base64.b64decode(text).hex()) if text else None

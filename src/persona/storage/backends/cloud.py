@@ -1,0 +1,408 @@
+"""What the three cloud backends have in common, over the few primitives in which their providers differ.
+
+Names, listings, streams cut into parts, and deletion in bulk are here once; conditions on endpoints that ignore them
+are in `conditions`. A provider's own file says how one request is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from persona.config.schema import PerformanceSettings
+from persona.errors import BucketNotFoundError, ConfigError, NameRefusedError, NotFoundError, PersonaError
+from persona.storage.backend import Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
+from persona.storage.backends.conditions import Conditions
+from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
+from persona.storage.backends.primitives import Attributes, Entry, Upload, Written
+from persona.storage.backends.streams import EmptyDownload, chain, counted, in_parts
+from persona.storage.content_types import content_type_of
+from persona.storage.paths import clean, clean_object, from_key, sort_key, to_key
+
+log = logging.getLogger(__name__)
+
+
+class CloudBackend(StorageBackend):
+    """A bucket or container with a prefix.
+
+    Args:
+        place: the location's start for people: ``s3://bucket``.
+        prefix: the configured key prefix.
+        performance: tuning.
+        host: the endpoint's host, for messages.
+        foreign: whether the endpoint is another than the provider's own, so that its guarantees are tried before they
+            are relied on.
+    """
+
+    setting: str
+    """The configuration key that names the bucket or container."""
+    min_part_bytes = 1
+    part_multiple = 1
+    max_parts = 10_000
+    parallel_parts = True
+    batch_size = 1000
+    conditional_copies = True
+    stale_version = "0" * 32
+    """A version that no object has."""
+
+    def __init__(self, place: str, prefix: str, performance: PerformanceSettings, *, host: str, foreign: bool) -> None:
+        self._place = place
+        self._prefix = _clean_prefix(prefix)
+        self._performance = performance
+        self._host = host
+        self._foreign = foreign
+        self._bucket_seen = False
+        self._parts_explained = False
+        self._conditions = Conditions(self, self._prefix, foreign=foreign)
+
+    # What a provider's file gives. Keys are whole; what is not found raises MissingError.
+
+    @abstractmethod
+    async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download: ...
+
+    @abstractmethod
+    async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written: ...
+
+    @abstractmethod
+    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
+
+    @abstractmethod
+    async def _head(self, key: str) -> Entry: ...
+
+    @abstractmethod
+    async def _page(self, prefix: str, after: str | None, token: str | None) -> tuple[Sequence[Entry], str | None]: ...
+
+    @abstractmethod
+    async def _copy(self, source: str, target: str, condition: Condition | None) -> None: ...
+
+    @abstractmethod
+    async def _delete(self, key: str) -> None: ...
+
+    @abstractmethod
+    async def _delete_batch(self, keys: Sequence[str]) -> None: ...
+
+    @abstractmethod
+    async def _check_bucket(self) -> None: ...
+
+    # The storage interface.
+
+    def url(self, path: str = "") -> str:
+        """Return the full location of a path."""
+        return f"{self._place}/{to_key(self._prefix, clean(path))}"
+
+    async def read(self, path: str) -> bytes:
+        """Return an object's content."""
+        download = await self.open(path)
+        try:
+            return b"".join([chunk async for chunk in download])
+        finally:
+            await download.close()
+
+    async def open(
+        self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
+    ) -> Download:
+        """Start to read an object as a stream."""
+        key = self._key(path)
+        if length == 0:
+            return await self._nothing(path, version)
+        try:
+            download = await self._get(key, start, length, version)
+        except RangeError:
+            return await self._nothing(path, version)
+        except MissingError:
+            raise await self._absent(path) from None
+        if version is not None and download.object.version != version:  # an endpoint may ignore If-Match
+            await download.close()
+            raise changed(path)
+        return download
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object whole."""
+        key = self._key(path)
+        attributes = Attributes(content_type or content_type_of(path), dict(metadata or {}))
+        await self._before_write()
+        try:
+            written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
+        except PersonaError as error:
+            raise await self._refused(error, path, condition) from error
+        return self._written(path, len(data), attributes, written)
+
+    async def write_stream(
+        self,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object from a stream, in parts above ``chunk_size``."""
+        key = self._key(path)
+        attributes = Attributes(content_type or content_type_of(path), dict(metadata or {}))
+        parts = in_parts(counted(chunks, path, size), self._part_bytes(size))
+        first = await anext(parts, b"")
+        second = await anext(parts, None)
+        if second is None:
+            kind = attributes.content_type
+            return await self.write(path, first, condition=condition, content_type=kind, metadata=metadata)
+        await self._before_write()
+        try:
+            written, total = await self._upload(key, attributes, condition, chain([first, second], parts))
+        except PersonaError as error:
+            raise await self._refused(error, path, condition) from error
+        return self._written(path, total, attributes, written)
+
+    async def stat(self, path: str) -> StorageObject:
+        """Describe an object, with its content type and metadata."""
+        try:
+            entry = await self._head(self._key(path))
+        except MissingError:
+            raise await self._absent(path) from None
+        self._bucket_seen = True
+        return _object(clean(path), entry)
+
+    async def exists(self, path: str) -> bool:
+        """Say whether the object is there."""
+        try:
+            await self._head(self._key(path))
+        except MissingError:
+            await self._require_bucket()
+            return False
+        return True
+
+    async def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
+        """List objects page by page, in key order."""
+        folder = clean(prefix)
+        last = None if after is None else clean(after)
+        if folder and (last is None or sort_key(last) < sort_key(folder)) and await self.exists(folder):
+            yield Listing([await self.stat(folder)])
+        base = to_key(self._prefix, folder)
+        start = None if last is None else to_key(self._prefix, last)
+        token: str | None = None
+        while True:
+            try:
+                entries, token = await self._page(f"{base}/" if base else "", start, token)
+            except MissingError:
+                raise self._no_bucket() from None
+            self._bucket_seen = True
+            page = self._listing(entries, start)
+            if page or page.refused:
+                yield page
+            if token is None:
+                return
+
+    async def list(self, prefix: str = "") -> Listing:
+        """List all objects at once."""
+        everything = Listing()
+        async for page in self.scan(prefix):
+            everything += page
+            everything.refused += page.refused
+        return everything
+
+    async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
+        """Copy an object on the provider's side; under a condition only where that is sure to be kept."""
+        keys = self._key(source), self._key(target)
+        if condition is not None and (self._foreign or not self.conditional_copies):
+            return await self._copy_through(source, target, condition)
+        await self._before_write()
+        try:
+            await self._copy(*keys, condition)
+        except MissingError:
+            raise await self._absent(source) from None
+        except PersonaError as error:
+            raise await self._refused(error, target, condition) from error
+        return await self.stat(target)
+
+    async def delete(self, path: str) -> None:
+        """Delete an object; that it is not there is no error."""
+        try:
+            await self._delete(self._key(path))
+        except MissingError:
+            await self._require_bucket()
+
+    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+        """Delete objects in bulk, one by one where the server refuses that."""
+        names = {self._key(path): path for path in paths}
+        keys = [*names]
+        failures: dict[str, PersonaError] = {}
+        for start in range(0, len(keys), self.batch_size):
+            batch = keys[start : start + self.batch_size]
+            try:
+                await self._delete_batch(batch)
+            except PersonaError as error:
+                await self._require_bucket()
+                log.info("Deleting in bulk was refused (%s); deleting one by one.", error)
+                failures |= await self._delete_singly([names[key] for key in batch])
+        return failures
+
+    async def conditions_kept(self) -> bool:
+        """Say whether the endpoint itself keeps conditions on writes."""
+        await self._before_write()
+        return await self._conditions.on_puts()
+
+    # The parts of it.
+
+    def _key(self, path: str) -> str:
+        return to_key(self._prefix, clean_object(path))
+
+    def _written(self, path: str, size: int, attributes: Attributes, written: Written) -> StorageObject:
+        self._bucket_seen = True
+        now = datetime.now(UTC)
+        kind, metadata = attributes.content_type, attributes.metadata
+        return StorageObject(clean(path), size, now, written.version, written.digest, kind, metadata)
+
+    def _listing(self, entries: Sequence[Entry], start: str | None) -> Listing:
+        """Return a page under storage paths, without what does not come after the start."""
+        after = None if start is None else sort_key(start)
+        listing = Listing()
+        for entry in entries:
+            if after is not None and sort_key(entry.key) <= after:
+                continue
+            try:
+                listing.append(_object(from_key(self._prefix, entry.key), entry))
+            except NameRefusedError as error:
+                listing.refused.append(RefusedName(entry.key, str(error)))
+        return listing
+
+    async def _nothing(self, path: str, version: str | None) -> Download:
+        """Return a download of no bytes, of an object that is there."""
+        found = await self.stat(path)
+        if version is not None and found.version != version:
+            raise changed(path)
+        return EmptyDownload(found)
+
+    async def _absent(self, path: str) -> NotFoundError:
+        """Return the error for a missing object, or raise that for a missing bucket."""
+        await self._require_bucket()
+        return NotFoundError(
+            f"There is no object {self.url(path)}.", hint="“persona storage list” shows what there is."
+        )
+
+    def _no_bucket(self) -> BucketNotFoundError:
+        kind = self.setting.rpartition(".")[2]
+        return BucketNotFoundError(
+            f"There is no {kind} “{self._place.partition('://')[2]}” at {self._host}.",
+            hint=f"Check storage.{self.setting}, or create the {kind} with your provider's tools.",
+        )
+
+    async def _require_bucket(self) -> None:
+        """Raise `BucketNotFoundError` if the bucket is not there; ask once."""
+        if not self._bucket_seen:
+            try:
+                await self._check_bucket()
+            except MissingError:
+                raise self._no_bucket() from None
+            self._bucket_seen = True
+
+    async def _before_write(self) -> None:
+        """Make sure of the bucket where an endpoint might create it unasked, as SeaweedFS does."""
+        if self._foreign:
+            await self._require_bucket()
+
+    async def _refused(self, error: PersonaError, path: str, condition: Condition | None) -> PersonaError:
+        """Return the error of a write in the words of its condition, or of its bucket."""
+        told = of_condition(error, path, condition)
+        if isinstance(error, MissingError):
+            await self._require_bucket()
+        return self._no_bucket() if isinstance(told, MissingError) else told
+
+    def _part_bytes(self, size: int | None) -> int:
+        """Return the size of a part: ``chunk_size``, raised to what the provider demands."""
+        wanted = self._performance.chunk_size
+        needed = max(wanted, self.min_part_bytes, -(-(size or 0) // self.max_parts))
+        needed += -needed % self.part_multiple
+        if needed > wanted and not self._parts_explained:
+            log.info("performance.chunk_size is %d; this provider demands parts of %d bytes.", wanted, needed)
+            self._parts_explained = True
+        return needed
+
+    async def _upload(
+        self, key: str, attributes: Attributes, condition: Condition | None, parts: AsyncIterator[bytes]
+    ) -> tuple[Written, int]:
+        """Upload parts as one object, ``concurrent_uploads`` at once; abort if anything fails."""
+        upload = await self._begin(key, attributes, await self._conditions.kept_by_uploads(key, condition))
+        slots = asyncio.Semaphore(self._performance.concurrent_uploads if self.parallel_parts else 1)
+        total = number = 0
+
+        async def send(number: int, data: bytes) -> None:
+            try:
+                await upload.part(number, data)
+            finally:
+                slots.release()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                async for data in parts:
+                    await slots.acquire()
+                    group.create_task(send(number, data))
+                    total += len(data)
+                    number += 1
+            await self._conditions.kept_by_uploads(key, condition)
+            return await upload.finish(), total
+        except BaseException as error:
+            await _abort(upload)
+            if isinstance(error, BaseExceptionGroup):
+                raise error.exceptions[0] from None
+            raise
+
+    async def _copy_through(self, source: str, target: str, condition: Condition) -> StorageObject:
+        """Copy through this machine."""
+        found = await self.stat(source)
+        download = await self.open(source, version=found.version)
+        try:
+            return await self.write_stream(
+                target,
+                download,
+                size=found.size,
+                condition=condition,
+                content_type=found.content_type,
+                metadata=found.metadata,
+            )
+        finally:
+            await download.close()
+
+    async def _delete_singly(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+        """Delete objects one by one, ``concurrent_uploads`` at once; return what failed."""
+        slots = asyncio.Semaphore(self._performance.concurrent_uploads)
+        failures: dict[str, PersonaError] = {}
+
+        async def one(path: str) -> None:
+            async with slots:
+                try:
+                    await self.delete(path)
+                except PersonaError as error:
+                    failures[path] = error
+
+        await asyncio.gather(*map(one, paths))
+        return failures
+
+
+def _clean_prefix(prefix: str) -> str:
+    try:
+        return clean(prefix)
+    except NameRefusedError as error:
+        raise ConfigError(f"The prefix cannot be used: {error}", hint=error.hint) from error
+
+
+def _object(path: str, entry: Entry) -> StorageObject:
+    return StorageObject(path, *entry[1:])
+
+
+async def _abort(upload: Upload) -> None:
+    """Abort an upload, also in a cancelled task; the reason for it is what the caller hears of."""
+    try:
+        await asyncio.shield(upload.abort())
+    except PersonaError as error:
+        log.warning("An upload could not be aborted (%s); its parts may be charged for until they expire.", error)

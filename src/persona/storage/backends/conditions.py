@@ -1,0 +1,141 @@
+"""Conditions on writes, on endpoints that may ignore them without a word.
+
+A provider's own endpoint keeps them, by its documentation. Another endpoint is tried once, on a probe object that is
+removed, and for uploads in parts apart: services that speak the protocol often keep the one and not the other. Where a
+condition would be ignored it is checked before the write instead, and the loss of the guarantee is said in a warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from persona.errors import ConflictError
+from persona.storage.backend import Condition, IfAbsent, IfVersion
+from persona.storage.backends.faults import MissingError, changed, taken
+from persona.storage.backends.primitives import Attributes, Entry, Upload, Written
+from persona.storage.paths import to_key
+
+log = logging.getLogger(__name__)
+_ATTRIBUTES = Attributes("application/octet-stream", {})
+
+
+class Endpoint(Protocol):
+    """The primitives of a cloud backend that conditions are tried on."""
+
+    stale_version: str
+    _place: str
+
+    async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written: ...
+
+    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
+
+    async def _head(self, key: str) -> Entry: ...
+
+    async def _delete(self, key: str) -> None: ...
+
+
+class Conditions:
+    """Whether an endpoint keeps conditions, and what is done instead.
+
+    Args:
+        endpoint: the backend's primitives.
+        prefix: the configured prefix, below which the probe object is written.
+        foreign: whether the endpoint is another than the provider's own.
+    """
+
+    def __init__(self, endpoint: Endpoint, prefix: str, *, foreign: bool) -> None:
+        self._endpoint = endpoint
+        self._prefix = prefix
+        self._foreign = foreign
+        self._lock = asyncio.Lock()
+        self._puts: bool | None = None
+        self._uploads: bool | None = None
+
+    async def kept(self, key: str, condition: Condition | None) -> Condition | None:
+        """Return the condition if single puts keep it; else check it here and now, and return None.
+
+        Raises:
+            ConflictError: it does not hold.
+        """
+        if condition is None or await self.on_puts():
+            return condition
+        await self._check(key, condition)
+        return None
+
+    async def kept_by_uploads(self, key: str, condition: Condition | None) -> Condition | None:
+        """Do as `kept`, for uploads in parts."""
+        if condition is None or await self.on_uploads():
+            return condition
+        await self._check(key, condition)
+        return None
+
+    async def on_puts(self) -> bool:
+        """Say whether conditions on single puts are kept."""
+        async with self._lock:
+            if self._puts is None:
+                self._puts = not self._foreign or await self._try(self._put)
+                if not self._puts:
+                    self._warn("on writes")
+            return self._puts
+
+    async def on_uploads(self) -> bool:
+        """Say whether conditions on uploads in parts are kept."""
+        on_puts = await self.on_puts()
+        async with self._lock:
+            if self._uploads is None:
+                self._uploads = on_puts and (not self._foreign or await self._try(self._upload))
+                if on_puts and not self._uploads:
+                    self._warn("on uploads in parts")
+            return self._uploads
+
+    def _warn(self, where: str) -> None:
+        log.warning(
+            "%s ignores conditions %s. Persona checks before it writes instead, but of two writers in the same moment "
+            "one may overwrite the other.",
+            self._endpoint._place,
+            where,
+        )
+
+    async def _check(self, key: str, condition: Condition) -> None:
+        try:
+            found = await self._endpoint._head(key)
+        except MissingError:
+            if isinstance(condition, IfVersion):
+                raise changed(key) from None
+            return
+        if isinstance(condition, IfAbsent):
+            raise taken(key)
+        if found.version != condition.version:
+            raise changed(key)
+
+    async def _try(self, write: Callable[[str, Condition], Awaitable[object]]) -> bool:
+        """Write over a probe object under conditions that do not hold; only a refusal counts."""
+        key = to_key(self._prefix, f".persona-probe-{uuid.uuid4().hex}")
+        kept = True
+        await self._endpoint._put(key, b"probe", _ATTRIBUTES, None)
+        try:
+            for condition in (IfAbsent(), IfVersion(self._endpoint.stale_version)):
+                try:
+                    await write(key, condition)
+                except ConflictError:
+                    continue
+                kept = False
+        finally:
+            await self._endpoint._delete(key)
+        return kept
+
+    async def _put(self, key: str, condition: Condition) -> None:
+        await self._endpoint._put(key, b"probe", _ATTRIBUTES, condition)
+
+    async def _upload(self, key: str, condition: Condition) -> None:
+        upload = await self._endpoint._begin(key, _ATTRIBUTES, condition)
+        try:
+            await upload.part(0, b"probe")
+            await upload.finish()
+        except BaseException:
+            await upload.abort()
+            raise

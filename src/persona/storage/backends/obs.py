@@ -1,0 +1,210 @@
+"""Ordinary objects through obstore, for S3 and Azure: one request each, in Rust.
+
+obstore's own messages carry whole URLs, which on Azure may bear a signature, so they are never passed on.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import obstore
+from obstore.exceptions import BaseError
+
+from persona.config.schema import PerformanceSettings
+from persona.errors import PersonaError, UnreachableError
+from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, StorageObject
+from persona.storage.backends.cloud import CloudBackend
+from persona.storage.backends.faults import MissingError, RangeError
+from persona.storage.backends.primitives import Attributes, Written
+from persona.storage.backends.rest import CHUNK_BYTES
+from persona.storage.metadata import pack, unpack
+from persona.storage.paths import from_key
+from persona.storage.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, GetResult, PutMode
+    from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store
+
+_STATUS = re.compile(r"status code: (\d{3})[^:\n]*:? ?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
+_STANDARD = {
+    "Content-Type",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Cache-Control",
+    "Storage-Class",
+}
+
+
+def client_options(performance: PerformanceSettings, *, allow_http: bool) -> ClientConfig:
+    """Return obstore's HTTP options for our settings."""
+    return {
+        "allow_http": allow_http,
+        "connect_timeout": timedelta(seconds=min(5.0, performance.timeout)),
+        "timeout": timedelta(hours=24),  # of a whole body: a large one may take long, as long as more of it comes
+        "read_timeout": timedelta(seconds=performance.timeout),
+    }
+
+
+def retry_config(policy: RetryPolicy) -> RetryConfig:
+    """Return the one retry policy in obstore's terms; its pauses double and have jitter too."""
+    return {
+        "max_retries": policy.attempts,
+        "retry_timeout": timedelta(seconds=policy.max_time),
+        "backoff": {
+            "init_backoff": timedelta(seconds=policy.delay),
+            "max_backoff": timedelta(seconds=policy.max_delay),
+            "base": 2,
+        },
+    }
+
+
+class ObstoreBackend(CloudBackend):
+    """The primitives that obstore serves."""
+
+    metadata_name: re.Pattern[str]
+    metadata_limit: int
+    _store: S3Store | AzureStore
+
+    @abstractmethod
+    def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError: ...
+
+    @abstractmethod
+    def _digest(self, etag: str) -> Digest | None: ...
+
+    async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download:
+        options: GetOptions = {}
+        if start or length is not None:
+            options["range"] = {"offset": start} if length is None else (start, start + length)
+        if version is not None:
+            options["if_match"] = f'"{version}"'
+        try:
+            return self._download(key, await obstore.get_async(self._store, key, options=options))
+        except Exception as error:
+            if "non-partial" not in str(error):
+                raise self._error(error) from error
+        whole = await self._get(key, 0, None, version)  # the endpoint ignores ranges
+        return _Slice(whole, start, length)
+
+    async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written:
+        mode: PutMode = "overwrite"
+        if isinstance(condition, IfAbsent):
+            mode = "create"
+        elif isinstance(condition, IfVersion):
+            mode = {"e_tag": f'"{condition.version}"'}
+        metadata = pack(attributes.metadata, self.metadata_name, self.metadata_limit)
+        try:
+            result = await obstore.put_async(
+                self._store,
+                key,
+                data,
+                mode=mode,
+                attributes={"Content-Type": attributes.content_type, **metadata},
+                use_multipart=False,
+            )
+        except Exception as error:
+            raise self._error(error) from error
+        etag = (result["e_tag"] or "").strip('"')
+        return Written(etag, self._digest(etag))
+
+    async def _delete(self, key: str) -> None:
+        await self._delete_batch([key])
+
+    async def _delete_batch(self, keys: Sequence[str]) -> None:
+        try:
+            await obstore.delete_async(self._store, keys[0] if len(keys) == 1 else list(keys))
+        except Exception as error:
+            raise self._error(error) from error
+
+    def _download(self, key: str, result: GetResult) -> Download:
+        meta = result.meta
+        etag = (meta["e_tag"] or "").strip('"')
+        attributes = result.attributes
+        stored = {name: text for name, text in attributes.items() if name not in _STANDARD}
+        described = StorageObject(
+            from_key(self._prefix, key),
+            meta["size"],
+            meta["last_modified"],
+            etag,
+            self._digest(etag),
+            attributes.get("Content-Type"),
+            unpack(stored),
+        )
+        return _ObstoreDownload(result, described, self._error)
+
+    def _error(self, error: Exception) -> PersonaError:
+        """Return this project's error for one of obstore's."""
+        text = str(error)
+        if found := _STATUS.search(text):
+            return self._translate(int(found[1]), {}, found[2].encode())
+        if isinstance(error, FileNotFoundError):
+            return MissingError("There is no such object.")
+        if isinstance(error, BaseError | OSError):
+            kind = re.search(r"kind: (\w+)", text)
+            if kind and kind[1] == "Connect":
+                return UnreachableError(f"Nothing answers at {self._host}.", hint="Check the endpoint and the network.")
+            return UnreachableError(f"The connection to {self._host} broke off.", hint="Try again.")
+        if cause := _own(error):
+            return cause
+        return PersonaError(
+            f"{self._host} gave an answer that makes no sense.", hint="Check that the endpoint is right."
+        )
+
+
+class _ObstoreDownload(Download):
+    def __init__(self, result: GetResult, described: StorageObject, error: Any) -> None:
+        self.object = described
+        self._result: GetResult | None = result
+        self._error = error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._result is None:
+            return
+        try:
+            async for chunk in self._result.stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
+        except Exception as error:
+            if isinstance(error, PersonaError):
+                raise
+            raise self._error(error) from error
+
+    async def close(self) -> None:
+        self._result = None
+
+
+class _Slice(Download):
+    """A part of a download, for endpoints that send the whole."""
+
+    def __init__(self, whole: Download, start: int, length: int | None) -> None:
+        self.object = whole.object
+        self._whole = whole
+        self._start = start
+        self._end = whole.object.size if length is None else start + length
+        if start >= whole.object.size:
+            raise RangeError(f"{start} is past the end.")
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        position = 0
+        async for chunk in self._whole:
+            if piece := chunk[max(0, self._start - position) : max(0, self._end - position)]:
+                yield piece
+            position += len(chunk)
+            if position >= self._end:
+                return
+
+    async def close(self) -> None:
+        await self._whole.close()
+
+
+def _own(error: BaseException) -> PersonaError | None:
+    """Return this project's error if one is among the causes: that of a credential provider, say."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PersonaError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None

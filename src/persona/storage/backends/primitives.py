@@ -1,0 +1,91 @@
+"""What passes between a cloud backend and its provider's file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from persona.config.schema import PerformanceSettings
+from persona.errors import ConfigError
+from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion
+from persona.storage.retry import RetryPolicy
+
+MIB = 1 << 20
+
+
+class Entry(NamedTuple):
+    """An object as a listing or a request for its properties gives it, under the provider's key."""
+
+    key: str
+    size: int
+    last_modified: datetime
+    version: str
+    digest: Digest | None = None
+    content_type: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+class Written(NamedTuple):
+    """What a provider says of an object that it has just taken."""
+
+    version: str
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What goes with the bytes of an object.
+
+    Args:
+        content_type: the media type.
+        metadata: the user's metadata, not yet packed for the provider.
+    """
+
+    content_type: str
+    metadata: Mapping[str, str]
+
+
+class Upload(Protocol):
+    """An upload in parts that has begun."""
+
+    async def part(self, number: int, data: bytes) -> None:
+        """Send a part. Calls come in order, numbers from 0 on; where the backend allows it they overlap."""
+
+    async def finish(self) -> Written:
+        """Make the object of the parts visible, all at once, if the condition of the upload holds."""
+
+    async def abort(self) -> None:
+        """Give up; what was sent is not charged for any longer."""
+
+
+def policy_of(performance: PerformanceSettings) -> RetryPolicy:
+    """Return the retry policy that the settings ask for."""
+    return RetryPolicy(attempts=performance.retry_attempts, delay=performance.retry_delay)
+
+
+def check_endpoint(endpoint: str, *, allow_insecure: bool, section: str) -> bool:
+    """Say whether an endpoint is plain http, which is allowed to this machine, and elsewhere only if asked for.
+
+    Raises:
+        ConfigError: it is plain http to another machine.
+    """
+    parts = urlsplit(endpoint)
+    local = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
+    if parts.scheme == "http" and not local and not allow_insecure:
+        raise ConfigError(
+            f"{endpoint} is plain http: credentials and data would cross the network unprotected.",
+            hint=f"Use https, or set storage.{section}.allow_insecure to true if you trust the network.",
+        )
+    return parts.scheme == "http"
+
+
+def etag_condition(condition: Condition | None) -> dict[str, str]:
+    """Return a condition as the headers of RFC 9110, section 13, that S3 and Azure go by."""
+    if isinstance(condition, IfAbsent):
+        return {"if-none-match": "*"}
+    if isinstance(condition, IfVersion):
+        return {"if-match": f'"{condition.version}"'}
+    return {}

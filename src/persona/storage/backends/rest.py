@@ -1,0 +1,261 @@
+"""Signed requests to a provider's REST API: what listings, properties, multipart uploads and all of GCS go through.
+
+obstore moves the bytes of ordinary objects on S3 and Azure. It cannot do these: one foreign name such as ``a//b``
+makes its whole listing fail, its listings leave out the digests of Azure, and its multipart uploads take no
+precondition. Blocking calls of urllib3 run in threads of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+from xml.etree import ElementTree
+
+import urllib3
+
+from persona.errors import PersonaError, UnreachableError
+from persona.storage.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
+
+T = TypeVar("T")
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Request:
+    """A request about to be signed; signers add headers, or parameters to the query.
+
+    Args:
+        method: the HTTP method.
+        path: the path of the URL, percent-encoded.
+        query: parameters, in any order, not encoded.
+        headers: headers, with lower-case names.
+        body: the content.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Signer = Callable[[Request], None]
+Translator = Callable[[int, Mapping[str, str], bytes], PersonaError]
+
+
+def encode_path(path: str) -> str:
+    """Return a path percent-encoded as providers sign it: all but unreserved characters and ``/``."""
+    return quote(path, safe="/-_.~")
+
+
+def parse_xml(body: bytes) -> ElementTree.Element:
+    """Parse an answer in XML, without its namespace: some services give one and others do not.
+
+    Raises:
+        UnreachableError: it is no XML, so that whatever answers is not the provider.
+    """
+    root = xml_or_none(body)
+    if root is None:
+        raise UnreachableError("The endpoint answers with something other than XML.", hint="Check the endpoint.")
+    return root
+
+
+def xml_or_none(body: bytes) -> ElementTree.Element | None:
+    """Do as `parse_xml`, but return None if it is no XML."""
+    try:
+        return ElementTree.fromstring(re.sub(rb'\sxmlns="[^"]*"', b"", body, count=1))  # noqa: S314  (expat bounds it)
+    except ElementTree.ParseError:
+        return None
+
+
+def text_of(element: ElementTree.Element, name: str) -> str:
+    """Return the text of a child, or ""."""
+    return element.findtext(name) or ""
+
+
+class RestClient:
+    """One connection pool to one endpoint.
+
+    Args:
+        endpoint: the base address; its path is put before that of each request.
+        sign: adds credentials to a request; called in a thread, since it may have to fetch a token.
+        translate: makes this project's error of a refused answer.
+        policy: when to try again.
+        timeout: how long to wait for an answer, or for more of one, in seconds.
+        connections: how many requests run at once.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        sign: Signer,
+        translate: Translator,
+        policy: RetryPolicy,
+        timeout: float,
+        connections: int,
+    ) -> None:
+        parts = urlsplit(endpoint)
+        self.endpoint = endpoint
+        self.host = parts.netloc
+        self._base = parts.path.rstrip("/")
+        self._sign = sign
+        self.translate = translate
+        self._policy = policy
+        self._timeout = urllib3.Timeout(connect=min(5.0, timeout), read=timeout)
+        self._http = urllib3.connection_from_url(
+            f"{parts.scheme}://{parts.netloc}", maxsize=connections, block=False, retries=False
+        )
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="persona-http")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        allow: Iterable[int] = (),
+    ) -> Reply:
+        """Send a request, again after passing failures, and return its answer.
+
+        Args:
+            method: the HTTP method.
+            path: the path below the endpoint's, percent-encoded.
+            query: parameters, not encoded.
+            headers: headers, with lower-case names.
+            body: the content.
+            allow: statuses beside 2xx that are an answer and no error.
+
+        Raises:
+            PersonaError: what `translate` makes of a refusal, or `UnreachableError`.
+        """
+
+        def once() -> Reply:
+            request = Request(method, self._base + path, dict(query or {}), dict(headers or {}), body)
+            response = self._exchange(request, preload=True)
+            if 200 <= response.status < 300 or response.status in allow:
+                return Reply(response.status, response.headers, response.data)
+            raise self.translate(response.status, response.headers, response.data)
+
+        return await self._policy.run(lambda: self._in_thread(once))
+
+    async def open(
+        self, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Body:
+        """Send a GET and return its answer with the body still to be read; parameters as for `send`."""
+
+        def once() -> Body:
+            request = Request("GET", self._base + path, dict(query or {}), dict(headers or {}))
+            response = self._exchange(request, preload=False)
+            if 200 <= response.status < 300:
+                return Body(response, self._in_thread)
+            raise self.translate(response.status, response.headers, response.read(1 << 16))
+
+        return await self._policy.run(lambda: self._in_thread(once))
+
+    async def close(self) -> None:
+        """Close the connections and end the threads."""
+        self._http.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _exchange(self, request: Request, *, preload: bool) -> BaseHTTPResponse:
+        """Sign and send a request once, in this thread."""
+        self._sign(request)
+        target = (
+            f"{request.path}?{urlencode(request.query, quote_via=quote, safe='-_.~')}"
+            if request.query
+            else request.path
+        )
+        try:
+            return self._http.urlopen(
+                request.method,
+                target,
+                body=request.body,
+                headers=request.headers,
+                timeout=self._timeout,
+                preload_content=preload,
+                decode_content=False,
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.host, error) from error
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+class Body:
+    """The body of an answer, read in chunks.
+
+    Args:
+        response: the answer.
+        in_thread: runs a blocking call.
+    """
+
+    def __init__(
+        self,
+        response: BaseHTTPResponse,
+        in_thread: Callable[[Callable[[], bytes]], AsyncIterator[bytes] | object],
+    ) -> None:
+        self.headers = response.headers
+        self._response = response
+        self._in_thread = in_thread
+
+    async def chunks(self, host: str) -> AsyncIterator[bytes]:
+        """Yield the body; raise `UnreachableError` if it breaks off."""
+        read = functools.partial(self._response.read, CHUNK_BYTES)
+        while True:
+            try:
+                chunk = await self._in_thread(read)  # type: ignore[misc]
+            except urllib3.exceptions.HTTPError as error:
+                raise unreachable(host, error) from error
+            if not chunk:
+                return
+            yield chunk
+
+    def close(self) -> None:
+        """Let go of the connection; one with content left on it is not used again."""
+        self._response.close()
+        self._response.release_conn()
+
+
+def unreachable(host: str, error: BaseException) -> UnreachableError:
+    """Return the error for a provider that does not answer; never with the URL, which may bear a signature."""
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return UnreachableError(
+            f"The name {host} is not known.", hint="Check the endpoint, the region and the network."
+        )
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return UnreachableError(
+            f"{host} has no certificate that this machine trusts.",
+            hint="Check the address; for a private authority set SSL_CERT_FILE.",
+        )
+    if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(
+        error, urllib3.exceptions.NewConnectionError
+    ):
+        return UnreachableError(
+            f"{host} did not answer in time.", hint="Check the network, or raise performance.timeout."
+        )
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return UnreachableError(f"Nothing answers at {host}.", hint="Check the endpoint and the network.")
+    return UnreachableError(f"The connection to {host} broke off.", hint="Try again.")

@@ -1,0 +1,331 @@
+"""Amazon S3 and services that speak its protocol."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote_plus, urlsplit
+
+from obstore.store import S3Store
+
+from persona.config.schema import PerformanceSettings, S3Settings
+from persona.credentials import aws
+from persona.errors import (
+    ConfigError,
+    CredentialsError,
+    PersonaError,
+)
+from persona.storage.backend import Condition, Digest
+from persona.storage.backends import sigv4
+from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
+from persona.storage.backends.primitives import (
+    MIB,
+    Attributes,
+    Entry,
+    Upload,
+    Written,
+    check_endpoint,
+    etag_condition,
+    policy_of,
+)
+from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of, xml_or_none
+from persona.storage.metadata import S3_NAME, pack, unpack
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_META = "x-amz-meta-"
+_BAD_KEYS = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+}
+
+
+class S3Backend(ObstoreBackend):
+    """A bucket of S3 with a prefix.
+
+    Args:
+        settings: the bucket, the endpoint and the credentials.
+        performance: tuning.
+
+    Raises:
+        ConfigError: the bucket is not set, or the endpoint cannot be used.
+        CredentialsError: there are no credentials.
+    """
+
+    setting = "s3.bucket"
+    min_part_bytes = 5 * MIB  # Amazon S3 User Guide, "Multipart upload limits"
+    metadata_name = S3_NAME
+    metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
+    conditional_copies = False  # real S3 takes If-None-Match on copies; the services that speak its protocol do not
+    copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
+    copy_part_bytes = 512 * MIB
+
+    def __init__(self, settings: S3Settings, performance: PerformanceSettings) -> None:
+        if not settings.bucket:
+            raise ConfigError("storage.s3.bucket is not set.", hint="persona storage config set s3.bucket NAME")
+        credentials = aws.find(settings)
+        region = (
+            settings.region
+            or os.environ.get("AWS_REGION")
+            or os.environ.get("AWS_DEFAULT_REGION")
+            or (credentials.region if credentials else None)
+            or "us-east-1"
+        )
+        address = bucket_address(settings, region)
+        plain = check_endpoint(address, allow_insecure=settings.allow_insecure, section="s3")
+        super().__init__(
+            f"s3://{settings.bucket}",
+            settings.prefix,
+            performance,
+            host=urlsplit(address).netloc,
+            foreign=settings.endpoint_url is not None,
+        )
+        self.bucket = settings.bucket
+        self.region = region
+        self.credentials = credentials
+        policy = policy_of(performance)
+        self._rest = RestClient(
+            address,
+            sign=self._sign,
+            translate=self._translate,
+            policy=policy,
+            timeout=performance.timeout,
+            connections=performance.concurrent_uploads + 2,
+        )
+        config: dict[str, Any] = {"skip_signature": True}
+        if self.credentials is not None:
+            config = {"credential_provider": self._obstore_keys}
+        self._store = S3Store(
+            self.bucket,
+            endpoint=address,
+            virtual_hosted_style_request=True,  # the bucket stands in the address already, in either style
+            region=self.region,
+            client_options=client_options(performance, allow_http=plain),
+            retry_config=retry_config(policy),
+            **config,
+        )
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+        await self._rest.close()
+
+    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
+        headers = {"content-type": attributes.content_type}
+        headers |= {
+            f"{_META}{name}": text
+            for name, text in pack(attributes.metadata, self.metadata_name, self.metadata_limit).items()
+        }
+        reply = await self._rest.send("POST", _path(key), query={"uploads": ""}, headers=headers)
+        return _S3Upload(self._rest, _path(key), text_of(parse_xml(reply.body), "UploadId"), condition)
+
+    async def _head(self, key: str) -> Entry:
+        reply = await self._rest.send("HEAD", _path(key))
+        return self._entry(key, reply.headers)
+
+    def _entry(self, key: str, headers: Mapping[str, str]) -> Entry:
+        etag = headers.get("etag", "").strip('"')
+        stored = {
+            name.lower().removeprefix(_META): text for name, text in headers.items() if name.lower().startswith(_META)
+        }
+        return Entry(
+            key,
+            int(headers.get("content-length", 0)),
+            parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
+            etag,
+            self._digest(etag),
+            headers.get("content-type"),
+            unpack(stored),
+        )
+
+    async def _page(self, prefix: str, after: str | None, token: str | None) -> tuple[Sequence[Entry], str | None]:
+        query = {"list-type": "2", "max-keys": "1000", "encoding-type": "url", "prefix": prefix}
+        if token:
+            query["continuation-token"] = token
+        elif after is not None:
+            query["start-after"] = after
+        root = parse_xml((await self._rest.send("GET", "/", query=query)).body)
+        decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
+        entries = [
+            Entry(
+                decode(text_of(item, "Key")),
+                int(text_of(item, "Size")),
+                datetime.fromisoformat(text_of(item, "LastModified")),
+                etag := text_of(item, "ETag").strip('"'),
+                self._digest(etag),
+            )
+            for item in root.iter("Contents")
+        ]
+        more = text_of(root, "NextContinuationToken") if text_of(root, "IsTruncated") == "true" else ""
+        return entries, more or None
+
+    async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
+        entry = await self._head(source)
+        if entry.size > self.copy_limit:
+            return await self._copy_in_parts(entry, target)
+        reply = await self._rest.send("PUT", _path(target), headers={"x-amz-copy-source": self._source(source)})
+        _refuse_error(self._translate, reply.body)
+        return None
+
+    async def _copy_in_parts(self, entry: Entry, target: str) -> None:
+        attributes = Attributes(entry.content_type or "", entry.metadata or {})
+        upload = await self._begin(target, attributes, None)
+        assert isinstance(upload, _S3Upload)  # noqa: S101  (for the type checker)
+        try:
+            for number, start in enumerate(range(0, entry.size, self.copy_part_bytes)):
+                end = min(start + self.copy_part_bytes, entry.size) - 1
+                await upload.part_from(
+                    number,
+                    {
+                        "x-amz-copy-source": self._source(entry.key),
+                        "x-amz-copy-source-range": f"bytes={start}-{end}",
+                    },
+                )
+            await upload.finish()
+        except BaseException:
+            await upload.abort()
+            raise
+
+    async def _check_bucket(self) -> None:
+        await self._rest.send("GET", "/", query={"list-type": "2", "max-keys": "1", "prefix": f"{self._prefix}/"})
+
+    def _source(self, key: str) -> str:
+        return encode_path(f"/{self.bucket}/{key}")
+
+    def _sign(self, request: Request) -> None:
+        if self.credentials is not None:
+            sigv4.sign(request, self.credentials.current(), region=self.region, host=self._rest.host)
+
+    def _obstore_keys(self) -> Any:
+        assert self.credentials is not None  # noqa: S101  (for the type checker)
+        keys = self.credentials.current()
+        return {
+            "access_key_id": keys.access_key_id,
+            "secret_access_key": keys.secret_access_key.reveal(),
+            "token": keys.session_token.reveal() if keys.session_token else None,
+            "expires_at": keys.expires_at,
+        }
+
+    def _digest(self, etag: str) -> Digest | None:
+        """Return the MD5 that an ETag is, if it has the form of one: not after a multipart upload.
+
+        With SSE-KMS the form is the same and the value is not the MD5 (Amazon S3 API Reference, "Object"): an equal
+        digest proves equal content, an unequal one proves nothing there.
+        """
+        return Digest("md5", etag) if _MD5.fullmatch(etag) else None
+
+    def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
+        """Return this project's error for a refusal (Amazon S3 API Reference, "Error responses")."""
+        root = xml_or_none(body)
+        code = text_of(root, "Code") if root is not None else ""
+        region = headers.get("x-amz-bucket-region") or (text_of(root, "Region") if root is not None else "")
+        if region and region != self.region and (status == 301 or code == "AuthorizationHeaderMalformed"):
+            return ConfigError(
+                f"The bucket {self.bucket} is in {region}, not in {self.region}.",
+                hint=f"persona storage config set s3.region {region}",
+            )
+        if code == "NoSuchBucket":
+            return MissingError("There is no such bucket.")
+        if code in _BAD_KEYS:
+            source = self.credentials.source if self.credentials else "no credentials"
+            return CredentialsError(
+                f"{self._host} does not accept the credentials from {source} ({code}).",
+                hint="“persona storage config test” shows where they come from; set the right ones there.",
+            )
+        if code == "RequestTimeTooSkewed":
+            return CredentialsError(
+                f"{self._host} refuses the signature: the clocks differ too much.",
+                hint="Set this machine's clock.",
+            )
+        return by_status(status, code, self._host, headers)
+
+
+def bucket_address(settings: S3Settings, region: str) -> str:
+    """Return the address of a bucket, in the style that the settings ask for.
+
+    Names with dots go into the path, since no certificate for ``*.s3.region.amazonaws.com`` covers them (Amazon S3
+    User Guide, "Virtual hosting of buckets").
+    """
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    endpoint = settings.endpoint_url or f"https://s3.{region}.{suffix}"
+    bucket = settings.bucket or ""
+    virtual = settings.addressing_style == "virtual" or (
+        settings.addressing_style == "auto" and settings.endpoint_url is None and "." not in bucket
+    )
+    scheme, _, rest = endpoint.partition("://")
+    return f"{scheme}://{bucket}.{rest}" if virtual else f"{endpoint}/{bucket}"
+
+
+class _S3Upload:
+    """A multipart upload (Amazon S3 User Guide, "Multipart upload overview")."""
+
+    def __init__(self, rest: RestClient, path: str, upload_id: str, condition: Condition | None) -> None:
+        self._rest = rest
+        self._path = path
+        self._query = {"uploadId": upload_id}
+        self._condition = condition
+        self._etags: dict[int, str] = {}
+
+    async def part(self, number: int, data: bytes) -> None:
+        """Send a part."""
+        reply = await self._rest.send("PUT", self._path, query=self._part(number), body=data)
+        self._etags[number] = reply.headers["etag"].strip('"')
+
+    async def part_from(self, number: int, headers: Mapping[str, str]) -> None:
+        """Copy a part from another object."""
+        reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers)
+        self._etags[number] = text_of(parse_xml(reply.body), "ETag").strip('"')
+
+    async def finish(self) -> Written:
+        """Complete the upload; the conditions are those of a single put."""
+        headers = etag_condition(self._condition)
+        parts = "".join(
+            f'<Part><PartNumber>{number + 1}</PartNumber><ETag>"{self._etags[number]}"</ETag></Part>'
+            for number in sorted(self._etags)
+        )
+        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        try:
+            reply = await self._rest.send("POST", self._path, query=self._query, headers=headers, body=body)
+            _refuse_error(self._rest.translate, reply.body)
+        except MissingError:
+            if not (etag := await self._done_already()):
+                raise
+        else:
+            etag = text_of(parse_xml(reply.body), "ETag").strip('"')
+        return Written(etag, None)  # such an ETag is no digest of the content
+
+    async def abort(self) -> None:
+        """Abort the upload; one that is gone already is no error."""
+        await self._rest.send("DELETE", self._path, query=self._query, allow=[404])
+
+    def _part(self, number: int) -> dict[str, str]:
+        return {"partNumber": str(number + 1), **self._query}
+
+    async def _done_already(self) -> str:
+        """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
+        reply = await self._rest.send("HEAD", self._path, allow=[404])
+        etag = reply.headers.get("etag", "").strip('"')
+        try:
+            digests = b"".join(bytes.fromhex(self._etags[number]) for number in sorted(self._etags))
+        except ValueError:  # an endpoint whose ETags are no MD5
+            return ""
+        expected = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(self._etags)}"
+        return etag if etag == expected else ""
+
+
+def _path(key: str) -> str:
+    return encode_path(f"/{key}")
+
+
+def _refuse_error(translate: Any, body: bytes) -> None:
+    """Raise if an answer with status 200 holds an error, as completing and copying may (Amazon S3 API Reference)."""
+    root = xml_or_none(body)
+    if root is not None and root.tag == "Error":
+        raise translate(500 if text_of(root, "Code") == "InternalError" else 400, {}, body)

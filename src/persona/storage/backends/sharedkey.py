@@ -1,0 +1,56 @@
+"""Azure's Shared Key signatures, after "Authorize with Shared Key" of the Azure Storage REST API reference."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from email.utils import formatdate
+
+from persona.errors import ConfigError
+from persona.storage.backends.rest import Request
+
+_STANDARD = (
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-md5",
+    "content-type",
+    "date",
+    "if-modified-since",
+    "if-match",
+    "if-none-match",
+    "if-unmodified-since",
+    "range",
+)
+
+
+def sign(request: Request, account: str, key: str) -> None:
+    """Add the signature's headers to a request.
+
+    Args:
+        request: the request, with its ``x-ms-version``.
+        account: the storage account.
+        key: its key, in base64.
+
+    Raises:
+        ConfigError: the key is not base64.
+    """
+    request.headers["x-ms-date"] = formatdate(usegmt=True)
+    if request.body:
+        request.headers["content-length"] = str(len(request.body))
+    own = sorted((name, text) for name, text in request.headers.items() if name.startswith("x-ms-"))
+    lines = [
+        request.method,
+        *(request.headers.get(name, "") for name in _STANDARD),
+        *(f"{name}:{text}" for name, text in own),
+        f"/{account}{request.path}",
+        *(f"{name.lower()}:{text}" for name, text in sorted(request.query.items(), key=lambda pair: pair[0].lower())),
+    ]
+    try:
+        secret = base64.b64decode(key, validate=True)
+    except ValueError:
+        raise ConfigError(
+            "The Azure account key is not valid base64.", hint="Copy it whole, with the == at its end."
+        ) from None
+    signature = base64.b64encode(hmac.digest(secret, "\n".join(lines).encode(), "sha256")).decode("ascii")
+    request.headers["authorization"] = f"SharedKey {account}:{signature}"

@@ -1,0 +1,55 @@
+"""AWS Signature Version 4 for requests to S3.
+
+After "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)", Amazon S3 API Reference.
+botocore can sign too, but is an optional extra and costs 0.15 s to import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from persona.credentials.aws import AWSKeys
+from persona.storage.backends.rest import Request
+
+
+def sign(request: Request, keys: AWSKeys, *, region: str, host: str, now: datetime | None = None) -> None:
+    """Add the signature's headers to a request.
+
+    Args:
+        request: the request; its path is percent-encoded once, as S3 wants it.
+        keys: the keys to sign with.
+        region: the bucket's region.
+        host: the Host header.
+        now: the time of the signature; the present by default.
+    """
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    request.headers |= {
+        "host": host,
+        "x-amz-content-sha256": hashlib.sha256(request.body).hexdigest(),
+        "x-amz-date": stamp,
+    }
+    if keys.session_token:
+        request.headers["x-amz-security-token"] = keys.session_token.reveal()
+    signed = {name: " ".join(text.split()) for name, text in sorted(request.headers.items())}
+    names = ";".join(signed)
+    query = "&".join(f"{_quote(name)}={_quote(text)}" for name, text in sorted(request.query.items()))
+    lines = [f"{name}:{text}" for name, text in signed.items()]
+    canonical = "\n".join(
+        [request.method, request.path, query, *lines, "", names, request.headers["x-amz-content-sha256"]]
+    )
+    scope = f"{stamp[:8]}/{region}/s3/aws4_request"
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = b"AWS4" + keys.secret_access_key.reveal().encode()
+    for part in (stamp[:8], region, "s3", "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    request.headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="-_.~")
