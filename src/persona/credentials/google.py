@@ -30,10 +30,12 @@ class GoogleCredentials:
 
     Args:
         source: which way they were found, for people.
+        identity: the service account, where it is known without a request.
         headers: returns the headers that authorise a request, fetching a new token shortly before the old expires.
     """
 
     source: str
+    identity: str | None
     headers: Callable[[], dict[str, str]]
 
 
@@ -63,7 +65,7 @@ def find(settings: GCSSettings, *, emulator: bool) -> GoogleCredentials | None:
             source = f"application default credentials ({type(found).__module__.rpartition('.')[2]})"
     except (google.auth.exceptions.GoogleAuthError, OSError, ValueError) as error:
         raise CredentialsError(f"No Google credentials can be used: {first_line(error)}", hint=FIX) from error
-    return GoogleCredentials(source, _headers_of(found))
+    return GoogleCredentials(source, getattr(found, "service_account_email", None), _headers_of(found))
 
 
 def _headers_of(credentials: Any) -> Callable[[], dict[str, str]]:

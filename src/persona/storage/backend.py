@@ -69,6 +69,27 @@ class RefusedName:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a backend is, for people.
+
+    Args:
+        provider: the provider's name: ``AWS S3``.
+        fields: what says where the objects are, in order: ``("Bucket", "company-personas")``.
+        region: the region, where the backend knows one.
+        credentials: which way the credentials were found; never a secret.
+        identity: whom the credentials stand for, where that can be told without a request.
+        clock_skew: how far the provider's clock is ahead of this machine's, in seconds, at its last answer.
+    """
+
+    provider: str
+    fields: tuple[tuple[str, str], ...]
+    region: str | None = None
+    credentials: str = "none needed"
+    identity: str | None = None
+    clock_skew: float | None = None
+
+
 class Listing(list[StorageObject]):
     """Objects in key order, and beside them the foreign names that could not be carried.
 
@@ -123,6 +144,10 @@ class StorageBackend(ABC):
     @abstractmethod
     def url(self, path: str = "") -> str:
         """Return the full location of a path, for people to read: ``s3://bucket/prefix/path``. Never a secret."""
+
+    @abstractmethod
+    def describe(self) -> Place:
+        """Say what this backend is and where its objects are, without a request."""
 
     @abstractmethod
     async def read(self, path: str) -> bytes:

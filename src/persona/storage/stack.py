@@ -1,10 +1,21 @@
-"""The one place that composes storage: the factory of backends, and the layers around them."""
+"""The one place that composes storage: the factory of backends, and the layers around them.
+
+There are no layers yet. A cache, a usage ledger and a fallback will each be one class with the storage interface, put
+around the backend here, in one order for all commands.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
 from persona.config.schema import StorageSettings
-from persona.errors import ConfigError
+from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
+
+SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
+"""The scheme of a storage URL, and the backend that it stands for."""
 
 
 def open_storage(settings: StorageSettings) -> StorageBackend:
@@ -14,12 +25,6 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
         ConfigError: something that this backend needs is not set, or cannot be.
         CredentialsError: no credentials were found.
     """
-    if settings.backend == "local":
-        from persona.storage.backends.local import LocalBackend
-
-        if settings.local.path is None:
-            raise ConfigError("storage.local.path is not set.", hint="persona storage config set local.path FOLDER")
-        return LocalBackend(settings.local.path)
     if settings.backend == "s3":
         from persona.storage.backends.s3 import S3Backend
 
@@ -32,4 +37,47 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
         from persona.storage.backends.azure import AzureBlobBackend
 
         return AzureBlobBackend(settings.azure, settings.performance)
-    raise ConfigError(f"There is no backend “{settings.backend}”.")
+    from persona.storage.backends.local import LocalBackend
+
+    if settings.local.path is None:
+        raise ConfigError("storage.local.path is not set.", hint="persona storage config set local.path FOLDER")
+    return LocalBackend(settings.local.path)
+
+
+def is_url(text: str) -> bool:
+    """Say whether a text is a storage URL rather than a path."""
+    return "://" in text
+
+
+def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
+    """Open the place that a storage URL names, with the settings' credentials for that provider.
+
+    Args:
+        url: ``s3://bucket/key``, ``gs://bucket/key``, ``az://container/key`` or ``file:///abs/path``.
+        settings: the workspace's storage; its own bucket and prefix play no part.
+
+    Returns:
+        The storage, and the path in it. Of a ``file`` URL the storage is the folder that holds what the path names.
+
+    Raises:
+        UsageError: it is no storage URL.
+    """
+    parts = urlsplit(url)
+    backend = SCHEMES.get(parts.scheme)
+    path = unquote(parts.path) if backend == "local" else url.partition("://")[2].partition("/")[2]
+    if backend is None or bool(parts.netloc) == (backend == "local"):
+        raise UsageError(
+            f"“{url}” is no storage URL.",
+            hint="Use s3://bucket/key, gs://bucket/key, az://container/key or file:///abs/path.",
+        )
+    if backend == "local":
+        place = Path(path)
+        local = replace(settings.local, path=place.parent)
+        return open_storage(replace(settings, backend=backend, local=local)), place.name
+    name = url.partition("://")[2].partition("/")[0]
+    if backend == "azure":
+        azure = replace(settings.azure, container=name, prefix="")
+        return open_storage(replace(settings, backend=backend, azure=azure)), path
+    if backend == "gcs":
+        return open_storage(replace(settings, backend=backend, gcs=replace(settings.gcs, bucket=name, prefix=""))), path
+    return open_storage(replace(settings, backend=backend, s3=replace(settings.s3, bucket=name, prefix=""))), path

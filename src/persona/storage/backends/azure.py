@@ -19,7 +19,7 @@ from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
 from persona.credentials.azure import AzureCredentials
 from persona.errors import ConfigError, CredentialsError, PersonaError, UnreachableError
-from persona.storage.backend import Condition, Digest
+from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
@@ -91,6 +91,21 @@ class AzureBlobBackend(ObstoreBackend):
             client_options=client_options(performance, allow_http=plain),
             retry_config=retry_config(policy),
             **_obstore_credentials(self.credentials),
+        )
+
+    def describe(self) -> Place:
+        """Say what this backend is."""
+        fields = [("Container", self.container), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
+        if self._foreign:
+            fields.append(("Endpoint", self._rest.endpoint))
+        account = self.credentials.account
+        return Place(
+            "Azure Blob Storage",
+            (("Account", account), *fields),
+            None,
+            self.credentials.source,
+            f"account {account}" if self.credentials.token is None else None,
+            self._rest.clock_skew,
         )
 
     async def close(self) -> None:

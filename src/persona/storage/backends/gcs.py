@@ -25,7 +25,7 @@ from persona.errors import (
     UnreachableError,
     VerificationError,
 )
-from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, StorageObject
+from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, Place, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import by_status, changed
 from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, check_endpoint, policy_of
@@ -81,6 +81,20 @@ class GCSBackend(CloudBackend):
         )
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
         self._upload_path = f"/upload{self._bucket_path}/o"
+
+    def describe(self) -> Place:
+        """Say what this backend is."""
+        fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
+        if self._foreign:
+            fields.append(("Endpoint", self._rest.endpoint))
+        return Place(
+            "Google Cloud Storage",
+            tuple(fields),
+            None,
+            self.credentials.source if self.credentials else "none (anonymous, or an emulator)",
+            self.credentials.identity if self.credentials else None,
+            self._rest.clock_skew,
+        )
 
     async def close(self) -> None:
         """Let go of connections and threads."""

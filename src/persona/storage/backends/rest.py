@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
@@ -124,6 +126,8 @@ class RestClient:
         self._http = urllib3.connection_from_url(
             f"{parts.scheme}://{parts.netloc}", maxsize=connections, block=False, retries=False
         )
+        self.clock_skew: float | None = None
+        """How far the server's clock is ahead of this machine's, in seconds, at its last answer."""
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="persona-http")
 
     async def send(
@@ -187,7 +191,7 @@ class RestClient:
             else request.path
         )
         try:
-            return self._http.urlopen(
+            response = self._http.urlopen(
                 request.method,
                 target,
                 body=request.body,
@@ -199,6 +203,9 @@ class RestClient:
             )
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.host, error) from error
+        if date := response.headers.get("date"):
+            self.clock_skew = parsedate_to_datetime(date).timestamp() - time.time()
+        return response
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

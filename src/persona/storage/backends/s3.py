@@ -113,6 +113,21 @@ class S3Backend(ObstoreBackend):
             **config,
         )
 
+    def describe(self) -> Place:
+        """Say what this backend is."""
+        fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
+        if self._foreign:
+            fields.append(("Endpoint", self._rest.endpoint.removesuffix(f"/{self.bucket}")))
+        keys = self.credentials.current() if self.credentials else None
+        return Place(
+            "S3-compatible" if self._foreign else "AWS S3",
+            tuple(fields),
+            self.region,
+            self.credentials.source if self.credentials else "none (storage.s3.anonymous)",
+            f"access key {keys.access_key_id}" if keys else None,
+            self._rest.clock_skew,
+        )
+
     async def close(self) -> None:
         """Let go of connections and threads."""
         await self._rest.close()

@@ -1,0 +1,133 @@
+"""``config test``: every step of the way to the storage, tried on a probe object that is removed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from persona.errors import PersonaError, VerificationError
+from persona.storage.backend import IfVersion, Place, StorageBackend
+from persona.storage.paths import join
+
+T = TypeVar("T")
+MAX_SKEW_SECONDS = 300.0
+"""S3 refuses signatures that are more than 15 minutes off; a third of it is reason to say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One step: whether it worked, what was seen, and what to do if it did not."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the test found out."""
+
+    place: Place | None = None
+    checks: list[Check] = field(default_factory=list)
+    capabilities: dict[str, bool] = field(default_factory=dict)
+    failure: PersonaError | None = None
+    """The first error, whose exit code is that of the test."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step worked."""
+        return all(check.ok for check in self.checks)
+
+    def fail(self, name: str, error: PersonaError) -> None:
+        """Record a step that failed."""
+        self.checks.append(Check(name, False, str(error), error.hint))
+        self.failure = self.failure or error
+
+
+async def examine(storage: StorageBackend) -> Findings:
+    """Try to list, write, read, write under a condition, and delete; look at the clock and the latency."""
+    findings = Findings(storage.describe())
+    findings.checks.append(Check("credentials", True, storage.describe().credentials))
+    probe = join(f".persona-probe-{uuid.uuid4().hex}")
+    step = _Steps(findings)
+    begun = time.perf_counter()
+    if await step("list", _first_page(storage), f"{storage.url()} is there and can be listed") is not _FAILED:
+        latency = (time.perf_counter() - begun) * 1000
+        written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
+        if written is not _FAILED:
+            await step("read", _read_back(storage, probe), "it reads back the same")
+            await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
+            _judge_conditions(findings)
+            await step("delete", lambda: storage.delete(probe), "it can be deleted")
+        findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
+        _judge_clock(findings, storage.describe().clock_skew)
+    return findings
+
+
+_FAILED = object()
+
+
+class _Steps:
+    """Runs steps and records them."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+
+    async def __call__(self, name: str, work: Callable[[], Awaitable[T]], good: str) -> T | object:
+        try:
+            result = await work()
+        except PersonaError as error:
+            self._findings.fail(name, error)
+            return _FAILED
+        self._findings.checks.append(Check(name, True, good))
+        return result
+
+
+def _first_page(storage: StorageBackend) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        async for _ in storage.scan():
+            return
+
+    return work
+
+
+def _read_back(storage: StorageBackend, probe: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        if await storage.read(probe) != b"probe":
+            raise VerificationError("The object reads back different from what was written.", hint="Ask the provider.")
+
+    return work
+
+
+def _conditions(storage: StorageBackend, probe: str, findings: Findings) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        found = await storage.stat(probe)
+        await storage.write(probe, b"probe", condition=IfVersion(found.version))
+        findings.capabilities["conditional_writes"] = await storage.conditions_kept()
+
+    return work
+
+
+def _judge_conditions(findings: Findings) -> None:
+    """Say in the step itself whether the endpoint keeps conditions; that it does not is no failure."""
+    kept = findings.capabilities.get("conditional_writes")
+    if kept is None:
+        return
+    detail = (
+        "the endpoint keeps conditions: no update is lost when two people write"
+        if kept
+        else "the endpoint ignores conditions: Persona checks first, but of two writers in the same moment one may lose"
+    )
+    findings.checks[-1] = Check("conditional write", True, detail)
+
+
+def _judge_clock(findings: Findings, skew: float | None) -> None:
+    if skew is None:
+        return
+    good = abs(skew) < MAX_SKEW_SECONDS
+    detail = f"the provider's clock is {abs(skew):.0f} s {'ahead of' if skew >= 0 else 'behind'} this machine's"
+    findings.checks.append(Check("clock", good, detail, "" if good else "Set this machine's clock, by NTP say."))

@@ -1,0 +1,94 @@
+"""What a storage holds, counted in one pass over its listing, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from persona.storage.backend import Listing, RefusedName, StorageBackend, StorageObject
+from persona.storage.paths import sort_key
+
+LARGEST = 10
+MAX_GROUPS = 1000
+OTHER = "(other)"
+_STEPS = ((1_000, "under 1 KB"), (10_000, "1–10 KB"), (100_000, "10–100 KB"), (1_000_000, "100 KB–1 MB"))
+_STEPS_ABOVE = ((10_000_000, "1–10 MB"), (100_000_000, "10–100 MB"), (1_000_000_000, "100 MB–1 GB"))
+SIZE_STEPS = (*_STEPS, *_STEPS_ABOVE)
+OVER = "1 GB and more"
+
+
+@dataclass(slots=True)
+class Group:
+    """Objects counted together."""
+
+    objects: int = 0
+    total_bytes: int = 0
+
+    def add(self, size: int) -> None:
+        """Count one more."""
+        self.objects += 1
+        self.total_bytes += size
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts over a listing; the groups are filled only if they were asked for."""
+
+    objects: int = 0
+    total_bytes: int = 0
+    last_modified: datetime | None = None
+    refused: list[RefusedName] = field(default_factory=list)
+    by_type: dict[str, Group] = field(default_factory=dict)
+    by_prefix: dict[str, Group] = field(default_factory=dict)
+    size_histogram: Counter[str] = field(default_factory=Counter)
+    largest: list[tuple[int, bytes, StorageObject]] = field(default_factory=list)
+
+    def add_page(self, page: Listing, *, detailed: bool) -> None:
+        """Count a page of a listing."""
+        self.objects += len(page)
+        self.total_bytes += sum(found.size for found in page)
+        self.refused += page.refused
+        newest = max((found.last_modified for found in page), default=None)
+        if newest and (self.last_modified is None or newest > self.last_modified):
+            self.last_modified = newest
+        if detailed:
+            self._add_details(page)
+
+    def _add_details(self, page: Iterable[StorageObject]) -> None:
+        for found in page:
+            name = found.path.rpartition("/")[2]
+            ending = name.rpartition(".")[2].lower() if "." in name.lstrip(".") else ""
+            _group(self.by_type, f".{ending}" if ending else "(none)").add(found.size)
+            folder = found.path.partition("/")[0] + "/" if "/" in found.path else "(root)"
+            _group(self.by_prefix, folder).add(found.size)
+            self.size_histogram[size_step(found.size)] += 1
+            entry = (found.size, bytes(255 - byte for byte in sort_key(found.path)), found)
+            (heapq.heappush if len(self.largest) < LARGEST else heapq.heappushpop)(self.largest, entry)
+
+
+async def summarise(storage: StorageBackend, *, detailed: bool = False) -> Summary:
+    """Count everything in a storage.
+
+    Args:
+        storage: what to count.
+        detailed: also group by type, folder and size, and find the largest.
+    """
+    summary = Summary()
+    async for page in storage.scan():
+        summary.add_page(page, detailed=detailed)
+    return summary
+
+
+def size_step(size: int) -> str:
+    """Return the step of the histogram that a size in bytes falls in."""
+    return next((label for limit, label in SIZE_STEPS if size < limit), OVER)
+
+
+def _group(groups: dict[str, Group], name: str) -> Group:
+    """Return a group; what exceeds the limit of groups is counted together, so that memory is bounded."""
+    if name not in groups and len(groups) >= MAX_GROUPS:
+        name = OTHER
+    return groups.setdefault(name, Group())
