@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -120,14 +119,11 @@ def _report(session: Session, title: str, *, detailed: bool) -> int:
 
         error: PersonaError | None = None
         summary = Summary()
-        begun = time.perf_counter()
         try:
-            await storage.exists("persona.yaml")  # one request, to see whether and how fast the provider answers
-            latency: float | None = (time.perf_counter() - begun) * 1000
             summary = await summarise(storage, detailed=detailed)
         except PersonaError as failure:
-            error, latency = failure, None
-        report = _Report(settings.backend, storage.url(), storage.describe(), summary, latency, error, detailed)
+            error = failure
+        report = _Report(settings.backend, storage.url(), storage.describe(), summary, error, detailed)
         if session.json:
             session.emit(report.document())
         else:
@@ -152,7 +148,6 @@ class _Report:
         location: str,
         place: Place,
         summary: Summary,
-        latency: float | None,
         error: PersonaError | None,
         detailed: bool,
     ) -> None:
@@ -160,7 +155,6 @@ class _Report:
         self.location = location
         self.place = place
         self.summary = summary
-        self.latency = latency
         self.error = error
         self.detailed = detailed
 
@@ -176,7 +170,7 @@ class _Report:
             "last_modified": json_time(self.summary.last_modified),
             "health": {
                 "ok": counted,
-                "latency_ms": round(self.latency, 1) if self.latency is not None else None,
+                "latency_ms": round(self.summary.latency * 1000, 1) if self.summary.latency is not None else None,
                 "error": str(self.error) if self.error else None,
             },
         }
@@ -208,7 +202,7 @@ class _Report:
             parts.append("Statistics:\n" + fields(counts, indent="  "))
             if self.detailed:
                 parts += self._details()
-            parts.append(f"Health: ✅ Connected ({self.latency:.0f} ms)")
+            parts.append(f"Health: ✅ Connected ({(self.summary.latency or 0) * 1000:.0f} ms)")
         else:
             parts.append(f"Health: ❌ {self.error}" + (f"\n  → {self.error.hint}" if self.error.hint else ""))
         return "\n\n".join(parts)

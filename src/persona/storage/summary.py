@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class Summary:
     objects: int = 0
     total_bytes: int = 0
     last_modified: datetime | None = None
+    latency: float | None = None
+    """Seconds until the first answer."""
     refused: list[RefusedName] = field(default_factory=list)
     by_type: dict[str, Group] = field(default_factory=dict)
     by_prefix: dict[str, Group] = field(default_factory=dict)
@@ -76,9 +79,12 @@ async def summarise(storage: StorageBackend, *, detailed: bool = False) -> Summa
         storage: what to count.
         detailed: also group by type, folder and size, and find the largest.
     """
+    begun = time.perf_counter()
     summary = Summary()
     async for page in storage.scan():
+        summary.latency = summary.latency or time.perf_counter() - begun
         summary.add_page(page, detailed=detailed)
+    summary.latency = summary.latency or time.perf_counter() - begun
     return summary
 
 

@@ -20,7 +20,7 @@ from persona.errors import (
     CredentialsError,
     PersonaError,
 )
-from persona.storage.backend import Condition, Digest
+from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
