@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009 - key() returns a dataclasses.field()
 """The schema of persona.yaml: every key, its type, its default and what it is for.
 
 The reference in ``docs/configuration.md`` is generated from here, and `persona.config.load` reads by it.
@@ -5,9 +6,10 @@ The reference in ``docs/configuration.md`` is generated from here, and `persona.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from persona.config import values
 from persona.config.secret import Secret
@@ -26,7 +28,9 @@ def key(parse: Parser, doc: str, default: Any = None, *, allowed: str = "", exam
         allowed: the kind of value, for the reference.
         example: how the default is written in YAML, where `str` of it would not do.
     """
-    return field(default=default, metadata={"parse": parse, "doc": doc, "allowed": allowed, "written": example})
+    return field(
+        default=default, metadata={"parse": parse, "doc": doc, "allowed": allowed, "written": example}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +39,15 @@ class S3Settings:
 
     bucket: str | None = key(values.text, "The bucket. It must exist.", allowed="text")
     prefix: str = key(values.prefix, "Everything is kept below this key prefix.", "", allowed="folder")
-    region: str | None = key(values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text")
+    region: str | None = key(
+        values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text"
+    )
     endpoint_url: str | None = key(values.url, "The address of an S3-compatible service.", allowed="URL")
     signature_version: str = key(
-        values.choice("s3v4"), "How requests are signed: s3v4 is the only way that is left.", "s3v4", allowed="s3v4"
+        values.choice("s3v4"),
+        "How requests are signed: s3v4 is the only way that is left.",
+        "s3v4",
+        allowed="s3v4",
     )
     addressing_style: str = key(
         values.choice("auto", "path", "virtual"),
@@ -47,12 +56,16 @@ class S3Settings:
         allowed="auto, path, virtual",
     )
     profile: str | None = key(values.text, "A profile of ~/.aws, with persona[aws].", allowed="text")
-    access_key_id: str | None = key(values.text, "The access key; better in AWS_ACCESS_KEY_ID.", allowed="text")
+    access_key_id: str | None = key(
+        values.text, "The access key; better in AWS_ACCESS_KEY_ID.", allowed="text"
+    )
     secret_access_key: Secret | None = key(
         values.secret, "The secret key; better in AWS_SECRET_ACCESS_KEY.", allowed="secret"
     )
     session_token: Secret | None = key(values.secret, "The token of temporary credentials.", allowed="secret")
-    anonymous: bool = key(values.boolean, "Send requests unsigned, to public buckets.", False, allowed="boolean")
+    anonymous: bool = key(
+        values.boolean, "Send requests unsigned, to public buckets.", False, allowed="boolean"
+    )
     allow_insecure: bool = key(
         values.boolean, "Allow plain http to another machine than this one.", False, allowed="boolean"
     )
@@ -66,7 +79,9 @@ class GCSSettings:
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     project: str | None = key(values.text, "The project that requests are billed to.", allowed="text")
     credentials_file: Path | None = key(
-        values.folder, "A service account's JSON file; null uses application default credentials.", allowed="path"
+        values.folder,
+        "A service account's JSON file; null uses application default credentials.",
+        allowed="path",
     )
     endpoint_url: str | None = key(
         values.url, "Another address of the JSON API; else STORAGE_EMULATOR_HOST.", allowed="URL"
@@ -90,7 +105,9 @@ class AzureSettings:
     account_key: Secret | None = key(values.secret, "The account's key.", allowed="secret")
     sas_token: Secret | None = key(values.secret, "A shared access signature.", allowed="secret")
     endpoint_url: str | None = key(
-        values.url, "Another address of the blob service, with the account in it if it needs one.", allowed="URL"
+        values.url,
+        "Another address of the blob service, with the account in it if it needs one.",
+        allowed="URL",
     )
     anonymous: bool = key(values.boolean, "Send requests without credentials.", False, allowed="boolean")
     allow_insecure: bool = key(
@@ -113,10 +130,17 @@ class CacheSettings:
 
     enabled: bool = key(values.boolean, "Whether to cache.", False, allowed="boolean")
     path: Path | None = key(values.folder, "The cache's folder.", allowed="path", example="~/.persona/cache")
-    max_size: int = key(values.size, "The most that the cache holds.", 1_000_000_000, allowed="size", example="1GB")
-    ttl: float = key(values.duration, "How long a read needs no network.", 3600.0, allowed="duration", example="1h")
+    max_size: int = key(
+        values.size, "The most that the cache holds.", 1_000_000_000, allowed="size", example="1GB"
+    )
+    ttl: float = key(
+        values.duration, "How long a read needs no network.", 3600.0, allowed="duration", example="1h"
+    )
     strategy: str = key(
-        values.choice("lru", "lfu", "fifo"), "What leaves first when it is full.", "lru", allowed="lru, lfu, fifo"
+        values.choice("lru", "lfu", "fifo"),
+        "What leaves first when it is full.",
+        "lru",
+        allowed="lru, lfu, fifo",
     )
 
 
@@ -135,7 +159,10 @@ class PerformanceSettings:
         example="5MB",
     )
     retry_attempts: int = key(
-        values.integer(0, 20), "How often a request is tried again after a passing failure.", 3, allowed="0 to 20"
+        values.integer(0, 20),
+        "How often a request is tried again after a passing failure.",
+        3,
+        allowed="0 to 20",
     )
     retry_delay: float = key(
         values.duration,
@@ -145,7 +172,11 @@ class PerformanceSettings:
         example="1s",
     )
     timeout: float = key(
-        values.duration, "How long one request may take to be answered.", 30.0, allowed="duration", example="30s"
+        values.duration,
+        "How long one request may take to be answered.",
+        30.0,
+        allowed="duration",
+        example="30s",
     )
 
 
@@ -153,7 +184,9 @@ class PerformanceSettings:
 class StorageSettings:
     """The storage of one workspace."""
 
-    backend: str = key(values.choice(*BACKENDS), "Where objects are kept.", "local", allowed=", ".join(BACKENDS))
+    backend: str = key(
+        values.choice(*BACKENDS), "Where objects are kept.", "local", allowed=", ".join(BACKENDS)
+    )
     s3: S3Settings = field(default_factory=S3Settings)
     gcs: GCSSettings = field(default_factory=GCSSettings)
     azure: AzureSettings = field(default_factory=AzureSettings)
@@ -167,3 +200,64 @@ class Settings:
     """Everything that persona.yaml can set."""
 
     storage: StorageSettings = field(default_factory=StorageSettings)
+
+
+class Key(NamedTuple):
+    """One key of persona.yaml.
+
+    Args:
+        name: its full name, such as ``storage.s3.bucket``.
+        parse: reads the value, or raises ValueError with what is allowed.
+        doc: what it is for.
+        allowed: the kind of value.
+        default: the value if nothing sets it.
+        written: the default as YAML has it.
+    """
+
+    name: str
+    parse: Parser
+    doc: str
+    allowed: str
+    default: Any
+    written: str
+
+    @property
+    def secret(self) -> bool:
+        """Whether the value must not be seen."""
+        return self.parse is values.secret
+
+
+@cache
+def keys() -> dict[str, Key]:
+    """Return every key by its full name, in the order of the schema."""
+    return {key.name: key for key in _keys(Settings, "")}
+
+
+@cache
+def sections() -> dict[str, type]:
+    """Return every section by its full name, in the order of the schema."""
+    return _sections(Settings, "")
+
+
+def _keys(section: Any, name: str) -> list[Key]:
+    found: list[Key] = []
+    for item in fields(section):
+        child = f"{name}.{item.name}" if name else item.name
+        if "parse" in item.metadata:
+            meta = item.metadata
+            found.append(
+                Key(child, meta["parse"], meta["doc"], meta["allowed"], item.default, meta["written"])
+            )
+        else:
+            found += _keys(item.default_factory, child)
+    return found
+
+
+def _sections(section: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in fields(section):
+        if "parse" not in item.metadata:
+            child = f"{name}.{item.name}" if name else item.name
+            found[child] = item.default_factory
+            found |= _sections(item.default_factory, child)
+    return found

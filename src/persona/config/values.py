@@ -1,7 +1,8 @@
 """How a configuration value is read: one small parser for each kind of value.
 
-A parser takes what YAML or an environment variable holds and returns the value, or raises ValueError with what was
-allowed. Sizes: ``MB`` and ``GB`` are powers of ten, ``MiB`` and ``GiB`` of two. Durations: ``30s``, ``5m``, ``1h``, ``7d``.
+A parser takes what YAML or an environment variable holds and returns the value, or raises ValueError with what
+is allowed. Sizes: ``MB`` and ``GB`` are powers of ten, ``MiB`` and ``GiB`` of two. Durations: ``30s``, ``5m``, ``1h``,
+``7d``.
 """
 
 from __future__ import annotations
