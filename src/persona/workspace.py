@@ -127,7 +127,7 @@ def resolve(
     """Find the workspace in effect and load its configuration. Makes no request, and no files.
 
     Args:
-        name: what ``--workspace`` says; None asks PERSONA_WORKSPACE, then ``workspace use``, then takes ``default``.
+        name: what ``--workspace`` says; else PERSONA_WORKSPACE, else the one in use, else ``default``.
         config_file: what ``--config`` says: it stands in for the project's file.
         overrides: configuration keys that flags set, as text.
         isolated: refuse a workspace that would share its place with another. Commands that only show or
@@ -205,8 +205,9 @@ def check_known(home: Path, name: str) -> None:
 def check_isolation(workspace: Workspace) -> None:
     """Refuse a workspace that would share its place with another.
 
-    Two views of the others count: what each is by itself, and, for a named workspace, what each would be here,
-    with the same flags, environment and project. So a place that a project sets is the place of ``default`` alone.
+    Two views of the others count: what each is by itself, and, for a named workspace, what each would be
+    here, with the same flags, environment and project. So a place that a project sets is that of ``default``
+    alone.
 
     Raises:
         ConfigError: names the other, the place, and what can be done.

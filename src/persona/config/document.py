@@ -1,7 +1,8 @@
 """Reading one persona.yaml: from its text to checked values, each with its line.
 
-Only the syntax comes from ruamel.yaml, as a tree of nodes with marks; nothing is constructed from tags. Anchors,
-aliases and merge keys are refused: they make one value depend on another, and a small file grow without bound.
+Only the syntax comes from ruamel.yaml, as a tree of nodes with marks; nothing is constructed from tags.
+Anchors, aliases and merge keys are refused: they make one value depend on another, and a small file grow
+without bound.
 """
 
 from __future__ import annotations

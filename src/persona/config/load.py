@@ -1,7 +1,7 @@
 """Loading the configuration: every source merged key by key, each value with where it came from.
 
-Sources, the strongest first: flags, the environment, files in the order in which they are given, defaults. A value
-of ``null`` is an answer too: it means the default, and weaker sources are not asked.
+Sources, the strongest first: flags, the environment, files in the order in which they are given, defaults.
+A value of ``null`` is an answer too: it means the default, and weaker sources are not asked.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def key(parse: Parser, doc: str, default: Any = None, *, allowed: str = "", exam
 class S3Settings:
     """Amazon S3, or a service that speaks its protocol."""
 
-    bucket: str | None = key(values.text, "The bucket. It must exist.", allowed="text")
+    bucket: str | None = key(values.bucket, "The bucket. It must exist.", allowed="bucket name")
     prefix: str = key(values.prefix, "Everything is kept below this key prefix.", "", allowed="folder")
     region: str | None = key(
         values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text"
@@ -75,7 +75,7 @@ class S3Settings:
 class GCSSettings:
     """Google Cloud Storage."""
 
-    bucket: str | None = key(values.text, "The bucket. It must exist.", allowed="text")
+    bucket: str | None = key(values.bucket, "The bucket. It must exist.", allowed="bucket name")
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     project: str | None = key(values.text, "The project that requests are billed to.", allowed="text")
     credentials_file: Path | None = key(
@@ -96,7 +96,7 @@ class GCSSettings:
 class AzureSettings:
     """Azure Blob Storage."""
 
-    container: str | None = key(values.text, "The container. It must exist.", allowed="text")
+    container: str | None = key(values.bucket, "The container. It must exist.", allowed="container name")
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     account: str | None = key(values.text, "The storage account.", allowed="text")
     connection_string: Secret | None = key(
@@ -172,7 +172,7 @@ class PerformanceSettings:
         example="1s",
     )
     timeout: float = key(
-        values.duration,
+        values.positive_duration,
         "How long one request may take to be answered.",
         30.0,
         allowed="duration",
