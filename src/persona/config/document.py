@@ -34,9 +34,13 @@ class Broken(Exception):  # noqa: N818 - never leaves this package
         self.line = line
         self.reason = reason
 
+    def at(self, file: Path) -> str:
+        """Return the line of an error message for this file."""
+        return f"{file}:{self.line}: {self.reason}" if self.line else f"{file}: {self.reason}"
 
-def read_text(path: Path) -> str:
-    """Return a file's text, without a byte order mark.
+
+def read_text(path: Path, *, keep_mark: bool = False) -> str:
+    """Return a file's text, without a byte order mark unless it is to be kept.
 
     Raises:
         Broken: it cannot be read, is too large, or is not UTF-8.
@@ -49,7 +53,7 @@ def read_text(path: Path) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise Broken(0, "it is larger than 1 MiB")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8" if keep_mark else "utf-8-sig")
     except UnicodeDecodeError as exc:
         raise Broken(data.count(b"\n", 0, exc.start) + 1, "it is not UTF-8") from exc
 

@@ -113,9 +113,21 @@ def read_file(path: Path) -> FileContent:
     from persona.config import document  # only needed if there is a file
 
     try:
-        found, wrong = document.leaves(document.compose(document.read_text(path)))
+        return content(path, document.compose(document.read_text(path)))
     except document.Broken as exc:
-        return FileContent({}, [f"{path}:{exc.line}: {exc.reason}" if exc.line else f"{path}: {exc.reason}"])
+        return FileContent({}, [exc.at(path)])
+
+
+def content(path: Path, root: Any) -> FileContent:
+    """Check what a file holds.
+
+    Args:
+        path: the file; relative paths in it are relative to its folder.
+        root: its root node, or None if it is empty.
+    """
+    from persona.config import document
+
+    found, wrong = document.leaves(root)
     entries: dict[str, Entry] = {}
     for name, leaf in found.items():
         key = keys()[name]

@@ -1,8 +1,8 @@
 """How a configuration value is read: one small parser for each kind of value.
 
-A parser takes what YAML or an environment variable holds (a boolean, or text as it is written) and returns the
-value, or raises ValueError with what is allowed. Sizes: ``MB`` and ``GB`` are powers of ten, ``MiB`` and ``GiB``
-of two. Durations: ``30s``, ``5m``, ``1h``, ``7d``.
+A parser takes what YAML or an environment variable holds (a boolean, or text as it is written) and returns
+the value, or raises ValueError with what is allowed. Sizes: ``MB`` and ``GB`` are powers of ten, ``MiB`` and
+``GiB`` of two. Durations: ``30s``, ``5m``, ``1h``, ``7d``.
 """
 
 from __future__ import annotations
@@ -161,4 +161,4 @@ def prefix(value: Any) -> str:
 def _scaled(number: str, unit: int) -> int:
     """Multiply a decimal number by a unit, exactly, and drop what is left below one."""
     whole, _, rest = number.partition(".")
-    return (int(whole + rest) * unit) // 10 ** len(rest)
+    return int(whole + rest) * unit // int(10 ** len(rest))
