@@ -6,85 +6,22 @@ The workspace ``default`` is what the user's persona.yaml says. Every other one 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from persona.config import locations
-from persona.config.load import Config, FileContent, load
+from persona.config.context import DEFAULT, Context
+from persona.config.load import Config, Source
 from persona.config.places import PLACE_KEYS, Place, place_of
 from persona.config.schema import Settings
-from persona.errors import ConfigError, NameRefusedError, NotFoundError
+from persona.errors import AlreadyExistsError, ConfigError, NameRefusedError, NotFoundError, UsageError
 
-DEFAULT = "default"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _CURRENT = "current-workspace"
-
-
-@dataclass(frozen=True)
-class Context:
-    """Where a command runs, as far as configuration depends on it.
-
-    Args:
-        environ: the environment.
-        home: PERSONA_HOME.
-        project: the project's file, or the one of ``--config``; None if there is none.
-        flags: configuration keys that flags set, as text.
-        known: the files that were read so far.
-    """
-
-    environ: Mapping[str, str]
-    home: Path
-    project: Path | None
-    flags: Mapping[str, str]
-    known: dict[Path, FileContent]
-
-    @classmethod
-    def of(cls, config_file: Path | None = None, flags: Mapping[str, str] | None = None) -> Context:
-        """Look around: the environment, the home, the project's file.
-
-        Raises:
-            ConfigError: ``--config`` names no file, or PERSONA_HOME cannot be used.
-        """
-        home = locations.persona_home(os.environ)
-        if config_file is None:
-            project = locations.project_file(home)
-        else:
-            project = config_file.expanduser().absolute()
-            if not locations.is_there(project):
-                raise ConfigError(
-                    f"There is no file {project}.", hint="--config takes the path of a persona.yaml."
-                )
-        return cls(os.environ, home, project, flags or {}, {})
-
-    def own_file(self, name: str) -> Path | None:
-        """Return the file of a named workspace; the default one has none."""
-        return None if name == DEFAULT else locations.workspace_file(self.home, name)
-
-    def load(self, name: str) -> Config:
-        """Load what is in effect here for a workspace."""
-        return self._load(name, self.project, self.environ, self.flags)
-
-    def load_alone(self, name: str) -> Config:
-        """Load what a workspace is by itself: without flags, environment and project."""
-        return self._load(name, None, {}, {})
-
-    def _load(
-        self, name: str, project: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]
-    ) -> Config:
-        files = [project, self.own_file(name), locations.user_file(self.home)]
-        folder = self.home if name == DEFAULT else locations.workspace_folder(self.home, name)
-        return load(
-            [path for path in files if path and locations.is_there(path)],
-            environ=environ,
-            flags=flags,
-            defaults={"storage.local.path": folder / "data", "storage.cache.path": folder / "cache"},
-            known=self.known,
-        )
 
 
 @dataclass(frozen=True)
@@ -139,12 +76,26 @@ def resolve(
         NameRefusedError: this cannot be a workspace's name.
     """
     context = Context.of(config_file, overrides)
-    name = name or context.environ.get("PERSONA_WORKSPACE") or current(context.home)
+    name, _ = chosen(context, name)
     check_known(context.home, name)
     workspace = Workspace(name, context, context.load(name))
     if isolated:
         check_isolation(workspace)
     return workspace
+
+
+def chosen(context: Context, flag: str | None) -> tuple[str, str]:
+    """Return the name of the workspace in effect, and what chose it.
+
+    Args:
+        context: where the command runs.
+        flag: what ``--workspace`` says.
+    """
+    if flag:
+        return flag, "--workspace"
+    if name := context.environ.get("PERSONA_WORKSPACE"):
+        return name, "PERSONA_WORKSPACE"
+    return current(context.home), "workspace use" if (context.home / _CURRENT).exists() else DEFAULT
 
 
 def names(home: Path) -> list[str]:
@@ -218,26 +169,26 @@ def check_isolation(workspace: Workspace) -> None:
     for other in names(context.home):
         if other == workspace.name:
             continue
-        alone = _place(context, other, {}, alone=True)
-        here = None if workspace.name == DEFAULT else _place(context, other, context.environ, alone=False)
+        alone = _place(context, other, alone=True)
+        here = None if workspace.name == DEFAULT else _place(context, other, alone=False)
         if any(place and place.meets(workspace.place) for place in (alone, here)):
             raise _shared(workspace, other)
 
 
-def _place(context: Context, name: str, environ: Mapping[str, str], *, alone: bool) -> Place | None:
+def _place(context: Context, name: str, *, alone: bool) -> Place | None:
     """Return a workspace's place, or None where its configuration is broken: then it keeps nothing."""
     try:
         config = context.load_alone(name) if alone else context.load(name)
     except ConfigError:
         return None
-    return place_of(config.settings.storage, environ)
+    return place_of(config.settings.storage, context.environ)
 
 
-def _shared(workspace: Workspace, other: str) -> ConfigError:
-    """Return the error that two workspaces would share a place."""
+def _shared(workspace: Workspace, other: str, hint: str = "") -> ConfigError:
+    """Return the error that two workspaces would share a place, with the hint or one that fits."""
     backend = workspace.settings.storage.backend
     key = PLACE_KEYS[backend][-1]
-    above = sorted({str(source) for source in _from_above(workspace) if source})
+    above = sorted({str(source) for source in _from_above(workspace)})
     where = workspace.place.url if workspace.place else ""
     message = f"The workspaces “{workspace.name}” and “{other}” would share their objects in {where}."
     if above:
@@ -246,14 +197,11 @@ def _shared(workspace: Workspace, other: str) -> ConfigError:
             hint="Take the place out of there, work elsewhere, or use --workspace default.",
         )
     scope = "user" if workspace.name == DEFAULT else "workspace"
-    return ConfigError(
-        message,
-        hint="Set another place: "
-        f"persona --workspace {workspace.name} storage config set {key} … --scope {scope}",
-    )
+    command = f"persona --workspace {workspace.name} storage config set {key} … --scope {scope}"
+    return ConfigError(message, hint=hint or f"Set another place: {command}")
 
 
-def _from_above(workspace: Workspace) -> list[Any]:
+def _from_above(workspace: Workspace) -> list[Source]:
     """Return the sources above the workspace's own file that decide its place."""
     backend = workspace.settings.storage.backend
     project = str(workspace.context.project)
@@ -261,3 +209,123 @@ def _from_above(workspace: Workspace) -> list[Any]:
     return [
         s for s in sources if s.kind in ("flag", "environment") or (s.kind == "file" and s.name == project)
     ]
+
+
+def create(context: Context, name: str, changes: Mapping[str, str]) -> Workspace:
+    """Make a workspace with a place of its own.
+
+    What is not given comes from the user's file, but never the place: that is a folder in the workspace's own, and
+    on a cloud backend the prefix ``<the user's prefix>/NAME``, or one beside it if that is another workspace's.
+
+    Args:
+        context: where the command runs.
+        name: the new workspace's name.
+        changes: its values as text, by the keys' full names.
+
+    Raises:
+        AlreadyExistsError: it is there already.
+        ConfigError: a value is wrong, or its place would be shared with another workspace.
+    """
+    from persona.config import edit  # only needed to write
+
+    check_name(name)
+    others = {other: _place(context, other, alone=True) for other in names(context.home)}
+    if name in others:
+        raise AlreadyExistsError(
+            f"There is a workspace “{name}” already.", hint=f"persona workspace use {name}"
+        )
+    edit.check(changes)
+    file = locations.workspace_file(context.home, name)
+    own = _own_values(context, name, changes, [place for place in others.values() if place])
+    folders = {"storage.local.path": "data", "storage.cache.path": "cache"}
+    absolute = {key: str(file.parent / folder) for key, folder in folders.items()}
+    planned = Workspace(name, context, context.load_plan(name, absolute | own))
+    for other, place in others.items():
+        if place and planned.place and place.meets(planned.place):
+            raise _shared(
+                planned, other, "Give it another place, with --set s3.bucket=… or --set s3.prefix=…"
+            )
+    locations.make_folder(file.parent, context.home)
+    locations.make_folder(context.locks, context.home)
+    edit.set_values(
+        file, own | {k: own.get(k, v) for k, v in folders.items()}, locks=context.locks, create=True
+    )
+    return Workspace(name, context, context.load_alone(name))
+
+
+def _own_values(
+    context: Context, name: str, changes: Mapping[str, str], taken: list[Place]
+) -> dict[str, str]:
+    """Return what a new workspace's file says: its backend, what was given, and a prefix for each bucket."""
+    inherited = context.load_plan(name, changes)
+    own = {"storage.backend": str(inherited.values["storage.backend"])}
+    for section, container in (("s3", "bucket"), ("gcs", "bucket"), ("azure", "container")):
+        if (
+            inherited.values["storage.backend"] == section
+            or inherited.values[f"storage.{section}.{container}"]
+        ):
+            own[f"storage.{section}.prefix"] = _own_prefix(inherited, section, name, taken)
+    return own | dict(changes)
+
+
+def _own_prefix(inherited: Config, section: str, name: str, taken: list[Place]) -> str:
+    """Return a prefix below the inherited one, or beside it if that would be inside another workspace's place."""
+    base = str(inherited.values[f"storage.{section}.prefix"])
+    choices = [f"{folder}/{name}".lstrip("/") for folder in (base, base.rpartition("/")[0])]
+    for prefix in choices:
+        part = replace(getattr(inherited.settings.storage, section), prefix=prefix)
+        place = place_of(replace(inherited.settings.storage, backend=section, **{section: part}), {})
+        if not place or not any(place.meets(other) for other in taken):
+            return prefix
+    return choices[0]
+
+
+def use(context: Context, name: str) -> None:
+    """Make a workspace the current one.
+
+    Raises:
+        NotFoundError: there is no such workspace.
+        ConfigError: PERSONA_HOME cannot be written to.
+    """
+    from persona.config.edit import write_whole
+
+    check_known(context.home, name)
+    locations.make_folder(context.home, context.home)
+    write_whole(context.home / _CURRENT, name + "\n")
+
+
+def delete(context: Context, name: str) -> Place | None:
+    """Delete a workspace's configuration, and nothing else; if it is the current one, ``default`` becomes current.
+
+    Returns:
+        Where its objects stay, or None if its configuration does not say it.
+
+    Raises:
+        UsageError: it is ``default``.
+        NotFoundError: there is no such workspace.
+        ConfigError: PERSONA_HOME cannot be written to.
+    """
+    if name == DEFAULT:
+        raise UsageError(
+            "The workspace “default” is always there.", hint="persona workspace list shows the others."
+        )
+    check_known(context.home, name)
+    place = _place(context, name, alone=True)
+    if _noted(context.home) == name:
+        use(context, DEFAULT)
+    file = locations.workspace_file(context.home, name)
+    try:
+        file.unlink()
+        with suppress(OSError):  # the folder still holds its objects
+            file.parent.rmdir()
+    except OSError as exc:
+        raise ConfigError(f"{file} cannot be deleted: {exc.strerror}.") from exc
+    return place
+
+
+def _noted(home: Path) -> str:
+    """Return the current workspace's name, or "" if what is noted is none."""
+    try:
+        return current(home)
+    except ConfigError:
+        return ""

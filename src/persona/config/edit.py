@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
@@ -9,10 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from persona.config import document, problems, splice
+from persona.config import document, problems, splice, values
 from persona.config.load import content, full_name, parse_text
 from persona.config.schema import keys
-from persona.errors import ConfigError, ConflictError, StorageFullError
+from persona.errors import AlreadyExistsError, ConfigError, ConflictError, StorageFullError
 
 _LOCK_SECONDS = 10.0
 
@@ -34,26 +35,50 @@ def set_value(file: Path, key: str, value: str, *, locks: Path) -> None:
     set_values(file, {key: value}, locks=locks)
 
 
-def set_values(file: Path, values: Mapping[str, str], *, locks: Path) -> None:
-    """Set several values at once, all or none, as `set_value` does."""
-    new = {full_name(key): value for key, value in values.items()}
+def set_values(file: Path, changes: Mapping[str, str], *, locks: Path, create: bool = False) -> None:
+    """Set several values at once, all or none, as `set_value` does.
+
+    Args:
+        file: as for `set_value`.
+        changes: values as text, by key.
+        locks: as for `set_value`.
+        create: the file must not be there yet.
+
+    Raises:
+        AlreadyExistsError: `create`, and it is there.
+    """
+    new = {full_name(key): value for key, value in changes.items()}
     check(new)
     target = Path(os.path.realpath(file))
     with _locked(target, locks):
+        if create and target.exists():
+            raise AlreadyExistsError(f"{target} is there already.")
         mark, text = _read(target)
         for name, value in new.items():
             text = _set(target, text, name, None if value == "null" else value)
-        _replace(target, mark + text)
+        write_whole(target, mark + text)
 
 
-def check(values: Mapping[str, str]) -> None:
+def typed_here(key: str, value: str, file: Path) -> str:
+    """Return what to write so that a relative path means what it means in the current folder.
+
+    Args:
+        key: the key's full name.
+        value: the value as it was typed.
+        file: the file that it goes to.
+    """
+    named = keys()[key].parse is values.folder and value != "null" and file.parent != Path.cwd()
+    return value if not named or value.startswith("~") else str(Path.cwd() / value)
+
+
+def check(changes: Mapping[str, str]) -> None:
     """Check values given as text, by their keys' full names.
 
     Raises:
         ConfigError: lists every value that is wrong.
     """
     wrong = []
-    for name, value in values.items():
+    for name, value in changes.items():
         try:
             parse_text(keys()[name], value, Path())
         except ValueError as exc:
@@ -124,8 +149,13 @@ def _read(target: Path) -> tuple[str, str]:
     return ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
 
 
-def _replace(target: Path, text: str) -> None:
-    """Write a file whole: beside it, to disk, then in its place, with the mode it had, or else 0600."""
+def write_whole(target: Path, text: str) -> None:
+    """Write a file whole: beside it, to disk, then in its place, with the mode it had, or else 0600.
+
+    Raises:
+        ConfigError: it cannot be written, and is as it was.
+        StorageFullError: there is no space left.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
@@ -142,8 +172,6 @@ def _replace(target: Path, text: str) -> None:
             raise
         _sync_folder(target.parent)
     except OSError as exc:
-        import errno
-
         kind = StorageFullError if exc.errno in (errno.ENOSPC, errno.EDQUOT) else ConfigError
         raise kind(f"{target} cannot be written: {exc.strerror}.", hint="It is as it was before.") from exc
 

@@ -162,3 +162,17 @@ def _scaled(number: str, unit: int) -> int:
     """Multiply a decimal number by a unit, exactly, and drop what is left below one."""
     whole, _, rest = number.partition(".")
     return int(whole + rest) * unit // int(10 ** len(rest))
+
+
+def written(parse: Parser, value: Any) -> str:
+    """Return a parsed value as a file would have it."""
+    if parse is size:
+        unit = max((u for u in _UNITS if value % _UNITS[u] == 0), key=_UNITS.__getitem__)
+        return f"{value // _UNITS[unit]}{unit}"
+    if parse in (duration, positive_duration):
+        count = round(value * 1000)
+        unit = max((u for u in _MILLISECONDS if count % _MILLISECONDS[u] == 0), key=_MILLISECONDS.__getitem__)
+        return f"{count // _MILLISECONDS[unit]}{unit}" if count else "0s"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value != "" else '""'
