@@ -188,12 +188,12 @@ def _shared(workspace: Workspace, other: str, hint: str = "") -> ConfigError:
     """Return the error that two workspaces would share a place, with the hint or one that fits."""
     backend = workspace.settings.storage.backend
     key = PLACE_KEYS[backend][-1]
-    above = sorted({str(source) for source in _from_above(workspace)})
+    above = [] if hint else sorted({str(source) for source in _from_above(workspace)})
     where = workspace.place.url if workspace.place else ""
     message = f"The workspaces “{workspace.name}” and “{other}” would share their objects in {where}."
     if above:
         return ConfigError(
-            f"{message} {', '.join(above)} stands above the workspace's own settings.",
+            f"{message} What decides is above their own settings: {', '.join(above)}.",
             hint="Take the place out of there, work elsewhere, or use --workspace default.",
         )
     scope = "user" if workspace.name == DEFAULT else "workspace"
@@ -214,8 +214,8 @@ def _from_above(workspace: Workspace) -> list[Source]:
 def create(context: Context, name: str, changes: Mapping[str, str]) -> Workspace:
     """Make a workspace with a place of its own.
 
-    What is not given comes from the user's file, but never the place: that is a folder in the workspace's own, and
-    on a cloud backend the prefix ``<the user's prefix>/NAME``, or one beside it if that is another workspace's.
+    What is not given comes from the user's file, but never the place: that is a folder in the workspace's own,
+    and on a cloud backend the prefix ``<the user's prefix>/NAME``, or one beside it if that one is taken.
 
     Args:
         context: where the command runs.
@@ -269,7 +269,7 @@ def _own_values(
 
 
 def _own_prefix(inherited: Config, section: str, name: str, taken: list[Place]) -> str:
-    """Return a prefix below the inherited one, or beside it if that would be inside another workspace's place."""
+    """Return a prefix below the inherited one, or beside it if that one is taken."""
     base = str(inherited.values[f"storage.{section}.prefix"])
     choices = [f"{folder}/{name}".lstrip("/") for folder in (base, base.rpartition("/")[0])]
     for prefix in choices:
@@ -295,7 +295,7 @@ def use(context: Context, name: str) -> None:
 
 
 def delete(context: Context, name: str) -> Place | None:
-    """Delete a workspace's configuration, and nothing else; if it is the current one, ``default`` becomes current.
+    """Delete a workspace's configuration, and nothing else. If it is the current one, ``default`` takes over.
 
     Returns:
         Where its objects stay, or None if its configuration does not say it.
@@ -311,7 +311,7 @@ def delete(context: Context, name: str) -> Place | None:
         )
     check_known(context.home, name)
     place = _place(context, name, alone=True)
-    if _noted(context.home) == name:
+    if current(context.home) == name:
         use(context, DEFAULT)
     file = locations.workspace_file(context.home, name)
     try:
@@ -321,11 +321,3 @@ def delete(context: Context, name: str) -> Place | None:
     except OSError as exc:
         raise ConfigError(f"{file} cannot be deleted: {exc.strerror}.") from exc
     return place
-
-
-def _noted(home: Path) -> str:
-    """Return the current workspace's name, or "" if what is noted is none."""
-    try:
-        return current(home)
-    except ConfigError:
-        return ""

@@ -49,9 +49,8 @@ def create(session: Session, name: str, backend: str | None, settings: tuple[str
     if session.json:
         session.emit(document)
     else:
-        print(
-            f"Created the workspace “{name}” ({document['backend']}): {document['location'] or 'no bucket is set'}"
-        )
+        location = document["location"] or "no bucket is set yet"
+        print(f"Created the workspace “{name}” on {document['backend']}: {location}")
         print(f"Its settings are in {file}")
     folder = made.settings.storage.local.path
     if made.settings.storage.backend == "local" and folder and folder.is_dir() and any(folder.iterdir()):
@@ -75,7 +74,7 @@ def list_(session: Session) -> None:
             "*" if row["current"] else "",
             row["name"],
             row["backend"] or "–",
-            row["location"] or row["error"] or "–",
+            row["location"] or _one_line(row["error"]),
         )
         for row in rows
     ]
@@ -138,6 +137,10 @@ def delete(session: Session, name: str, yes: bool) -> None:
         else "Its configuration did not say where its objects are."
     )
     print(f"The current workspace is “{now}”.")
+
+
+def _one_line(error: str | None) -> str:
+    return " ".join(error.split()) if error else "–"
 
 
 def _context(session: Session) -> Context:

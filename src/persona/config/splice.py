@@ -1,8 +1,8 @@
 """Setting one value in a YAML text, and leaving every other character of it alone.
 
 A round trip through a YAML writer would settle the indentation, the quotes and the blank lines anew; a
-person's file is not ours to lay out. So the value's own place is found by the marks of the parser, and only that is
-replaced. The caller reads the result again: what does not say exactly what it should is not written.
+person's file is not ours to lay out. So the value's own place is found by the marks of the parser, and only
+that is replaced. The caller reads the result again: what does not say exactly what it should is not written.
 """
 
 from __future__ import annotations
