@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009 - key() returns a dataclasses.field()
 """The schema of persona.yaml: every key, its type, its default and what it is for.
 
 The reference in ``docs/configuration.md`` is generated from here, and `persona.config.load` reads by it.
@@ -5,9 +6,10 @@ The reference in ``docs/configuration.md`` is generated from here, and `persona.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from persona.config import values
 from persona.config.secret import Secret
@@ -33,7 +35,7 @@ def key(parse: Parser, doc: str, default: Any = None, *, allowed: str = "", exam
 class S3Settings:
     """Amazon S3, or a service that speaks its protocol."""
 
-    bucket: str | None = key(values.text, "The bucket. It must exist.", allowed="text")
+    bucket: str | None = key(values.bucket, "The bucket. It must exist.", allowed="bucket name")
     prefix: str = key(values.prefix, "Everything is kept below this key prefix.", "", allowed="folder")
     region: str | None = key(values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text")
     endpoint_url: str | None = key(values.url, "The address of an S3-compatible service.", allowed="URL")
@@ -65,7 +67,7 @@ class S3Settings:
 class GCSSettings:
     """Google Cloud Storage."""
 
-    bucket: str | None = key(values.text, "The bucket. It must exist.", allowed="text")
+    bucket: str | None = key(values.bucket, "The bucket. It must exist.", allowed="bucket name")
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     project: str | None = key(values.text, "The project that requests are billed to.", allowed="text")
     credentials_file: Path | None = key(
@@ -86,7 +88,7 @@ class GCSSettings:
 class AzureSettings:
     """Azure Blob Storage."""
 
-    container: str | None = key(values.text, "The container. It must exist.", allowed="text")
+    container: str | None = key(values.bucket, "The container. It must exist.", allowed="container name")
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     account: str | None = key(values.text, "The storage account.", allowed="text")
     connection_string: Secret | None = key(
@@ -158,7 +160,7 @@ class PerformanceSettings:
         example="1s",
     )
     timeout: float = key(
-        values.duration,
+        values.positive_duration,
         "How long one request may take to be answered.",
         30.0,
         allowed="duration",
@@ -184,3 +186,62 @@ class Settings:
     """Everything that persona.yaml can set."""
 
     storage: StorageSettings = field(default_factory=StorageSettings)
+
+
+class Key(NamedTuple):
+    """One key of persona.yaml.
+
+    Args:
+        name: its full name, such as ``storage.s3.bucket``.
+        parse: reads the value, or raises ValueError with what is allowed.
+        doc: what it is for.
+        allowed: the kind of value.
+        default: the value if nothing sets it.
+        written: the default as YAML has it.
+    """
+
+    name: str
+    parse: Parser
+    doc: str
+    allowed: str
+    default: Any
+    written: str
+
+    @property
+    def secret(self) -> bool:
+        """Whether the value must not be seen."""
+        return self.parse is values.secret
+
+
+@cache
+def keys() -> dict[str, Key]:
+    """Return every key by its full name, in the order of the schema."""
+    return {key.name: key for key in _keys(Settings, "")}
+
+
+@cache
+def sections() -> dict[str, type]:
+    """Return every section by its full name, in the order of the schema."""
+    return _sections(Settings, "")
+
+
+def _keys(section: Any, name: str) -> list[Key]:
+    found: list[Key] = []
+    for item in fields(section):
+        child = f"{name}.{item.name}" if name else item.name
+        if "parse" in item.metadata:
+            meta = item.metadata
+            found.append(Key(child, meta["parse"], meta["doc"], meta["allowed"], item.default, meta["written"]))
+        else:
+            found += _keys(item.default_factory, child)
+    return found
+
+
+def _sections(section: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in fields(section):
+        if "parse" not in item.metadata:
+            child = f"{name}.{item.name}" if name else item.name
+            found[child] = item.default_factory
+            found |= _sections(item.default_factory, child)
+    return found

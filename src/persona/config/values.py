@@ -1,7 +1,8 @@
 """How a configuration value is read: one small parser for each kind of value.
 
-A parser takes what YAML or an environment variable holds and returns the value, or raises ValueError with what was
-allowed. Sizes: ``MB`` and ``GB`` are powers of ten, ``MiB`` and ``GiB`` of two. Durations: ``30s``, ``5m``, ``1h``, ``7d``.
+A parser takes what YAML or an environment variable holds (a boolean, or text as it is written) and returns
+the value, or raises ValueError with what is allowed. Sizes: ``MB`` and ``GB`` are powers of ten, ``MiB`` and
+``GiB`` of two. Durations: ``30s``, ``5m``, ``1h``, ``7d``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from persona.config.secret import Secret
 
@@ -21,14 +21,21 @@ _UNITS = {"": 1, "B": 1} | {
     for power, letter in enumerate("KMGT", start=1)
     for suffix, base in (("B", 1000), ("iB", 1024))
 }
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
+_MAX_DAYS = 3650
+_MAX_PREFIX_BYTES = 512
+"""Half of what providers allow for a key, so that the names below it have room."""
 
 
 def text(value: Any) -> str:
-    """Read text that is not empty; numbers are taken as they are written."""
+    """Read text that is not empty and has no control characters; numbers are taken as they are written."""
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise ValueError("text")
-    return str(value)
+    found = str(value)
+    if any(c < " " or "\x7f" <= c < "\xa0" or "\ud800" <= c < "\ue000" for c in found):
+        raise ValueError("text without control characters, in UTF-8")
+    return found
 
 
 def secret(value: Any) -> Secret:
@@ -49,11 +56,8 @@ def integer(low: int, high: int) -> Parser:
     """Return a parser for whole numbers from low to high."""
 
     def parse(value: Any) -> int:
-        try:
-            number = int(value) if isinstance(value, str) else value
-        except ValueError:
-            number = None
-        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+        number = -1 if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", str(value)) else int(value)
+        if not low <= number <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return number
 
@@ -65,46 +69,108 @@ def choice(*allowed: str) -> Parser:
 
     def parse(value: Any) -> str:
         if value not in allowed:
-            raise ValueError(" or ".join(allowed))
+            raise ValueError(", ".join(allowed[:-1]) + " or " + allowed[-1])
         return str(value)
 
     return parse
 
 
+def signature(value: Any) -> str:
+    """Read the signature version, of which one is left.
+
+    AWS takes version 2 only for buckets made before 24 June 2020, and no newer region ever took it:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingAWSSDK.html
+    """
+    if value != "s3v4":
+        raise ValueError(
+            "s3v4, which is the only one: AWS refuses older signatures on buckets made since June 2020, "
+            "and S3-compatible services take s3v4"
+        )
+    return "s3v4"
+
+
 def size(value: Any) -> int:
     """Read a size and return bytes: ``5MB`` is 5,000,000 and ``5MiB`` is 5,242,880."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B|B|)", str(value))
-    if isinstance(value, bool) or not match or (number := int(float(match[1]) * _UNITS[match[2]])) < 1:
+    match = re.fullmatch(_NUMBER + r" ?([KMGT]i?B|B|)", str(value))
+    if isinstance(value, bool) or not match or (number := _scaled(match[1], _UNITS[match[2]])) < 1:
         raise ValueError("a size such as 5MB, 64MiB or 1GB")
     return number
 
 
 def duration(value: Any) -> float:
     """Read a duration and return seconds: ``30s``, ``5m``, ``1h``, ``7d``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", str(value))
-    if not match:
-        raise ValueError("a duration such as 500ms, 30s, 5m, 1h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
+    match = re.fullmatch(_NUMBER + " ?(ms|s|m|h|d)", str(value))
+    seconds = _scaled(match[1], _MILLISECONDS[match[2]]) / 1000 if match else -1
+    if not 0 <= seconds <= _MAX_DAYS * 86_400:
+        raise ValueError(f"a duration such as 500ms, 30s, 5m, 1h or 7d, of at most {_MAX_DAYS}d")
+    return seconds
+
+
+def positive_duration(value: Any) -> float:
+    """Read a duration of at least a millisecond and return seconds."""
+    seconds = duration(value)
+    if not seconds:
+        raise ValueError("a duration above zero such as 500ms, 30s or 5m")
+    return seconds
 
 
 def folder(value: Any) -> Path:
     """Read a path on this machine; ``~`` is the home folder."""
-    return Path(text(value)).expanduser()
+    try:
+        return Path(text(value)).expanduser()
+    except RuntimeError as exc:
+        raise ValueError("a path; there is no such user's home") from exc
 
 
 def url(value: Any) -> str:
     """Read an http or https address, without user and password."""
+    from urllib.parse import urlsplit  # only needed where there is an address
+
     found = text(value)
     try:
         parts = urlsplit(found)
         good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
     except ValueError:
         good = False
-    if not good or parts.username or parts.query or parts.fragment:
+    if not good or "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\?#]", found):
         raise ValueError("an address such as https://s3.example.org, without user, password or query")
     return found.rstrip("/")
 
 
+def bucket(value: Any) -> str:
+    """Read the name of a bucket or container, without a scheme or a path."""
+    found = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", found):
+        raise ValueError("a bucket's bare name, without s3:// and without a path")
+    return found
+
+
 def prefix(value: Any) -> str:
     """Read a key prefix, a folder such as ``workspaces/product-research/``; "" is the whole bucket."""
-    return "" if value == "" else text(value).removeprefix("./").strip("/")
+    from unicodedata import normalize
+
+    found = "" if value == "" else normalize("NFC", text(value)).removeprefix("./").strip("/")
+    segments = found.split("/") if found else []
+    if {"", ".", ".."} & set(segments) or len(found.encode()) > _MAX_PREFIX_BYTES:
+        raise ValueError(f"a folder such as team/personas, of at most {_MAX_PREFIX_BYTES} bytes, without . and ..")
+    return found
+
+
+def _scaled(number: str, unit: int) -> int:
+    """Multiply a decimal number by a unit, exactly, and drop what is left below one."""
+    whole, _, rest = number.partition(".")
+    return int(whole + rest) * unit // int(10 ** len(rest))
+
+
+def written(parse: Parser, value: Any) -> str:
+    """Return a parsed value as a file would have it."""
+    if parse is size:
+        unit = max((u for u in _UNITS if value % _UNITS[u] == 0), key=_UNITS.__getitem__)
+        return f"{value // _UNITS[unit]}{unit}"
+    if parse in (duration, positive_duration):
+        count = round(value * 1000)
+        unit = max((u for u in _MILLISECONDS if count % _MILLISECONDS[u] == 0), key=_MILLISECONDS.__getitem__)
+        return f"{count // _MILLISECONDS[unit]}{unit}" if count else "0s"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value != "" else '""'

@@ -1,0 +1,156 @@
+"""``persona storage config``: what is in effect and why, and changing it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from persona import workspace as workspaces
+from persona.cli import render
+from persona.cli.app import PersonaGroup
+from persona.cli.session import Session
+from persona.config import edit, locations, values
+from persona.config.context import Context
+from persona.config.load import full_name
+from persona.config.schema import Key, keys
+from persona.errors import ConfigError, PersonaError, UsageError
+
+_MASK = "••••"
+_log = logging.getLogger(__name__)
+
+
+@click.group(
+    cls=PersonaGroup,
+    lazy={"test": ("persona.cli.storage_test:test", "Try every step of the way to the storage.")},
+)
+def config() -> None:
+    """Show the configuration, change it, and test it."""
+
+
+@config.command()
+@click.pass_obj
+def show(session: Session) -> None:
+    """Show every value in effect and where it came from. Secrets are masked."""
+    here = workspaces.resolve(
+        session.workspace_name, config_file=session.config_file, overrides=session.overrides, isolated=False
+    )
+    if session.json:
+        session.emit(_document(here))
+    else:
+        print(render.heading("Storage Configuration"))
+        files = ", ".join(map(str, here.config.files)) or "none"
+        print(render.fields([("Workspace", here.name), ("Home", str(here.home)), ("Files", files)]))
+        print()
+        rows = [
+            (name, _human(key, here.config.values[name]), str(here.config.sources[name]))
+            for name, key in keys().items()
+        ]
+        print(render.table(("Key", "Value", "Source"), rows))
+    try:
+        workspaces.check_isolation(here)
+    except ConfigError as error:
+        _log.warning("%s\n  → %s", error.message, error.hint)
+
+
+@config.command("set")
+@click.argument("key")
+@click.argument("value")
+@click.option(
+    "--scope",
+    type=click.Choice(("project", "workspace", "user")),
+    help="Which file to write; else the project's if there is one, the workspace's, or the user's.",
+)
+@click.pass_obj
+def set_(session: Session, key: str, value: str, scope: str | None) -> None:
+    """Set KEY to VALUE in a persona.yaml; comments and layout stay.
+
+    “backend” is short for “storage.backend”. The VALUE “null” means the default; “-” is read from stdin.
+    """
+    name = full_name(key)
+    context = Context.of(session.config_file, session.overrides)
+    workspace, _ = workspaces.chosen(context, session.workspace_name)
+    workspaces.check_known(context.home, workspace)
+    file = _target(context, workspace, scope)
+    if value == "-":
+        value = _from_stdin(name)
+    elif keys()[name].secret and value != "null":
+        _log.warning("%s was typed in sight of the shell's history; “-” reads it from stdin.", name)
+    locations.make_folder(context.locks, context.home)
+    if file.parent != context.home and context.home in file.parents:
+        locations.make_folder(file.parent, context.home)
+    edit.set_value(file, name, edit.typed_here(name, value, file), locks=context.locks)
+    _report(session, context, workspace, name, file)
+
+
+def _target(context: Context, workspace: str, scope: str | None) -> Path:
+    """Return the file that a change goes to."""
+    own = context.own_file(workspace)
+    if scope == "workspace" and own is None:
+        raise UsageError("The workspace “default” is what the user's file says.", hint="Use --scope user.")
+    if scope == "user" or (scope is None and not context.project and not own):
+        return locations.user_file(context.home)
+    if scope == "project" or (scope is None and context.project):
+        return context.project or Path.cwd() / locations.FILE_NAME
+    return own or locations.user_file(context.home)
+
+
+def _from_stdin(name: str) -> str:
+    """Read a value from stdin, without the line break at its end."""
+    try:
+        return sys.stdin.read(64 * 1024).removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as exc:
+        raise UsageError(f"What stdin holds for {name} is not UTF-8.", hint="Give text.") from exc
+
+
+def _report(session: Session, context: Context, workspace: str, name: str, file: Path) -> None:
+    """Say what was written where, and whether something stands above it."""
+    key = keys()[name]
+    above: str | None = None
+    after = Context.of(session.config_file, session.overrides)
+    try:
+        loaded = after.load(workspace)
+        source = loaded.sources[name]
+        above = None if source.kind == "file" and Path(source.name) == file else str(source)
+        workspaces.check_isolation(workspaces.Workspace(workspace, after, loaded))
+    except PersonaError as error:
+        _log.warning("%s\n  → %s", error.message, error.hint)
+    if above:
+        _log.warning("%s stays as it was here: %s stands above %s.", name, above, file)
+    if key.secret and file == after.project:
+        _log.warning("%s is a secret, and %s may be shared with others.", name, file)
+    if session.json:
+        session.emit({"key": name, "file": str(file), "effective": above is None, "overridden_by": above})
+    else:
+        print(f"Set {name} in {file}")
+
+
+def _document(here: workspaces.Workspace) -> dict[str, Any]:
+    """Return the configuration in effect for ``--json``."""
+    shown = {
+        name: {"value": _plain(key, here.config.values[name]), "source": str(here.config.sources[name])}
+        for name, key in keys().items()
+    }
+    files = [str(path) for path in here.config.files]
+    return {"workspace": here.name, "home": str(here.home), "files": files, "values": shown}
+
+
+def _plain(key: Key, value: Any) -> Any:
+    """Return a value for JSON: sizes in bytes, durations in seconds, secrets masked."""
+    if value is None:
+        return None
+    if key.secret:
+        return _MASK
+    return str(value) if isinstance(value, Path) else value
+
+
+def _human(key: Key, value: Any) -> str:
+    """Return a value for people, as a file would have it; secrets masked."""
+    if value is None:
+        return "–"
+    if key.secret:
+        return f"{_MASK} (set)"
+    return values.written(key.parse, value)

@@ -1,0 +1,82 @@
+"""Where a command runs: the environment, the home, the project; and what is in effect there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from persona.config import locations
+from persona.config.load import Config, FileContent, load
+from persona.errors import ConfigError
+
+DEFAULT = "default"
+"""The workspace that is always there: what the user's persona.yaml says."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a command runs, as far as configuration depends on it.
+
+    Args:
+        environ: the environment.
+        home: PERSONA_HOME.
+        project: the project's file, or the one of ``--config``; None if there is none.
+        flags: configuration keys that flags set, as text.
+        known: the files that were read so far.
+    """
+
+    environ: Mapping[str, str]
+    home: Path
+    project: Path | None
+    flags: Mapping[str, str]
+    known: dict[Path, FileContent]
+
+    @classmethod
+    def of(cls, config_file: Path | None = None, flags: Mapping[str, str] | None = None) -> Context:
+        """Look around: the environment, the home, the project's file.
+
+        Raises:
+            ConfigError: ``--config`` names no file, or PERSONA_HOME cannot be used.
+        """
+        home = locations.persona_home(os.environ)
+        if config_file is None:
+            project = locations.project_file(home)
+        else:
+            project = config_file.expanduser().absolute()
+            if not locations.is_there(project):
+                raise ConfigError(f"There is no file {project}.", hint="--config takes the path of a persona.yaml.")
+        return cls(os.environ, home, project, flags or {}, {})
+
+    def own_file(self, name: str) -> Path | None:
+        """Return the file of a named workspace; the default one has none."""
+        return None if name == DEFAULT else locations.workspace_file(self.home, name)
+
+    def load(self, name: str) -> Config:
+        """Load what is in effect here for a workspace."""
+        return self._load(name, self.project, self.environ, self.flags)
+
+    def load_alone(self, name: str) -> Config:
+        """Load what a workspace is by itself: without flags, environment and project."""
+        return self._load(name, None, {}, {})
+
+    def load_plan(self, name: str, values: Mapping[str, str]) -> Config:
+        """Load what a workspace would be by itself if its file held these values."""
+        return self._load(name, None, {}, values)
+
+    @property
+    def locks(self) -> Path:
+        """The folder for locks of configuration files."""
+        return self.home / "locks"
+
+    def _load(self, name: str, project: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
+        files = [project, self.own_file(name), locations.user_file(self.home)]
+        folder = self.home if name == DEFAULT else locations.workspace_folder(self.home, name)
+        return load(
+            [path for path in files if path and locations.is_there(path)],
+            environ=environ,
+            flags=flags,
+            defaults={"storage.local.path": folder / "data", "storage.cache.path": folder / "cache"},
+            known=self.known,
+        )

@@ -1,0 +1,159 @@
+"""Reading one persona.yaml: from its text to checked values, each with its line.
+
+Only the syntax comes from ruamel.yaml, as a tree of nodes with marks; nothing is constructed from tags.
+Anchors, aliases and merge keys are refused: they make one value depend on another, and a small file grow
+without bound.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from persona.config import problems
+from persona.config.schema import keys, sections
+
+MAX_FILE_BYTES = 1024 * 1024
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "timestamp")}
+
+
+class Leaf(NamedTuple):
+    """One value of a file: None, a boolean, or else its text as written; and its line, counted from 1."""
+
+    raw: bool | str | None
+    line: int
+
+
+class Broken(Exception):  # noqa: N818 - never leaves this package
+    """A file that cannot be read at all: the line, or 0, and what is wrong."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
+
+    def at(self, file: Path) -> str:
+        """Return the line of an error message for this file."""
+        return f"{file}:{self.line}: {self.reason}" if self.line else f"{file}: {self.reason}"
+
+
+def read_text(path: Path, *, keep_mark: bool = False) -> str:
+    """Return a file's text, without a byte order mark unless it is to be kept.
+
+    Raises:
+        Broken: it cannot be read, is too large, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as exc:
+        raise Broken(0, f"it cannot be read: {exc.strerror}") from exc
+    if len(data) > MAX_FILE_BYTES:
+        raise Broken(0, "it is larger than 1 MiB")
+    try:
+        return data.decode("utf-8" if keep_mark else "utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise Broken(data.count(b"\n", 0, exc.start) + 1, "it is not UTF-8") from exc
+
+
+def compose(text: str) -> Any:
+    """Return the root node of a YAML text, or None if it holds nothing.
+
+    Raises:
+        Broken: the text is not one YAML document.
+    """
+    import warnings
+
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of anchors used twice: all anchors are refused later
+            return YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        reason = _without_content(exc.problem or exc.context or "")
+        raise Broken(mark.line + 1, f"it is not valid YAML: column {mark.column + 1}: {reason}") from exc
+    except RecursionError as exc:
+        raise Broken(0, "it is nested too deeply") from exc
+    except (YAMLError, ValueError, OverflowError, AssertionError) as exc:
+        raise Broken(0, f"it is not valid YAML: {_without_content(str(exc).splitlines()[0])}") from exc
+
+
+def leaves(root: Any) -> tuple[dict[str, Leaf], list[tuple[int, str]]]:
+    """Return the values of a document by key, and its problems, each with its line.
+
+    Args:
+        root: what `compose` returned.
+    """
+    found: dict[str, Leaf] = {}
+    wrong: list[tuple[int, str]] = []
+    if root is not None:
+        _walk(root, "", found, wrong)
+    return found, wrong
+
+
+def _walk(node: Any, name: str, found: dict[str, Leaf], wrong: list[tuple[int, str]]) -> None:
+    """Collect what stands at a node and below; `name` is a section's, a key's, or "" for the root."""
+    line = node.start_mark.line + 1
+    if node.anchor is not None:
+        wrong.append((line, f"{name or 'the file'}: found an anchor or alias, allowed the value itself"))
+    elif key := keys().get(name):
+        if node.id == "scalar" and node.tag in _SCALARS:
+            found[name] = Leaf(_raw(node), line)
+        else:
+            wrong.append((line, f"{name}: found {_kind(node)}, allowed {key.allowed}"))
+    elif node.id == "mapping" and node.tag == _TAG + "map":
+        _walk_section(node, name, found, wrong)
+    elif node.tag != _TAG + "null":
+        wrong.append((line, f"{name or 'the file'}: found {_kind(node)}, allowed a section of keys"))
+
+
+def _walk_section(node: Any, name: str, found: dict[str, Leaf], wrong: list[tuple[int, str]]) -> None:
+    """Collect the entries of a section, and check that each is known and there once."""
+    seen: dict[str, int] = {}
+    for key_node, value in node.value:
+        line = key_node.start_mark.line + 1
+        if key_node.id != "scalar":
+            wrong.append((line, f"{name or 'the file'}: found {_kind(key_node)} as a key, allowed a name"))
+            continue
+        child = f"{name}.{key_node.value}" if name else key_node.value
+        if child in seen:
+            wrong.append(
+                (
+                    line,
+                    f"{problems.shown(child)[1:-1]}: found a second time, allowed once (line {seen[child]})",
+                )
+            )
+        elif child in keys() or child in sections():
+            _walk(value, child, found, wrong)
+        else:
+            wrong.append((line, problems.unknown(child)))
+        seen.setdefault(child, line)
+
+
+def _raw(node: Any) -> bool | str | None:
+    """Return a scalar's value; numbers and dates stay as they are written."""
+    if node.tag == _TAG + "null":
+        return None
+    if node.tag == _TAG + "bool":
+        return str(node.value).lower() in ("true", "yes", "on", "y")
+    return str(node.value)
+
+
+def _kind(node: Any) -> str:
+    """Say what kind of node this is."""
+    if node.id == "mapping":
+        return "a section"
+    if node.id == "sequence":
+        return "a list"
+    return "a value" if node.tag in _SCALARS else "a value with a tag"
+
+
+def _without_content(reason: str) -> str:
+    """Return a parser's words without what it quotes from the file: that could be part of a secret."""
+    reason = re.sub(r"'[^'<]{2,}'", "", reason.replace("'\\t'", "TAB"))
+    return re.sub(r"  +", " ", reason).strip()

@@ -1,0 +1,186 @@
+"""Changing one value in a persona.yaml: checked first, written whole, everything else left as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from persona.config import document, problems, splice, values
+from persona.config.load import content, full_name, parse_text
+from persona.config.schema import keys
+from persona.errors import AlreadyExistsError, ConfigError, ConflictError, StorageFullError
+
+_LOCK_SECONDS = 10.0
+
+
+def set_value(file: Path, key: str, value: str, *, locks: Path) -> None:
+    """Set one value in a file, which is made if it is not there.
+
+    Args:
+        file: the persona.yaml. A link is followed.
+        key: the key; ``backend`` is short for ``storage.backend``.
+        value: the value as text; ``null`` means the default.
+        locks: the folder for the lock that keeps two such changes apart; it must be there.
+
+    Raises:
+        ConfigError: there is no such key, the value is wrong, or the file is; then nothing is written.
+        ConflictError: another process has held the file for too long.
+        StorageFullError: there is no space left.
+    """
+    set_values(file, {key: value}, locks=locks)
+
+
+def set_values(file: Path, changes: Mapping[str, str], *, locks: Path, create: bool = False) -> None:
+    """Set several values at once, all or none, as `set_value` does.
+
+    Args:
+        file: as for `set_value`.
+        changes: values as text, by key.
+        locks: as for `set_value`.
+        create: the file must not be there yet.
+
+    Raises:
+        AlreadyExistsError: `create`, and it is there.
+    """
+    new = {full_name(key): value for key, value in changes.items()}
+    check(new)
+    target = Path(os.path.realpath(file))
+    with _locked(target, locks):
+        if create and target.exists():
+            raise AlreadyExistsError(f"{target} is there already.")
+        mark, text = _read(target)
+        for name, value in new.items():
+            text = _set(target, text, name, None if value == "null" else value)
+        write_whole(target, mark + text)
+
+
+def typed_here(key: str, value: str, file: Path) -> str:
+    """Return what to write so that a relative path means what it means in the current folder.
+
+    Args:
+        key: the key's full name.
+        value: the value as it was typed.
+        file: the file that it goes to.
+    """
+    named = keys()[key].parse is values.folder and value != "null" and file.parent != Path.cwd()
+    return value if not named or value.startswith("~") else str(Path.cwd() / value)
+
+
+def check(changes: Mapping[str, str]) -> None:
+    """Check values given as text, by their keys' full names.
+
+    Raises:
+        ConfigError: lists every value that is wrong.
+    """
+    wrong = []
+    for name, value in changes.items():
+        try:
+            parse_text(keys()[name], value, Path())
+        except ValueError as exc:
+            wrong.append(problems.wrong(keys()[name], value, exc))
+    if wrong:
+        raise problems.error(wrong)
+
+
+def _set(file: Path, text: str, name: str, value: str | None) -> str:
+    """Return the text with one value set, proven by reading it again."""
+    root, before = _parsed(file, text)
+    for candidate in splice.candidates(text, root, name, value):
+        try:
+            found, wrong = document.leaves(document.compose(candidate))
+        except document.Broken:
+            continue
+        after = {key: leaf.raw for key, leaf in found.items()}
+        is_set = name in after and _same(name, after.pop(name), value)
+        if is_set and not wrong and after == {key: raw for key, raw in before.items() if key != name}:
+            return candidate
+    raise ConfigError(
+        f"{file} is laid out in a way that cannot be changed from here.", hint=f"Set {name} in it by hand."
+    )
+
+
+def _parsed(file: Path, text: str) -> tuple[Any, dict[str, bool | str | None]]:
+    """Return a file's root node and values; refuse a file that would not load."""
+    try:
+        root = document.compose(text)
+    except document.Broken as exc:
+        raise problems.error([exc.at(file)]) from exc
+    if wrong := content(file, root).problems:
+        raise problems.error(wrong)
+    return root, {key: leaf.raw for key, leaf in document.leaves(root)[0].items()}
+
+
+def _same(name: str, raw: bool | str | None, value: str | None) -> bool:
+    """Say whether what is read back is the value that was meant."""
+    if raw is None or value is None:
+        return raw is value
+    try:
+        return bool(keys()[name].parse(raw) == keys()[name].parse(value))
+    except ValueError:
+        return False
+
+
+def _locked(target: Path, locks: Path) -> Any:
+    """Return the lock of a file, taken; one lock for each file, whatever name it is called by."""
+    from filelock import FileLock, Timeout  # slow to import, and only needed to write
+
+    lock = FileLock(locks / f"{sha256(os.fsencode(target)).hexdigest()[:32]}.lock", mode=0o600)
+    try:
+        return lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout as exc:
+        raise ConflictError(f"Another process is changing {target}.", hint="Try again in a moment.") from exc
+    except OSError as exc:
+        raise ConfigError(f"{locks} cannot be written to: {exc.strerror}.", hint="Set PERSONA_HOME.") from exc
+
+
+def _read(target: Path) -> tuple[str, str]:
+    """Return a file's byte order mark, or "", and its text; both are "" if there is no file."""
+    try:
+        text = document.read_text(target, keep_mark=True)
+    except document.Broken as exc:
+        if not target.exists():
+            return "", ""
+        raise problems.error([exc.at(target)]) from exc
+    return ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a file whole: beside it, to disk, then in its place, with the mode it had, or else 0600.
+
+    Raises:
+        ConfigError: it cannot be written, and is as it was.
+        StorageFullError: there is no space left.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(text.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(mode)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as exc:
+        kind = StorageFullError if exc.errno in (errno.ENOSPC, errno.EDQUOT) else ConfigError
+        raise kind(f"{target} cannot be written: {exc.strerror}.", hint="It is as it was before.") from exc
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a renaming on disk; Windows has no such call."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,104 @@
+"""Where configuration lives: PERSONA_HOME, the files in it, and the project's file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from persona.errors import ConfigError
+
+FILE_NAME = "persona.yaml"
+
+
+def persona_home(environ: Mapping[str, str]) -> Path:
+    """Return the folder of everything that the program keeps: PERSONA_HOME, or else ``~/.persona``.
+
+    Raises:
+        ConfigError: the place is taken by something that is no folder, or cannot be looked at.
+    """
+    try:
+        home = Path(environ.get("PERSONA_HOME") or "~/.persona").expanduser().absolute()
+    except RuntimeError as exc:
+        raise ConfigError("There is no home folder to keep anything in.", hint="Set PERSONA_HOME.") from exc
+    try:
+        _tighten(home)
+    except (FileNotFoundError, PermissionError):
+        pass  # made when something is first written; unreadable folders show themselves when a file is read
+    except OSError as exc:
+        raise ConfigError(f"PERSONA_HOME, {home}, cannot be used: {exc.strerror}.", hint=_OTHER_HOME) from exc
+    return home
+
+
+_OTHER_HOME = "Set PERSONA_HOME to a folder that you may write to."
+
+
+def _tighten(home: Path) -> None:
+    """Take other people's rights off a home that is ours alone; leave shared folders such as /tmp alone."""
+    found = home.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(0, "it is not a folder")
+    ours = hasattr(os, "geteuid") and found.st_uid == os.geteuid()
+    shared = found.st_mode & stat.S_ISVTX or home in (Path(home.anchor), Path("~").expanduser())
+    if ours and not shared:
+        for path in (home, user_file(home)):
+            if path.exists() and path.stat().st_mode & 0o077:
+                path.chmod(path.stat().st_mode & 0o700)
+
+
+def make_folder(folder: Path, home: Path) -> None:
+    """Make a folder in the home, and the home, for nobody else to look into.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        for path in [*reversed([p for p in folder.parents if p == home or home in p.parents]), folder]:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"{folder} cannot be made: {exc.strerror}.", hint=_OTHER_HOME) from exc
+
+
+def user_file(home: Path) -> Path:
+    """Return the user's own file."""
+    return home / FILE_NAME
+
+
+def workspace_folder(home: Path, name: str) -> Path:
+    """Return the folder of a named workspace."""
+    return home / "workspaces" / name
+
+
+def workspace_file(home: Path, name: str) -> Path:
+    """Return the file of a named workspace."""
+    return workspace_folder(home, name) / FILE_NAME
+
+
+def project_file(home: Path) -> Path | None:
+    """Return the persona.yaml of the current folder or the nearest above; but none in the home.
+
+    Raises:
+        ConfigError: the current folder is gone.
+    """
+    try:
+        folder = Path.cwd()
+    except OSError as exc:
+        raise ConfigError("The current folder is gone.", hint="Change to another folder.") from exc
+    real_home = Path(os.path.realpath(home))
+    for place in (folder, *folder.parents):
+        inside = real_home in (place, *place.parents)
+        if not inside and is_there(place / FILE_NAME):
+            return place / FILE_NAME
+    return None
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is a file, even one that cannot be read, or a link to nowhere: an error for later."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

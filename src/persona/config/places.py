@@ -1,0 +1,80 @@
+"""Where settings would keep objects, so that two workspaces can be told apart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from persona.config.schema import AzureSettings, StorageSettings
+
+PLACE_KEYS = {
+    "local": ("storage.local.path",),
+    "s3": ("storage.s3.endpoint_url", "storage.s3.bucket", "storage.s3.prefix"),
+    "gcs": ("storage.gcs.endpoint_url", "storage.gcs.bucket", "storage.gcs.prefix"),
+    "azure": ("storage.azure.account", "storage.azure.container", "storage.azure.prefix"),
+}
+"""The keys that decide the place of each backend, beside ``storage.backend``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place for objects.
+
+    Args:
+        url: the place for people to read; never a secret.
+        container: what holds it: backend, service and bucket; "" for this machine's disk.
+        path: the folder in it, without slashes at its ends.
+    """
+
+    url: str
+    container: str
+    path: str
+
+    def meets(self, other: Place) -> bool:
+        """Say whether one of the two is in the other, or both are the same."""
+        if self.container != other.container:
+            return False
+        return _inside(self.path, other.path) or _inside(other.path, self.path)
+
+
+def place_of(storage: StorageSettings, environ: Mapping[str, str]) -> Place | None:
+    """Return where these settings keep objects, or None while they do not say it."""
+    if storage.backend == "local":
+        if storage.local.path is None:
+            return None
+        real = os.path.normcase(os.path.realpath(storage.local.path))
+        return Place(str(storage.local.path), "", real.replace(os.sep, "/").strip("/"))
+    if storage.backend == "azure":
+        name, prefix = storage.azure.container, storage.azure.prefix
+        scheme, service = "az", _azure_service(storage.azure)
+    elif storage.backend == "gcs":
+        name, prefix = storage.gcs.bucket, storage.gcs.prefix
+        scheme, service = "gs", storage.gcs.endpoint_url or environ.get("STORAGE_EMULATOR_HOST") or "google"
+    else:
+        name, prefix = storage.s3.bucket, storage.s3.prefix
+        scheme, service = "s3", storage.s3.endpoint_url or "aws"
+    if name is None:
+        return None
+    return Place(f"{scheme}://{name}/{prefix}", f"{scheme} {_address(service)} {name}", prefix)
+
+
+def _azure_service(azure: AzureSettings) -> str:
+    """Return the address of the blob service, also out of a connection string."""
+    text = azure.connection_string.reveal() if azure.connection_string else ""
+    parts = {k.strip().lower(): v for k, _, v in (part.partition("=") for part in text.split(";"))}
+    account = parts.get("accountname") or azure.account or ""
+    suffix = parts.get("endpointsuffix") or "core.windows.net"
+    return azure.endpoint_url or parts.get("blobendpoint") or f"https://{account}.blob.{suffix}"
+
+
+def _address(service: str) -> str:
+    """Return a service's address in one spelling: the scheme does not count."""
+    parts = urlsplit(service if "//" in service else f"//{service}")
+    return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def _inside(inner: str, outer: str) -> bool:
+    """Say whether a folder is another, or lies in it, by whole segments."""
+    return not outer or inner == outer or inner.startswith(outer + "/")
