@@ -20,25 +20,19 @@ from pathlib import Path
 
 
 def keep(folder: Path, command: list[str]) -> None:
-    """Start the server, and return when it has ended by itself or nobody uses it any more."""
-    (folder / "ended").unlink(missing_ok=True)
+    """Start the server, wait until nobody uses it, then end it with all that it started, and its data.
+
+    The lock is held until this process ends, so that a newcomer starts afresh and never meets a dying server.
+    """
     with (folder / "server.log").open("ab") as log:
         server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
-    threading.Thread(target=_end_when_unused, args=(folder, server), daemon=True).start()
-    server.wait()
-    (folder / "state.json").unlink(missing_ok=True)
-    (folder / "ended").touch()
-
-
-def _end_when_unused(folder: Path, server: subprocess.Popen[bytes]) -> None:
-    """Wait until no user is left, then end the server with all that it started, and remove its data.
-
-    The lock is held until this process ends, so that a newcomer starts afresh and never meets a dying server.
-    """
+    unused = threading.Event()
+    threading.Thread(target=_end_with, args=(server, unused, folder), daemon=True).start()
     with (folder / "users").open("rb") as users:
         fcntl.flock(users, fcntl.LOCK_EX)
+        unused.set()
         (folder / "state.json").unlink(missing_ok=True)
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
@@ -46,7 +40,15 @@ def _end_when_unused(folder: Path, server: subprocess.Popen[bytes]) -> None:
         shutil.rmtree(folder / "data", ignore_errors=True)
         for line in (folder / "leftovers").read_text().splitlines():
             Path(line).unlink(missing_ok=True)
-        os._exit(0)
+
+
+def _end_with(server: subprocess.Popen[bytes], unused: threading.Event, folder: Path) -> None:
+    """End this process if the server ends by itself."""
+    server.wait()
+    if not unused.is_set():
+        (folder / "state.json").unlink(missing_ok=True)
+        (folder / "ended").touch()
+        os._exit(1)
 
 
 if __name__ == "__main__":
