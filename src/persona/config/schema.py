@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009 - key() returns a dataclasses.field()
+
 """The schema of persona.yaml: every key, its type, its default and what it is for.
 
 The reference in ``docs/configuration.md`` is generated from here, and `persona.config.load` reads by it.

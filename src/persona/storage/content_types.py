@@ -1,28 +1,27 @@
-"""The media type of an object whose writer names none, by the ending of its path.
+"""The media type of an object whose writer gave none, from its path's ending.
 
-A table of its own, since that of the standard library depends on the machine.
+A table of this project's own: Python's `mimetypes` reads the machine's files and differs between machines.
 """
 
 from __future__ import annotations
 
+DEFAULT = "application/octet-stream"
+
 _BY_ENDING = {
-    "yaml": "application/yaml",
-    "yml": "application/yaml",
-    "json": "application/json",
-    "jsonl": "application/x-ndjson",
     "csv": "text/csv",
+    "htm": "text/html",
+    "html": "text/html",
+    "json": "application/json",
+    "jsonl": "application/jsonl",
     "md": "text/markdown",
     "txt": "text/plain",
-    "html": "text/html",
-    "pdf": "application/pdf",
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
 }
-DEFAULT = "application/octet-stream"
 
 
 def content_type_of(path: str) -> str:
-    """Return the media type that a path's ending stands for."""
+    """Return the media type that a path's ending stands for; ``application/octet-stream`` if none does."""
     name = path.rpartition("/")[2]
-    return _BY_ENDING.get(name.rpartition(".")[2].lower(), DEFAULT) if "." in name else DEFAULT
+    _, dot, ending = name.rpartition(".")
+    return _BY_ENDING.get(ending.lower(), DEFAULT) if dot else DEFAULT

@@ -1,0 +1,226 @@
+"""A file on its way to become an object, and how an object goes: the writes of the local backend.
+
+The content goes to a temporary file beside the target and is made durable there. Only the last step takes
+the path's lock: look at what is there, check the condition, rename. Since every write and every deletion
+does so, a compare-and-swap is exact, also against writers without a condition. Inside the lock the file gets
+a modification time later than that of the version before, so that no two versions of an object ever have the
+same token, however many writes of one size fall into one tick of the clock. A file that is edited by hand
+gets a new token, too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from contextlib import suppress
+
+from persona.errors import AlreadyExistsError, ConflictError
+from persona.storage import paths
+from persona.storage.backend import Condition, IfAbsent
+from persona.storage.backends import local_meta
+from persona.storage.backends.local_files import TRIES, Disk, refuse_other_case
+from persona.storage.backends.local_folder import Folder
+from persona.storage.backends.local_meta import Attributes
+
+_CLOCK_STEPS_NS = (1, 1_000, 10_000_000, 1_000_000_000, 2_000_000_000)
+"""By how much a time grows to differ where it is kept in ns, µs, 10 ms (exFAT), 1 s (HFS+) or 2 s (FAT)."""
+
+
+class CancelledWriteError(Exception):
+    """The write was called off before it became visible."""
+
+
+def version_of(info: os.stat_result) -> str:
+    """Return the version token of a file."""
+    return f"{info.st_ino:x}-{info.st_size:x}-{info.st_mtime_ns:x}-{info.st_ctime_ns:x}"
+
+
+class Draft:
+    """A file that is being written beside its target.
+
+    Args:
+        disk: where.
+        path: the object that it is to become.
+    """
+
+    def __init__(self, disk: Disk, path: str) -> None:
+        self.disk = disk
+        self.path = path
+        self.size = 0
+        self.cancelled = False
+        """Set by another thread: do not become visible any more."""
+        self._folder: Folder | None = None
+        self._leaf = ""
+        self._name = f"{paths.TEMPORARY}{os.urandom(8).hex()}"
+        self._fd: int | None = None
+        self._visible = False
+
+    @property
+    def fd(self) -> int:
+        """The descriptor of the temporary file, which is made if need be."""
+        return self._begun()[1]
+
+    def _begun(self) -> tuple[Folder, int]:
+        """Return the folder and the descriptor; the first time make both, with all that is missing above."""
+        if self._folder is not None and self._fd is not None:
+            return self._folder, self._fd
+        for _ in range(TRIES):
+            folder, self._leaf = self.disk.parent(self.path, make=True)
+            try:
+                self._fd = folder.create(self._name, self.disk.file_mode)
+            except FileNotFoundError:
+                folder.close()  # the folder was removed in between, since it was empty
+                continue
+            except BaseException:
+                folder.close()
+                raise
+            self._folder = folder
+            return folder, self._fd
+        raise OSError(errno.EBUSY, "the folder is removed again and again")
+
+    def append(self, data: bytes | memoryview) -> None:
+        """Write all of some bytes."""
+        fd = self._begun()[1]
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        self.size += len(data)
+
+    def commit(self, condition: Condition | None, attributes: Attributes) -> os.stat_result:
+        """Make the file the object, durably, and return its description.
+
+        Raises:
+            AlreadyExistsError, ConflictError: the condition does not hold.
+            CancelledWriteError: `cancelled` was set in time.
+        """
+        folder, fd = self._begun()
+        self._date(fd, time.time_ns())
+        os.fsync(fd)
+        with self.disk.locked(self.path):
+            found = self.disk.locate(folder, self._leaf)
+            check(condition, found and found[1], self.disk.url(self.path))
+            if self.disk.ignores_case:
+                refuse_other_case(folder, self._leaf)
+            mtime_ns = self._outlast(fd, found[1].st_mtime_ns if found else -1)
+            self._close()
+            if self.cancelled:
+                raise CancelledWriteError
+            local_meta.write(self.disk, self.path, mtime_ns, attributes)
+            try:
+                name = self._rename(folder, found[0] if found else None)
+            except BaseException:
+                local_meta.prune(self.disk, self.path, keep=found[1].st_mtime_ns if found else None)
+                raise
+            self._visible = True
+            info = folder.lstat(name)
+            local_meta.prune(self.disk, self.path, keep=mtime_ns)
+        folder.sync()
+        return info
+
+    def discard(self) -> None:
+        """Let go of everything, and remove the temporary file if it did not become the object."""
+        self._close()
+        if self._folder is None:
+            return
+        if not self._visible:
+            with suppress(OSError):  # it is not there any more; or the scan removes it when it is a day old
+                self._folder.unlink(self._name)
+            remove_empty_folders(self.disk, self.path)
+        self._folder.close()
+        self._folder = None
+
+    def _date(self, fd: int, mtime_ns: int) -> int:
+        """Set the modification time and return it as it is kept."""
+        if os.utime in os.supports_fd:
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+        elif self._folder is not None:
+            os.utime(self._folder.at(self._name), ns=(mtime_ns, mtime_ns))
+        return os.fstat(fd).st_mtime_ns
+
+    def _outlast(self, fd: int, before_ns: int) -> int:
+        """Make sure that the modification time is later than the one before, and return it."""
+        mtime_ns = os.fstat(fd).st_mtime_ns
+        for step in _CLOCK_STEPS_NS:
+            if mtime_ns > before_ns:
+                return mtime_ns
+            mtime_ns = self._date(fd, before_ns + step)
+            os.fsync(fd)
+        return mtime_ns
+
+    def _rename(self, folder: Folder, current: str | None) -> str:
+        """Give the file its name: the one that the object has, or its own, or the one beside a folder's."""
+        for _ in range(TRIES):
+            name = current or self._leaf
+            if not current and folder.has_folder(self._leaf):
+                name += paths.BESIDE
+            try:
+                folder.replace(self._name, name)
+            except (IsADirectoryError, PermissionError):
+                if name == self._leaf and folder.has_folder(name):
+                    continue  # in between a folder was made here
+                raise
+            return name
+        raise OSError(errno.EBUSY, "the folder of this name comes and goes")
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def check(condition: Condition | None, info: os.stat_result | None, url: str) -> None:
+    """Raise if a condition does not hold for what is there.
+
+    Raises:
+        AlreadyExistsError, ConflictError: as their names say.
+    """
+    if condition is None:
+        return
+    if isinstance(condition, IfAbsent):
+        if info is not None:
+            raise AlreadyExistsError(f"{url} is there already.", hint="Use another name, or overwrite it.")
+    elif info is None:
+        raise ConflictError(f"{url} was deleted in between.", hint="Look at what is there now, then try again.")
+    elif version_of(info) != condition.version:
+        raise ConflictError(f"{url} was changed in between.", hint="Read it again, then try again.")
+
+
+def remove(disk: Disk, path: str) -> None:
+    """Delete an object, what is kept of it, and the folders that are empty then."""
+    try:
+        folder, leaf = disk.parent(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with folder:
+        if not any(_is_file(folder, name) for name in (leaf, leaf + paths.BESIDE)):
+            return
+        with disk.locked(path):
+            for name in (leaf, leaf + paths.BESIDE):
+                if _is_file(folder, name):
+                    with suppress(FileNotFoundError):
+                        folder.unlink(name)
+            local_meta.prune(disk, path)
+        folder.sync()
+    remove_empty_folders(disk, path)
+
+
+def remove_empty_folders(disk: Disk, path: str) -> None:
+    """Remove the folders above an object that are empty, but never the root."""
+    names = disk.names(path)[:-1]
+    while names:
+        last = names.pop()
+        try:
+            with disk.walk(names) as folder:
+                os.rmdir(folder.at(last), dir_fd=folder.fd)
+        except OSError:  # not empty, or not ours to remove: a folder that stays does no harm
+            return
+
+
+def _is_file(folder: Folder, name: str) -> bool:
+    """Say whether there is anything of this name but a folder."""
+    try:
+        folder.lstat(name)
+    except FileNotFoundError:
+        return False
+    return not folder.has_folder(name)

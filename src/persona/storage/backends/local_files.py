@@ -1,0 +1,335 @@
+"""Files and folders under one root, and no others: what the local backend stands on.
+
+Every folder is reached from the root by one `openat` a name, none of which follows a link, and files are
+then named relative to that open folder. A folder that somebody swaps for a link in between therefore leads
+nowhere. A link that is there is followed only if its real place is inside the root, by a second walk in
+which no link is allowed. Where Python has no `openat` (Windows) the same steps go by path: the check holds,
+but not against a swap in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from zlib import crc32
+
+from persona.errors import (
+    AccessDeniedError,
+    ConfigError,
+    NameRefusedError,
+    NotFoundError,
+    PersonaError,
+    StorageFullError,
+    UnreachableError,
+)
+from persona.storage import paths
+from persona.storage.backends.local_folder import Folder, LinkError
+
+TRIES = 32
+"""How often a step is made again that met another process's step; each time, that other process got on."""
+
+LOCK_SECONDS = 60.0
+LOCK_POLL_SECONDS = 0.005
+LOCK_FILES = 256
+
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+_IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
+
+
+class Disk:
+    """The files under one root.
+
+    Args:
+        root: the folder that holds everything; it need not be there yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.path.abspath(root)
+        home = os.path.abspath(os.path.expanduser(os.environ.get("PERSONA_HOME") or "~/.persona"))
+        private = self.root == home or self.root.startswith(home + os.sep)
+        self.file_mode, self.folder_mode = (0o600, 0o700) if private else (0o666, 0o777)
+        self.private = private
+        self.ignores_case = False
+        self._prepared = False
+
+    def control(self, *names: str) -> str:
+        """Return a path in the control folder."""
+        return os.path.join(self.root, paths.CONTROL_FOLDER, *names)
+
+    def url(self, path: str = "") -> str:
+        """Return where an object is, for people to read."""
+        root = self.root.replace(os.sep, "/").strip("/")
+        return f"file:///{root}/{path}" if root else f"file:///{path}"
+
+    def walk(self, names: Sequence[str]) -> Folder:
+        """Open the folder with these names, one below the other.
+
+        Raises:
+            FileNotFoundError, NotADirectoryError: there is none.
+            NameRefusedError: a link leads out of the root.
+        """
+        folder = Folder.at_root(self.root)
+        for name in names:
+            with folder:
+                folder = self._child(folder, name)
+        return folder
+
+    def parent(self, path: str, *, make: bool = False) -> tuple[Folder, str]:
+        """Open the folder that holds an object's file, and return it with the file's name.
+
+        Args:
+            path: the object's storage path.
+            make: whether to make the folders that are missing.
+        """
+        if make:
+            self.prepare()
+        folder = Folder.at_root(self.root)
+        *steps, (leaf, _) = self._steps(path)
+        for name, key in steps:
+            with folder:
+                folder = self._make(folder, name, key) if make else self._child(folder, name)
+        return folder, leaf
+
+    def names(self, path: str) -> list[str]:
+        """Return the names of the files and folders on the way to an object."""
+        return [name for name, _ in self._steps(path)]
+
+    def locate(self, folder: Folder, leaf: str) -> tuple[str, os.stat_result] | None:
+        """Return the name and the description of an object's file, or None if there is no such object.
+
+        The file is ``leaf``, or ``leaf%=`` if a folder has that name. A file is only ever renamed from the
+        first to the second, so that looking in this order finds it at any moment.
+        """
+        for name in (leaf, leaf + paths.BESIDE):
+            with suppress(FileNotFoundError):
+                info = folder.lstat(name)
+                if stat.S_ISLNK(info.st_mode):
+                    fd = self._open_link(folder, name)
+                    info = os.fstat(fd)
+                    os.close(fd)
+                if stat.S_ISDIR(info.st_mode):
+                    continue
+                _refuse_special(folder, name, info)
+                return name, info
+        return None
+
+    def open(self, folder: Folder, leaf: str) -> int:
+        """Open an object's file for reading.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        for name in (leaf, leaf + paths.BESIDE):
+            with suppress(FileNotFoundError):
+                info = folder.lstat(name)
+                if stat.S_ISDIR(info.st_mode):
+                    continue
+                if stat.S_ISLNK(info.st_mode):
+                    fd = self._open_link(folder, name)
+                else:
+                    _refuse_special(folder, name, info)
+                    fd = folder.open(name)
+                info = os.fstat(fd)
+                if stat.S_ISREG(info.st_mode):
+                    return fd
+                os.close(fd)  # a folder took the file's place in between
+        raise FileNotFoundError(errno.ENOENT, "no such object", leaf)
+
+    def resolve(self, path: str) -> list[str]:
+        """Return the names below the root of what a link really leads to.
+
+        Raises:
+            FileNotFoundError: it leads nowhere.
+            NameRefusedError: it leads out of the root, or into the control folder.
+        """
+        root = os.path.realpath(self.root)
+        try:
+            real = os.path.realpath(path, strict=True)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _outside(path, "is a loop of links") from None
+            raise
+        if real == root:
+            return []
+        names = real.removeprefix(root.rstrip(os.sep) + os.sep).split(os.sep)
+        if not real.startswith(root.rstrip(os.sep) + os.sep) or names[0] == paths.CONTROL_FOLDER:
+            raise _outside(path, "is a link that leads out of the storage's folder")
+        return names
+
+    @contextmanager
+    def locked(self, path: str) -> Iterator[None]:
+        """Hold the lock of a path: of writers and deleters, in all processes, one at a time goes on.
+
+        Paths share locks, and those that differ in case alone always do.
+        """
+        from filelock import FileLock, Timeout
+
+        self.prepare()
+        number = crc32(path.casefold().encode()) % LOCK_FILES
+        file = self.control("locks", f"{number:02x}.lock")
+        lock = FileLock(file, mode=0o600) if self.private else FileLock(file)
+        try:
+            lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_POLL_SECONDS)
+        except Timeout as error:
+            raise UnreachableError(
+                f"{self.url(path)} is locked by another process for more than {LOCK_SECONDS:.0f} s.",
+                hint="End the process that hangs, then try again.",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def prepare(self) -> None:
+        """Make the root and the folder of locks, once, and find out whether case matters."""
+        if self._prepared and os.path.isdir(self.control("locks")):
+            return
+        self.make_folders(self.control("locks"))
+        if os.path.islink(self.control()):
+            raise _outside(self.control(), "is a link")
+        with suppress(FileNotFoundError):
+            upper = os.path.join(self.root, paths.CONTROL_FOLDER.upper())
+            self.ignores_case = os.path.samefile(upper, self.control())
+        self._prepared = True
+
+    def make_folders(self, path: str) -> None:
+        """Make a folder outside the tree of objects, with what is missing above it."""
+        if os.path.isdir(path):
+            return
+        above = os.path.dirname(path)
+        self.make_folders(above)
+        with suppress(FileExistsError):
+            os.mkdir(path, self.folder_mode)
+            with Folder.at_root(above) as folder:
+                folder.sync()
+
+    def _steps(self, path: str) -> list[tuple[str, str]]:
+        """Return the names on the way to an object; with each that ends a segment, the path up to there."""
+        segments = path.split("/")
+        steps: list[tuple[str, str]] = []
+        for depth, segment in enumerate(segments):
+            *parts, last = paths.to_names(segment, first=not depth)
+            steps += [(part, "") for part in parts]
+            steps.append((last, "/".join(segments[: depth + 1])))
+        return steps
+
+    def _child(self, folder: Folder, name: str) -> Folder:
+        """Open a folder in a folder, through a link if that stays inside the root."""
+        try:
+            return folder.child(name)
+        except LinkError as link:
+            names = self.resolve(str(link))
+        inner = Folder.at_root(os.path.realpath(self.root))
+        for part in names:
+            with inner:
+                try:
+                    inner = inner.child(part)
+                except LinkError as link:
+                    raise _outside(str(link), "became a link in this moment") from None
+        return inner
+
+    def _make(self, folder: Folder, name: str, key: str) -> Folder:
+        """Open a folder in a folder, made if it is missing."""
+        if self.ignores_case:
+            refuse_other_case(folder, name)
+        for _ in range(TRIES):
+            with suppress(FileExistsError):
+                os.mkdir(folder.at(name), self.folder_mode, dir_fd=folder.fd)
+                folder.sync()
+            try:
+                return self._child(folder, name)
+            except FileNotFoundError:
+                continue  # another process removed it, since it was empty
+            except NotADirectoryError:
+                self._move_beside(folder, name, key)
+        raise NotADirectoryError(errno.ENOTDIR, "no folder can be made here", os.path.join(folder.path, name))
+
+    def _move_beside(self, folder: Folder, name: str, key: str) -> None:
+        """Give an object's file the name that leaves its own to a folder."""
+        with self.locked(key), suppress(FileNotFoundError):
+            info = folder.lstat(name)
+            if folder.has_folder(name):
+                return
+            _refuse_special(folder, name, info)
+            with suppress(FileNotFoundError):
+                folder.lstat(name + paths.BESIDE)
+                raise NameRefusedError(
+                    f"“{key}” stands twice in {folder.path}: as {name} and as {name}{paths.BESIDE}.",
+                    hint="Remove the one that is not wanted.",
+                )
+            folder.replace(name, name + paths.BESIDE)
+
+    def _open_link(self, folder: Folder, name: str) -> int:
+        """Open the file that a link leads to, if that is inside the root."""
+        names = self.resolve(os.path.join(folder.path, name))
+        if not names:
+            raise IsADirectoryError(errno.EISDIR, "a link to the root", name)
+        with self.walk(names[:-1]) as real:
+            info = real.lstat(names[-1])
+            if not stat.S_ISDIR(info.st_mode):
+                _refuse_special(real, names[-1], info)
+            return real.open(names[-1])
+
+
+def refuse_other_case(folder: Folder, name: str) -> None:
+    """Raise if a name that differs in case alone stands where a file system would take it for this one."""
+    for other in os.listdir(folder.path if folder.fd is None else folder.fd):
+        if other != name and other.casefold() == name.casefold():
+            raise NameRefusedError(
+                f"“{name}” cannot be written in {folder.path}: this disk does not tell upper from lower "
+                f"case, and “{other}” is there.",
+                hint="Use the name that is there, or remove it first.",
+            )
+
+
+def translate(error: OSError, url: str, root: str) -> PersonaError:
+    """Return the error of this project for one of the operating system about the object at a URL."""
+    reason = f"{url}: {error.strerror or error}"
+    if error.errno in _DENIED:
+        return AccessDeniedError(f"Access denied: {reason}.", hint=f"Check the permissions of {root}.")
+    if error.errno in _FULL:
+        return StorageFullError(f"No space left: {reason}.", hint="Free some space, then try again.")
+    if error.errno == errno.ENOTDIR and not os.path.isdir(root):
+        return ConfigError(f"{root} is not a folder.", hint="Set storage.local.path to a folder.")
+    if error.errno == errno.ENOENT:
+        return NotFoundError(f"There is no object {url}.")
+    if error.errno in _IN_THE_WAY:
+        return NameRefusedError(f"This name cannot be used on this disk: {reason}.", hint="Use another name.")
+    return UnreachableError(f"The disk did not do as asked: {reason}.", hint="Try again; then check the disk.")
+
+
+@contextmanager
+def errors_of(disk: Disk, path: str) -> Iterator[None]:
+    """Turn what the operating system raises about a path into this project's errors."""
+    try:
+        yield
+    except PersonaError:
+        raise
+    except OSError as error:
+        raise translate(error, disk.url(path), disk.root) from error
+
+
+@contextmanager
+def absent_if_no_folder(disk: Disk) -> Iterator[None]:
+    """Take a file that stands where a folder was looked for as absence, unless it is the root itself."""
+    try:
+        yield
+    except NotADirectoryError as error:
+        if not os.path.isdir(disk.root):
+            raise
+        raise FileNotFoundError(errno.ENOENT, "no such object") from error
+
+
+def _refuse_special(folder: Folder, name: str, info: os.stat_result) -> None:
+    """Raise if a file is no regular file: a device or pipe would block, or worse."""
+    if not stat.S_ISREG(info.st_mode) and not stat.S_ISLNK(info.st_mode):
+        raise _outside(os.path.join(folder.path, name), "is no regular file")
+
+
+def _outside(path: str, what: str) -> NameRefusedError:
+    return NameRefusedError(f"{path} {what}.", hint="Remove it, or put a file in its place.")

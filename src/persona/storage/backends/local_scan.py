@@ -1,0 +1,217 @@
+"""The listing of a local storage: its files in the order of their storage paths, and no more read than must be.
+
+A folder is read whole and sorted, a folder's name as if ``/`` followed it, and memory is bounded by one
+folder for each level. The parts of a long name are read together with the folder that they stand in, since
+their objects sort among its own. What stands there under a name that no object can have is reported, never
+passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from persona.errors import NameRefusedError
+from persona.storage import paths
+from persona.storage.backend import RefusedName
+from persona.storage.backends.local_files import Disk
+from persona.storage.backends.local_folder import Folder
+
+_STALE_SECONDS = 24 * 3600.0
+_READS = 3
+"""How often a folder that changes meanwhile is read: one reading can miss a file that is being renamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file or folder that has a storage path."""
+
+    order: bytes
+    key: str
+    place: tuple[str, ...]
+    """The names of the folder that it stands in, below the root."""
+    name: str
+    is_folder: bool
+    is_link: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """An object's file.
+
+    Args:
+        path: the storage path.
+        info: its description.
+    """
+
+    path: str
+    info: os.stat_result
+
+
+class Walk:
+    """One walk through the objects below a prefix.
+
+    Args:
+        disk: where.
+        prefix: a clean storage path, or "".
+        after: only what comes after this path; "" for everything.
+    """
+
+    def __init__(self, disk: Disk, prefix: str, after: str) -> None:
+        self.disk = disk
+        self.prefix = prefix
+        self.after = after
+        self.after_order = paths.sort_key(after)
+        self._open: tuple[tuple[str, ...], Folder] | None = None
+        self._refused: list[RefusedName] = []
+
+    def __iter__(self) -> Iterator[FoundFile | RefusedName]:
+        """Yield files in key order, and between them the names that were refused."""
+        try:
+            yield from self._walk()
+        finally:
+            self._leave()
+
+    def _walk(self) -> Iterator[FoundFile | RefusedName]:
+        if self.prefix and paths.sort_key(self.prefix) > self.after_order and (info := self._look(self.prefix)):
+            yield FoundFile(self.prefix, info)
+        start = tuple(self.disk.names(self.prefix)) if self.prefix else ()
+        real = os.path.realpath(os.path.join(self.disk.root, *start))
+        levels = [(iter(self._read(start, self.prefix)), real)]
+        while levels:
+            yield from self._report()
+            entry = next(levels[-1][0], None)
+            if entry is None:
+                levels.pop()
+            elif not entry.is_folder:
+                if entry.order > self.after_order and (info := self._describe(entry)):
+                    yield FoundFile(entry.key, info)
+            elif entry.order > self.after_order or self.after.startswith(entry.key + "/"):
+                path = os.path.join(self.disk.root, *entry.place, entry.name)
+                real = os.path.realpath(path) if entry.is_link else os.path.join(levels[-1][1], entry.name)
+                if any(real == above for _, above in levels):
+                    yield RefusedName(entry.key + "/", "it is a loop of links")
+                    continue
+                levels.append((iter(self._read((*entry.place, entry.name), entry.key)), real))
+
+    def _report(self) -> Iterator[RefusedName]:
+        while self._refused:
+            yield self._refused.pop(0)
+
+    def _read(self, place: tuple[str, ...], key: str) -> list[_Entry]:
+        """Return the entries of one folder, with those of its split names, in key order."""
+        entries: list[_Entry] = []
+        todo: list[tuple[str, ...]] = [()]
+        while todo:
+            parts = todo.pop()
+            for name, mode in self._names((*place, *parts)).items():
+                is_folder = stat.S_ISDIR(mode)
+                if name.endswith(paths.SPLIT) and is_folder:
+                    todo.append((*parts, name))
+                elif entry := self._entry(place, parts, name, key, mode):
+                    entries.append(entry)
+        entries.sort(key=lambda entry: (entry.order, entry.name))
+        return list(self._once(entries))
+
+    def _once(self, entries: list[_Entry]) -> Iterator[_Entry]:
+        """Pass on entries that are in order, but report the second file of one path."""
+        before = b""
+        for entry in entries:
+            if entry.order == before:
+                shown = "/".join((*entry.place, entry.name))
+                self._refused.append(RefusedName(shown, f"“{entry.key}” has another file, which is the object"))
+            else:
+                yield entry
+            before = entry.order
+
+    def _entry(self, place: tuple[str, ...], parts: tuple[str, ...], name: str, key: str, mode: int) -> _Entry | None:
+        """Return one name as an entry, or None if it is none of ours or refused."""
+        where = (*place, *parts)
+        shown = "/".join((*where, name))
+        is_link = stat.S_ISLNK(mode)
+        try:
+            if is_link:
+                mode = self._target(shown)
+            if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+                raise NameRefusedError("it is no regular file")
+            is_folder = stat.S_ISDIR(mode)
+            plain = name if is_folder else name.removesuffix(paths.BESIDE)
+            segment = paths.from_names([*parts, plain], first=not place)
+            full = paths.from_key("", f"{key}/{segment}" if key else segment)
+        except FileNotFoundError:
+            self._refused.append(RefusedName(shown, "it is a link that leads nowhere"))
+        except NameRefusedError as error:
+            self._refused.append(RefusedName(f"{shown}/" if stat.S_ISDIR(mode) else shown, error.message))
+        else:
+            order = paths.sort_key(full) + (b"/" if is_folder else b"")
+            return _Entry(order, full, where, name, is_folder, is_link)
+        return None
+
+    def _target(self, shown: str) -> int:
+        """Return the mode of what a link leads to, if that is inside the root."""
+        path = os.path.join(self.disk.root, shown)
+        self.disk.resolve(path)
+        return os.stat(path).st_mode
+
+    def _names(self, place: tuple[str, ...]) -> dict[str, int]:
+        """Return the names in one folder with their file types; nothing if it is not there (any more)."""
+        found: dict[str, int] = {}
+        with suppress(FileNotFoundError, NotADirectoryError), self.disk.walk(place) as folder:
+            for _ in range(_READS):
+                before = folder.lstat(".").st_mtime_ns
+                with os.scandir(folder.path if folder.fd is None else folder.fd) as entries:
+                    for entry in entries:
+                        if entry.name.startswith(paths.TEMPORARY):
+                            _remove_stale(folder, entry.name)
+                        elif place or entry.name.casefold() != paths.CONTROL_FOLDER:
+                            found[entry.name] = _file_type(entry)
+                if folder.lstat(".").st_mtime_ns == before:
+                    break
+        return found
+
+    def _describe(self, entry: _Entry) -> os.stat_result | None:
+        """Describe an entry's file through the folder opened last, or afresh if it is not found there."""
+        if self._open is None or self._open[0] != entry.place:
+            self._leave()
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._open = (entry.place, self.disk.walk(entry.place))
+        with suppress(FileNotFoundError):
+            if self._open and not entry.is_link:
+                info = self._open[1].lstat(entry.name)
+                if stat.S_ISREG(info.st_mode):
+                    return info
+        return self._look(entry.key)
+
+    def _look(self, path: str) -> os.stat_result | None:
+        """Describe an object's file, or return None if there is none."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            folder, leaf = self.disk.parent(path)
+            with folder:
+                found = self.disk.locate(folder, leaf)
+                return found[1] if found else None
+        return None
+
+    def _leave(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
+def _file_type(entry: os.DirEntry[str]) -> int:
+    """Return the file type of a directory entry, without another call to the system where it is known."""
+    if entry.is_symlink():
+        return stat.S_IFLNK
+    if entry.is_dir(follow_symlinks=False):
+        return stat.S_IFDIR
+    return stat.S_IFREG if entry.is_file(follow_symlinks=False) else stat.S_IFIFO
+
+
+def _remove_stale(folder: Folder, name: str) -> None:
+    """Remove a temporary file that a crash left behind; a younger one may still be written."""
+    with suppress(OSError):  # a reader who may not remove it leaves it to others
+        if time.time() - folder.lstat(name).st_mtime > _STALE_SECONDS:
+            folder.unlink(name)

@@ -1,0 +1,90 @@
+"""What all tests share: a home of their own, and the servers, each started when a test first asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import SERVERS, Azurite, FakeGCS, Moto, RcloneS3, SeaweedFS
+from tests.serving import Server
+
+_CLOUD_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "GCS_", "GCLOUD_", "STORAGE_EMULATOR_HOST", "PERSONA_")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PERSONA_HOME of the test's own, and none of the user's own configuration of any provider."""
+    for name in list(os.environ):
+        if name.startswith(_CLOUD_VARIABLES) and not name.startswith("PERSONA_LIVE_"):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    monkeypatch.setenv("PERSONA_HOME", str(folder))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Callable[[str], Server]]:
+    """A function that starts a server by name, or joins the one that another worker started."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "servers"
+    started: dict[str, Server] = {}
+
+    def start(name: str) -> Server:
+        if name not in started:
+            server = SERVERS[name](folder / name)
+            started[name] = server  # also when it fails to start: it is then left as well
+            server.start()
+        return started[name]
+
+    yield start
+    for server in started.values():
+        server.stop(wait=False)
+
+
+@pytest.fixture
+def seaweedfs(running: Callable[[str], Server]) -> Server:
+    """SeaweedFS, the main S3 server."""
+    return running(SeaweedFS.name)
+
+
+@pytest.fixture
+def moto(running: Callable[[str], Server]) -> Server:
+    """moto: S3, STS and IAM."""
+    return running(Moto.name)
+
+
+@pytest.fixture
+def rclone(running: Callable[[str], Server]) -> Server:
+    """The weak S3 endpoint, which ignores conditions."""
+    return running(RcloneS3.name)
+
+
+@pytest.fixture
+def fake_gcs(running: Callable[[str], Server]) -> Server:
+    """Google Cloud Storage."""
+    return running(FakeGCS.name)
+
+
+@pytest.fixture
+def azurite(running: Callable[[str], Server]) -> Server:
+    """Azure Blob Storage."""
+    return running(Azurite.name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of a server's log beside the failure of a test that used it."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            server = getattr(value, "server", value)
+            if isinstance(server, Server):
+                report.sections.append((f"the end of the log of {server.name}", server.tail()))
+    return report

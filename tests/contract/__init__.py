@@ -1,0 +1,1 @@
+"""One suite that holds every backend to `persona.storage.backend`."""

@@ -1,0 +1,1 @@
+"""Tests of the storage layer that are not the same for every backend."""
