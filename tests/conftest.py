@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -9,10 +11,17 @@ from typing import Any
 
 import pytest
 
+from persona.storage.backend import StorageBackend
+from tests.contract.places import Place
 from tests.servers import SERVERS, Azurite, FakeGCS, Moto, RcloneS3, SeaweedFS
 from tests.serving import Server
 
 _CLOUD_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "GCS_", "GCLOUD_", "STORAGE_EMULATOR_HOST", "PERSONA_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks."""
+    config.addinivalue_line("markers", "needs(name, …): what a place must have for this case of the contract")
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +83,30 @@ def fake_gcs(running: Callable[[str], Server]) -> Server:
 def azurite(running: Callable[[str], Server]) -> Server:
     """Azure Blob Storage."""
     return running(Azurite.name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine, in an event loop of its own; a `Place` comes as its opened storage."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    given: dict[str, Any] = {name: pyfuncitem.funcargs[name] for name in names}
+
+    async def run() -> None:
+        opened: list[StorageBackend] = []
+        for name, value in given.items():
+            if name != "place" and isinstance(value, Place):
+                given[name] = value.open()
+                opened.append(given[name])
+        try:
+            await pyfuncitem.obj(**given)
+        finally:
+            for storage in opened:
+                await storage.close()
+
+    asyncio.run(run())
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""The listing of a local storage: its files in the order of their storage paths, and no more read than must be.
+"""The listing of a local storage: files in the order of their storage paths, and no more read than must be.
 
 A folder is read whole and sorted, a folder's name as if ``/`` followed it, and memory is bounded by one
 folder for each level. The parts of a long name are read together with the folder that they stand in, since

@@ -1,0 +1,56 @@
+"""Makes each case of the suite for each place that has what the case needs."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.places import LACKS, Place, live_settings, local_settings, places, server_settings
+from tests.serving import Server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test at each place, except where it needs what the place lacks."""
+    if "place" not in metafunc.fixturenames:
+        return
+    needs = {name for mark in metafunc.definition.iter_markers("needs") for name in mark.args}
+    metafunc.parametrize(
+        "place", [name for name in places() if not needs & LACKS[name].keys()], indirect=True
+    )
+
+
+@pytest.fixture
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str], Server]
+) -> Iterator[Place]:
+    """A place of the test's own: a folder, or a random prefix, which is cleared if it is live."""
+    name: str = request.param
+    prefix = f"contract/{secrets.token_hex(6)}"
+    if name == "local":
+        yield Place(name, local_settings(str(tmp_path / "root")))
+    elif name.startswith("live-"):
+        found = Place(name, live_settings(name, prefix))
+        yield found
+        asyncio.run(_clear(found))
+    else:
+        server = running(name)
+        yield Place(name, server_settings(server, "contract", prefix), server)
+
+
+@pytest.fixture
+def storage(place: Place) -> Place:
+    """The storage under test; a coroutine gets it opened, as a `StorageBackend`."""
+    return place
+
+
+async def _clear(place: Place) -> None:
+    """Remove what a test left in a live bucket."""
+    storage = place.open()
+    try:
+        await storage.delete_many([found.path for found in await storage.list()])
+    finally:
+        await storage.close()

@@ -1,0 +1,131 @@
+"""The places that the contract suite runs against, and how they honestly differ.
+
+A place *lacks* something only for a reason that is not this project's to change; a case that needs it is then
+not made for that place. Everything else runs everywhere, unchanged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from persona.config.schema import (
+    AzureSettings,
+    GCSSettings,
+    LocalSettings,
+    PerformanceSettings,
+    S3Settings,
+    StorageSettings,
+)
+from persona.config.secret import Secret
+from persona.storage.backend import StorageBackend
+from persona.storage.stack import open_storage
+from tests.serving import Server
+
+QUICK = PerformanceSettings(retry_attempts=3, retry_delay=0.05, timeout=20.0)
+CLOSED_PORT = "http://127.0.0.1:9"
+
+_S3_VERSION = "the ETag of S3 is a digest of the content: the same bytes again are the same version"
+
+LACKS: Mapping[str, Mapping[str, str]] = {
+    "local": {
+        "bucket": "a root that is not there is an empty storage, which the first write makes",
+        "credentials": "there are none",
+        "endpoint": "there is none",
+    },
+    "seaweedfs": {
+        "backslash": "the server turns it into a slash",
+        "version per write": _S3_VERSION,
+    },
+    "moto": {
+        "credentials": "the server accepts any",
+        "version per write": _S3_VERSION,
+    },
+    "fake-gcs": {"credentials": "the server accepts any, and is used without"},
+    "azurite": {"backslash": "the server turns it into a slash, as does Azure"},
+    "live-s3": {"version per write": _S3_VERSION},
+    "live-gcs": {},
+    "live-azure": {"backslash": "the service turns it into a slash"},
+}
+
+LIVE_VARIABLES = {
+    "live-s3": "PERSONA_LIVE_S3_BUCKET",
+    "live-gcs": "PERSONA_LIVE_GCS_BUCKET",
+    "live-azure": "PERSONA_LIVE_AZURE_CONTAINER",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one test keeps its objects.
+
+    Args:
+        name: which of the places it is.
+        settings: what opens it.
+        server: the server behind it, whose log is shown if the test fails.
+    """
+
+    name: str
+    settings: StorageSettings
+    server: Server | None = field(default=None, repr=False)
+
+    def open(self) -> StorageBackend:
+        """Open the storage."""
+        return open_storage(self.settings)
+
+    def changed(self, **changes: object) -> Place:
+        """Return a place whose provider's settings differ."""
+        kind = self.settings.backend
+        provider = dataclasses.replace(getattr(self.settings, kind), **changes)
+        return Place(self.name, dataclasses.replace(self.settings, **{kind: provider}), self.server)
+
+    def without_bucket(self) -> Place:
+        """Return the place with a bucket that does not exist."""
+        name = "container" if self.settings.backend == "azure" else "bucket"
+        return self.changed(**{name: "there-is-no-such-bucket-3141"})
+
+    def with_wrong_key(self) -> Place:
+        """Return the place with credentials that are wrong."""
+        if self.settings.backend == "azure":
+            return self.changed(account_key=Secret("d3JvbmcgYWNjb3VudCBrZXk="))
+        return self.changed(secret_access_key=Secret("wrong"))
+
+    def unreachable(self) -> Place:
+        """Return the place at an address where nothing listens."""
+        path = f"/{self.settings.azure.account}" if self.settings.backend == "azure" else ""
+        settings = self.changed(endpoint_url=CLOSED_PORT + path).settings
+        quick = PerformanceSettings(retry_attempts=1, retry_delay=0.01, timeout=5.0)
+        return Place(self.name, dataclasses.replace(settings, performance=quick), self.server)
+
+
+def places() -> list[str]:
+    """Return the names of the places: this disk, the servers here, and what is live by the environment."""
+    live = [name for name, variable in LIVE_VARIABLES.items() if os.environ.get(variable)]
+    return ["local", "seaweedfs", "moto", "fake-gcs", "azurite", *live]
+
+
+def local_settings(folder: str) -> StorageSettings:
+    """Return the settings of a folder."""
+    from pathlib import Path
+
+    return StorageSettings(backend="local", local=LocalSettings(path=Path(folder)), performance=QUICK)
+
+
+def server_settings(server: Server, bucket: str, prefix: str) -> StorageSettings:
+    """Return the settings of a bucket on a server, with short pauses between tries."""
+    return dataclasses.replace(server.settings(server.make_bucket(bucket), prefix), performance=QUICK)
+
+
+def live_settings(name: str, prefix: str) -> StorageSettings:
+    """Return the settings of a live bucket or container, with the credentials that the machine has."""
+    bucket = os.environ[LIVE_VARIABLES[name]]
+    if name == "live-s3":
+        return StorageSettings(backend="s3", s3=S3Settings(bucket=bucket, prefix=prefix))
+    if name == "live-gcs":
+        return StorageSettings(backend="gcs", gcs=GCSSettings(bucket=bucket, prefix=prefix))
+    account = os.environ["PERSONA_LIVE_AZURE_ACCOUNT"]
+    return StorageSettings(
+        backend="azure", azure=AzureSettings(container=bucket, prefix=prefix, account=account)
+    )

@@ -1,0 +1,199 @@
+"""Names: whatever a storage path may be comes back as it was; what it may not be is refused everywhere."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from persona.errors import NameRefusedError
+from persona.storage.backend import StorageBackend
+from tests.contract.helpers import listed, scanned, stream
+
+CHARACTERS = " +%#?&=~*'\"<>|:,;@!$()[]{}^`"
+
+NAMES = [
+    *(f"a{character}b" for character in CHARACTERS),
+    *(f"folder {character}/{character}x" for character in CHARACTERS),
+    "é",
+    "日本語/ペルソナ.yaml",
+    "🙂/👩‍🔬.yaml",
+    "עברית/العربية",
+    "a%2Fb",
+    "a%2fb/%41",
+    "100%",
+    "%",
+    "%-",
+    "%=",
+    "x%=",
+    "%tmp-1",
+    "%25",
+    "trailing dot.",
+    "trailing dot./x",
+    "...",
+    "..x",
+    ".hidden",
+    ".persona",
+    ".persona/locks",
+    "x/.persona",
+    "CON",
+    "con.txt",
+    "nul/aux",
+    "LPT1.yaml",
+    "~",
+    "~/x",
+    "C:/x",
+    "-rf",
+    "--",
+    "a" * 200,
+    "a" * 201 + "/b",
+    "a=b&c=d",
+    "http:/x",
+    "name with  two spaces",
+    "ends with space /x",
+    "soft\u00adhyphen",
+    "ﬀ ligature",
+    "ß/ẞ",
+    "I/İ/ı",
+]
+
+
+async def keeps(storage: StorageBackend, path: str) -> None:
+    """Take one name through everything that is done with names."""
+    await storage.write(path, b"content", metadata={"of": "it"})
+    assert await storage.read(path) == b"content"
+    assert await storage.exists(path)
+    assert (await storage.stat(path)).path == path
+    assert await listed(storage) == [path]
+    assert await listed(storage, path.split("/")[0]) == [path]
+    await storage.copy(path, f"copies/{path}")
+    await storage.write_stream(path, stream([b"other"]))
+    assert await storage.read(f"copies/{path}") == b"content"
+    assert set(await scanned(storage)) == {path, f"copies/{path}"}
+    assert await storage.delete_many([f"copies/{path}"]) == {}
+    await storage.delete(path)
+    assert await listed(storage) == []
+
+
+@pytest.mark.parametrize("path", NAMES)
+async def test_a_name_is_kept(storage: StorageBackend, path: str) -> None:
+    await keeps(storage, path)
+
+
+@pytest.mark.needs("backslash")
+@pytest.mark.parametrize("path", ["a\\b", "folder\\/x", "\\"])
+async def test_a_backslash_is_kept(storage: StorageBackend, path: str) -> None:
+    await keeps(storage, path)
+
+
+LONG = {
+    "one segment": "n" * 900,
+    "one segment of two-byte characters": "é" * 450,
+    "one segment of odd characters": "a%?:" * 225,
+    "many segments": "/".join(["segment-of-some-length"] * 39) + "/ab",
+    "segments of one character": "/".join("a" * 450),
+    "emoji": "🙂/" * 179 + "🙂",
+}
+
+
+@pytest.mark.needs("long names")
+@pytest.mark.parametrize("kind", LONG)
+async def test_a_name_of_nine_hundred_bytes(storage: StorageBackend, kind: str) -> None:
+    path = LONG[kind]
+    assert 890 <= len(path.encode()) <= 900
+    await storage.write(path, b"content")
+    assert await storage.read(path) == b"content"
+    assert await listed(storage) == [path]
+    await storage.delete(path)
+    assert await listed(storage) == []
+
+
+async def test_long_names_sort_among_short_ones(storage: StorageBackend) -> None:
+    paths = [
+        letter * count + tail
+        for letter in "ab"
+        for count in (150, 197, 198, 199, 200, 230)
+        for tail in ("", "!", "/x", "~", "é")
+    ]
+    for path in paths:
+        await storage.write(path, b"x")
+    assert await listed(storage) == sorted(paths, key=str.encode)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("./a/b", "a/b"),
+        ("/a/b", "a/b"),
+        ("a/b/", "a/b"),
+        (".//a", "a"),
+        ("//a", "a"),
+        (unicodedata.normalize("NFD", "é/ü.yaml"), "é/ü.yaml"),
+    ],
+)
+async def test_a_name_is_brought_into_form(storage: StorageBackend, given: str, meant: str) -> None:
+    assert (await storage.write(given, b"x")).path == meant
+    assert await listed(storage) == [meant]
+    assert await storage.read(meant) == await storage.read(given) == b"x"
+    assert await storage.exists(given)
+    await storage.delete(given)
+    assert await listed(storage) == []
+
+
+REFUSED = {
+    "parent": "a/../b",
+    "only parent": "..",
+    "parent first": "../a",
+    "parent last": "a/..",
+    "here": "a/./b",
+    "here last": "a/.",
+    "empty segment": "a//b",
+    "NUL": "a\0b",
+    "newline": "a\nb",
+    "tab": "a\tb",
+    "escape": "\x1b[31m",
+    "DEL": "a\x7f",
+    "C1": "a\x85b",
+    "1,025 bytes": "a" * 1025,
+    "1,026 bytes of é": "é" * 513,
+    "lone surrogate": "a\ud800b",
+}
+
+CALLS: dict[str, Callable[[StorageBackend, str], Awaitable[object]]] = {
+    "read": lambda storage, path: storage.read(path),
+    "open": lambda storage, path: storage.open(path),
+    "write": lambda storage, path: storage.write(path, b"x"),
+    "write_stream": lambda storage, path: storage.write_stream(path, stream([b"x"])),
+    "stat": lambda storage, path: storage.stat(path),
+    "exists": lambda storage, path: storage.exists(path),
+    "list": lambda storage, path: storage.list(path),
+    "scan": scanned,
+    "scan after": lambda storage, path: scanned(storage, "", path),
+    "copy from": lambda storage, path: storage.copy(path, "target"),
+    "copy to": lambda storage, path: storage.copy("there", path),
+    "delete": lambda storage, path: storage.delete(path),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+async def test_a_name_is_refused_by_every_call(storage: StorageBackend, kind: str) -> None:
+    await storage.write("there", b"x")
+    for call in CALLS.values():
+        with pytest.raises(NameRefusedError):
+            await call(storage, REFUSED[kind])
+    failed = await storage.delete_many(["gone", REFUSED[kind]])
+    assert {path: type(error) for path, error in failed.items()} == {REFUSED[kind]: NameRefusedError}
+    assert await listed(storage) == ["there"]
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_the_root_is_no_object(storage: StorageBackend, name: str) -> None:
+    await storage.write("there", b"x")
+    if name in ("list", "scan", "scan after"):
+        await CALLS[name](storage, "")
+        return
+    for root in ("", "/", "."):
+        with pytest.raises(NameRefusedError):
+            await CALLS[name](storage, root)
+    assert await listed(storage) == ["there"]
