@@ -126,6 +126,4 @@ def live_settings(name: str, prefix: str) -> StorageSettings:
     if name == "live-gcs":
         return StorageSettings(backend="gcs", gcs=GCSSettings(bucket=bucket, prefix=prefix))
     account = os.environ["PERSONA_LIVE_AZURE_ACCOUNT"]
-    return StorageSettings(
-        backend="azure", azure=AzureSettings(container=bucket, prefix=prefix, account=account)
-    )
+    return StorageSettings(backend="azure", azure=AzureSettings(container=bucket, prefix=prefix, account=account))

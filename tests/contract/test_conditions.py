@@ -37,9 +37,7 @@ async def several(place: Place) -> list[StorageBackend]:
     return [place.open() for _ in range(4)]
 
 
-def writing(
-    path: str, condition: Condition, label: str
-) -> Callable[[StorageBackend, int], Awaitable[StorageObject]]:
+def writing(path: str, condition: Condition, label: str) -> Callable[[StorageBackend, int], Awaitable[StorageObject]]:
     """Return an attempt to write who it was."""
     return lambda storage, number: storage.write(path, f"{label} {number}".encode(), condition=condition)
 
@@ -70,9 +68,7 @@ async def test_of_many_streaming_creators_one_wins(place: Place) -> None:
     storages = await several(place)
     winner, losers = await race(
         storages,
-        lambda storage, number: storage.write_stream(
-            "a", stream([b"by ", b"%d" % number]), condition=IfAbsent()
-        ),
+        lambda storage, number: storage.write_stream("a", stream([b"by ", b"%d" % number]), condition=IfAbsent()),
     )
     assert {type(loser) for loser in losers} == {AlreadyExistsError}
     assert await storages[0].read("a") == b"by %d" % winner

@@ -192,9 +192,7 @@ async def test_metadata_comes_back(storage: StorageBackend, kind: str) -> None:
 
 
 async def test_metadata_of_a_stream(storage: StorageBackend) -> None:
-    await storage.write_stream(
-        "a.yaml", stream([b"x", b"y"]), metadata=METADATA["values"], content_type="a/b"
-    )
+    await storage.write_stream("a.yaml", stream([b"x", b"y"]), metadata=METADATA["values"], content_type="a/b")
     described = await storage.stat("a.yaml")
     assert dict(described.metadata or {}) == METADATA["values"]
     assert described.content_type == "a/b"

@@ -1,4 +1,3 @@
-
 """The schema of persona.yaml: every key, its type, its default and what it is for.
 
 The reference in ``docs/configuration.md`` is generated from here, and `persona.config.load` reads by it.

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -22,6 +22,7 @@ from persona.errors import ConfigError, CredentialsError, PersonaError, Unreacha
 from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.listing import Page
 from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
 from persona.storage.backends.primitives import (
     Attributes,
@@ -133,14 +134,17 @@ class AzureBlobBackend(ObstoreBackend):
             unpack(stored),
         )
 
-    async def _page(self, prefix: str, after: str | None, token: str | None) -> tuple[Sequence[Entry], str | None]:
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}
+        if level:
+            query["delimiter"] = "/"
         if after is not None:
             query["startFrom"] = after
         if token:
             query["marker"] = token
         root = parse_xml((await self._rest.send("GET", f"/{self.container}", query=query)).body)
-        return [_entry(blob) for blob in root.iter("Blob")], text_of(root, "NextMarker") or None
+        folders = [_decoded(name) for name in root.iterfind("Blobs/BlobPrefix/Name")]
+        return Page([_entry(blob) for blob in root.iter("Blob")], folders, text_of(root, "NextMarker") or None)
 
     async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
         address = f"{self.credentials.endpoint}{self._path(source)}"

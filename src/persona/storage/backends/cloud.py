@@ -17,6 +17,7 @@ from persona.errors import BucketNotFoundError, ConfigError, NameRefusedError, N
 from persona.storage.backend import Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
+from persona.storage.backends.listing import Page, as_listed, in_order
 from persona.storage.backends.primitives import Attributes, Entry, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, chain, counted, in_parts
 from persona.storage.content_types import content_type_of
@@ -73,7 +74,7 @@ class CloudBackend(StorageBackend):
     async def _head(self, key: str) -> Entry: ...
 
     @abstractmethod
-    async def _page(self, prefix: str, after: str | None, token: str | None) -> tuple[Sequence[Entry], str | None]: ...
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page: ...
 
     @abstractmethod
     async def _copy(self, source: str, target: str, condition: Condition | None) -> None: ...
@@ -190,18 +191,15 @@ class CloudBackend(StorageBackend):
             yield Listing([await self.stat(folder)])
         base = to_key(self._prefix, folder)
         start = None if last is None else to_key(self._prefix, last)
-        token: str | None = None
-        while True:
-            try:
-                entries, token = await self._page(f"{base}/" if base else "", start, token)
-            except MissingError:
-                raise self._no_bucket() from None
-            self._bucket_seen = True
-            page = self._listing(entries, start)
-            if page or page.refused:
-                yield page
-            if token is None:
-                return
+        pages = (in_order if self._foreign else as_listed)(self._page, f"{base}/" if base else "", start)
+        try:
+            async for entries in pages:
+                self._bucket_seen = True
+                page = self._listing(entries, start)
+                if page or page.refused:
+                    yield page
+        except MissingError:
+            raise self._no_bucket() from None
 
     async def list(self, prefix: str = "") -> Listing:
         """List all objects at once."""
@@ -234,15 +232,20 @@ class CloudBackend(StorageBackend):
 
     async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
         """Delete objects in bulk, one by one where the server refuses that."""
-        names = {self._key(path): path for path in paths}
-        keys = [*names]
+        await self._require_bucket()
+        names: dict[str, str] = {}
         failures: dict[str, PersonaError] = {}
+        for path in paths:
+            try:
+                names[self._key(path)] = path
+            except NameRefusedError as error:
+                failures[path] = error
+        keys = [*names]
         for start in range(0, len(keys), self.batch_size):
             batch = keys[start : start + self.batch_size]
             try:
                 await self._delete_batch(batch)
             except PersonaError as error:
-                await self._require_bucket()
                 log.info("Deleting in bulk was refused (%s); deleting one by one.", error)
                 failures |= await self._delete_singly([names[key] for key in batch])
         return failures

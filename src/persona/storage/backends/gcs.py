@@ -28,6 +28,7 @@ from persona.errors import (
 from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, Place, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import by_status, changed
+from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, check_endpoint, policy_of
 from persona.storage.backends.rest import Body, Reply, Request, RestClient
 from persona.storage.paths import from_key
@@ -142,14 +143,17 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send("GET", self._path(key), query={"fields": f"{_FIELDS},contentType,metadata"})
         return _entry(json.loads(reply.body))
 
-    async def _page(self, prefix: str, after: str | None, token: str | None) -> tuple[Sequence[Entry], str | None]:
-        query = {"prefix": prefix, "maxResults": "1000", "fields": f"items({_FIELDS}),nextPageToken"}
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
+        query = {"prefix": prefix, "maxResults": "1000", "fields": f"items({_FIELDS}),prefixes,nextPageToken"}
+        if level:
+            query["delimiter"] = "/"
         if after is not None:
             query["startOffset"] = after
         if token:
             query["pageToken"] = token
         reply = json.loads((await self._rest.send("GET", f"{self._bucket_path}/o", query=query)).body)
-        return [_entry(item) for item in reply.get("items", ())], reply.get("nextPageToken") or None
+        entries = [_entry(item) for item in reply.get("items", ())]
+        return Page(entries, reply.get("prefixes", ()), reply.get("nextPageToken") or None)
 
     async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
         query = _condition(condition, target)

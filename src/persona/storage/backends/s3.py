@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -23,6 +23,7 @@ from persona.errors import (
 from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.listing import Page
 from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
 from persona.storage.backends.primitives import (
     MIB,
@@ -160,8 +161,10 @@ class S3Backend(ObstoreBackend):
             unpack(stored),
         )
 
-    async def _page(self, prefix: str, after: str | None, token: str | None) -> tuple[Sequence[Entry], str | None]:
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"list-type": "2", "max-keys": "1000", "encoding-type": "url", "prefix": prefix}
+        if level:
+            query["delimiter"] = "/"
         if token:
             query["continuation-token"] = token
         elif after is not None:
@@ -179,7 +182,8 @@ class S3Backend(ObstoreBackend):
             for item in root.iter("Contents")
         ]
         more = text_of(root, "NextContinuationToken") if text_of(root, "IsTruncated") == "true" else ""
-        return entries, more or None
+        folders = [decode(text_of(item, "Prefix")) for item in root.iter("CommonPrefixes")]
+        return Page(entries, folders, more or None)
 
     async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
         entry = await self._head(source)
