@@ -215,7 +215,7 @@ def create(context: Context, name: str, changes: Mapping[str, str]) -> Workspace
     """Make a workspace with a place of its own.
 
     What is not given comes from the user's file, but never the place: that is a folder in the workspace's
-    own, and on a cloud backend the prefix ``<the user's prefix>/NAME``, or one beside it if that one is taken.
+    own, and on a cloud backend the prefix ``<the user's prefix>/NAME``, or one beside it if it is taken.
 
     Args:
         context: where the command runs.

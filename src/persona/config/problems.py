@@ -13,7 +13,7 @@ HIDDEN = "a value that is not shown"
 _MAX_SHOWN = 80
 
 _SECRET_PARTS = (
-    (re.compile(r"//[^/@]*@"), "//••••@"),
+    (re.compile(r"//[^/]*@"), "//••••@"),
     (re.compile(r"\?.*", re.DOTALL), "?••••"),
     (re.compile(r"(?i)(AccountKey|SharedAccessSignature|sig)=[^;&\s]+"), r"\1=••••"),
 )
@@ -58,8 +58,8 @@ def unknown(name: str) -> str:
     parent, _, last = name.rpartition(".")
     beside = [k for k in known if k.rpartition(".")[0] == parent] or ["storage"]
     meant = (
-        get_close_matches(name, beside, n=1, cutoff=0.7)
-        or [k for k in known if k.rpartition(".")[2] == last]
+        [k for k in known if k.rpartition(".")[2] == last][:3]
+        or get_close_matches(name, beside, n=1, cutoff=0.7)
         or get_close_matches(name, known, n=1, cutoff=0.8)
     )
     allowed = ", ".join(k.rpartition(".")[2] for k in beside)
