@@ -20,7 +20,7 @@ from persona.config.places import PLACE_KEYS, Place, place_of
 from persona.config.schema import Settings
 from persona.errors import AlreadyExistsError, ConfigError, NameRefusedError, NotFoundError, UsageError
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 _CURRENT = "current-workspace"
 
 
@@ -108,7 +108,7 @@ def names(home: Path) -> list[str]:
         found = [path.parent.name for path in (home / "workspaces").glob(f"*/{locations.FILE_NAME}")]
     except OSError as exc:
         raise ConfigError(f"{home / 'workspaces'} cannot be read: {exc.strerror}.") from exc
-    return [DEFAULT, *sorted(name for name in found if _NAME.fullmatch(name) and name != DEFAULT)]
+    return [DEFAULT, *sorted(name for name in found if re.fullmatch(_NAME, name) and name != DEFAULT)]
 
 
 def current(home: Path) -> str:
@@ -124,7 +124,7 @@ def current(home: Path) -> str:
         return DEFAULT
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}.", hint="Or choose with --workspace NAME.") from exc
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ConfigError(
             f"{path} does not hold a workspace's name.", hint="Choose again: persona workspace use default"
         )
@@ -133,7 +133,7 @@ def current(home: Path) -> str:
 
 def check_name(name: str) -> None:
     """Raise NameRefusedError if this cannot be a workspace's name."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise NameRefusedError(
             f"“{name[:80]}” cannot be a workspace's name.",
             hint="Use 1 to 63 of a-z, 0-9, - and _, with a letter or digit first.",
@@ -211,7 +211,7 @@ def create(context: Context, name: str, changes: Mapping[str, str]) -> Workspace
     """Make a workspace with a place of its own.
 
     What is not given comes from the user's file, but never the place: that is a folder in the workspace's
-    own, and on a cloud backend the prefix ``<the user's prefix>/NAME``, or one beside it if that one is taken.
+    own, and on a cloud backend the prefix ``<the user's prefix>/NAME``, or one beside it if it is taken.
 
     Args:
         context: where the command runs.

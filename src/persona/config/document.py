@@ -155,5 +155,6 @@ def _kind(node: Any) -> str:
 
 def _without_content(reason: str) -> str:
     """Return a parser's words without what it quotes from the file: that could be part of a secret."""
-    reason = re.sub(r"'[^'<]{2,}'", "", reason.replace("'\\t'", "TAB"))
-    return re.sub(r"  +", " ", reason).strip()
+    quoted = reason.replace("'\\t'", "TAB")
+    safe = re.sub(r"'([^']*)'", lambda match: match[0] if len(match[1]) < 2 or match[1][0] == "<" else "…", quoted)
+    return safe.strip()

@@ -12,10 +12,10 @@ from persona.errors import ConfigError
 HIDDEN = "a value that is not shown"
 _MAX_SHOWN = 80
 
-_SECRET_PARTS = (
-    (re.compile(r"//[^/@]*@"), "//••••@"),
-    (re.compile(r"\?.*", re.DOTALL), "?••••"),
-    (re.compile(r"(?i)(AccountKey|SharedAccessSignature|sig)=[^;&\s]+"), r"\1=••••"),
+_SECRET_PARTS = (  # compiled when first used, since every start imports this
+    (r"//[^/]*@", "//••••@"),
+    (r"(?s)\?.*", "?••••"),
+    (r"(?i)(AccountKey|SharedAccessSignature|sig)=[^;&\s]+", r"\1=••••"),
 )
 
 
@@ -39,13 +39,11 @@ def wrong(key: Key, found: Any, allowed: object) -> str:
 
 def shown(found: Any) -> str:
     """Return what was found, for a message: quoted, short, printable, without passwords in addresses."""
-    if found is None:
-        return "nothing"
     if isinstance(found, bool):
         return str(found).lower()
     text = str(found)
     for pattern, mask in _SECRET_PARTS:
-        text = pattern.sub(mask, text)
+        text = re.sub(pattern, mask, text)
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return f"“{text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + '…'}”"
 
@@ -58,8 +56,8 @@ def unknown(name: str) -> str:
     parent, _, last = name.rpartition(".")
     beside = [k for k in known if k.rpartition(".")[0] == parent] or ["storage"]
     meant = (
-        get_close_matches(name, beside, n=1, cutoff=0.7)
-        or [k for k in known if k.rpartition(".")[2] == last]
+        [k for k in known if k.rpartition(".")[2] == last][:3]
+        or get_close_matches(name, beside, n=1, cutoff=0.7)
         or get_close_matches(name, known, n=1, cutoff=0.8)
     )
     allowed = ", ".join(k.rpartition(".")[2] for k in beside)

@@ -39,7 +39,7 @@ class S3Settings:
     region: str | None = key(values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text")
     endpoint_url: str | None = key(values.url, "The address of an S3-compatible service.", allowed="URL")
     signature_version: str = key(
-        values.choice("s3v4"),
+        values.signature,
         "How requests are signed: s3v4 is the only way that is left.",
         "s3v4",
         allowed="s3v4",

@@ -129,7 +129,7 @@ def url(value: Any) -> str:
     found = text(value)
     try:
         parts = urlsplit(found)
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         good = False
     if not good or "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\?#]", found):
