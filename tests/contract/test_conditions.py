@@ -114,6 +114,7 @@ async def test_create_again_after_deletion(storage: StorageBackend) -> None:
     assert await storage.read("a") == b"second"
 
 
+@pytest.mark.needs("create beside a folder")
 async def test_create_where_a_folder_has_the_name(storage: StorageBackend) -> None:
     await storage.write("a/b", b"below")
     await storage.write("a", b"object", condition=IfAbsent())

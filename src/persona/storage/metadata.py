@@ -23,6 +23,20 @@ AZURE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
+def checked(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """Return metadata if it is text.
+
+    Raises:
+        InputError: a name or value is not valid Unicode.
+    """
+    pairs = dict(metadata or {})
+    try:
+        "".join([*pairs, *pairs.values()]).encode()
+    except UnicodeEncodeError:
+        raise InputError("The metadata is not valid Unicode.", hint="Remove lone surrogates from it.") from None
+    return pairs
+
+
 def pack(metadata: Mapping[str, str] | None, name: re.Pattern[str], limit: int) -> dict[str, str]:
     """Return metadata as a provider can hold it.
 

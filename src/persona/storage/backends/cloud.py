@@ -13,7 +13,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from persona.config.schema import PerformanceSettings
-from persona.errors import BucketNotFoundError, ConfigError, NameRefusedError, NotFoundError, PersonaError
+from persona.errors import (
+    BucketNotFoundError,
+    ConfigError,
+    ConflictError,
+    NameRefusedError,
+    NotFoundError,
+    PersonaError,
+)
 from persona.storage.backend import Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
@@ -21,6 +28,7 @@ from persona.storage.backends.listing import Page, as_listed, in_order
 from persona.storage.backends.primitives import Attributes, Entry, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, chain, counted, in_parts
 from persona.storage.content_types import content_type_of
+from persona.storage.metadata import checked
 from persona.storage.paths import clean, clean_object, from_key, sort_key, to_key
 
 log = logging.getLogger(__name__)
@@ -115,6 +123,10 @@ class CloudBackend(StorageBackend):
             return await self._nothing(path, version)
         except MissingError:
             raise await self._absent(path) from None
+        except ConflictError:
+            if not await self.exists(path):  # some servers call a missing object a changed one
+                raise await self._absent(path) from None
+            raise changed(path) from None
         if version is not None and download.object.version != version:  # an endpoint may ignore If-Match
             await download.close()
             raise changed(path)
@@ -131,7 +143,7 @@ class CloudBackend(StorageBackend):
     ) -> StorageObject:
         """Write an object whole."""
         key = self._key(path)
-        attributes = Attributes(content_type or content_type_of(path), dict(metadata or {}))
+        attributes = Attributes(content_type or content_type_of(path), checked(metadata))
         await self._before_write()
         try:
             written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
@@ -151,7 +163,7 @@ class CloudBackend(StorageBackend):
     ) -> StorageObject:
         """Write an object from a stream, in parts above ``chunk_size``."""
         key = self._key(path)
-        attributes = Attributes(content_type or content_type_of(path), dict(metadata or {}))
+        attributes = Attributes(content_type or content_type_of(path), checked(metadata))
         parts = in_parts(counted(chunks, path, size), self._part_bytes(size))
         first = await anext(parts, b"")
         second = await anext(parts, None)

@@ -1,14 +1,15 @@
 """Listings in key order, also from servers that have another order.
 
-S3 and GCS list by UTF-8 bytes. Services that speak their protocols often do not: one that keeps objects in a tree lists
-``a/b`` before ``a-b``, another compares UTF-16 units. The listing of such an endpoint is taken folder by folder instead:
-what fits in one page is sorted, a larger folder is merged from its own page of names and those of its folders. Of a
-level only the names are held whose place is not certain yet, so that memory does not grow with the listing.
+S3 and GCS list by UTF-8 bytes. Services that speak their protocols often do not: one that keeps objects in a tree
+lists ``a/b`` before ``a-b``, another compares UTF-16 units. The listing of such an endpoint is taken folder by folder
+instead: what fits in one page is sorted, a larger folder is merged from its own page of names and those of its
+folders. Of a level only the names are held whose place is not certain yet, so that memory does not grow with it.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
@@ -61,12 +62,11 @@ async def in_order(fetch: Fetch, prefix: str, after: str | None) -> AsyncIterato
         yield sorted(_after(page.entries, after), key=lambda entry: sort_key(entry.key))
         return
     held: list[tuple[bytes, int, Entry | str]] = []
-    number = 0
+    numbers = itertools.count()
     async for page in _level(fetch, prefix, after):
-        for item in (*_after(page.entries, after), *_folders_after(page.folders, after)):
-            key = item if isinstance(item, str) else item.key
-            heapq.heappush(held, (sort_key(key), number, item))
-            number += 1
+        items: list[Entry | str] = [*_after(page.entries, after), *_folders_after(page.folders, after)]
+        for item in items:
+            heapq.heappush(held, (sort_key(item.key if isinstance(item, Entry) else item), next(numbers), item))
         async for entries in _settled(fetch, held, _frontier(page), after):
             yield entries
     async for entries in _settled(fetch, held, None, after):

@@ -141,6 +141,8 @@ class ObstoreBackend(CloudBackend):
         text = str(error)
         if found := _STATUS.search(text):
             return self._translate(int(found[1]), {}, found[2].encode())
+        if "StartTooLarge" in text:
+            return RangeError("The range is past the end.")
         if isinstance(error, FileNotFoundError):
             return MissingError("There is no such object.")
         if isinstance(error, BaseError | OSError):
