@@ -37,6 +37,9 @@ LACKS: Mapping[str, Mapping[str, str]] = {
     },
     "seaweedfs": {
         "backslash": "the server turns it into a slash",
+        "key order": "the server lists folder by folder, a/b before a-b, and goes on after a key so",
+        "create beside a folder": "the server takes a folder for an object when it checks If-None-Match",
+        "long segments": "the server refuses a segment of 900 bytes, as too long a file name",
         "version per write": _S3_VERSION,
     },
     "moto": {

@@ -46,7 +46,7 @@ def writing(
 
 async def test_of_many_creators_one_wins(place: Place) -> None:
     storages = await several(place)
-    for path in ("personas/1.yaml", "personas/2.yaml", "personas/3.yaml"):
+    for path in ("personas/1.yaml", "personas/2.yaml"):
         winner, losers = await race(storages, writing(path, IfAbsent(), "by"))
         assert {type(loser) for loser in losers} == {AlreadyExistsError}
         assert await storages[0].read(path) == f"by {winner}".encode()
@@ -57,7 +57,7 @@ async def test_of_many_creators_one_wins(place: Place) -> None:
 async def test_of_many_updaters_one_wins(place: Place) -> None:
     storages = await several(place)
     version = (await storages[0].write("a", b"start")).version
-    for label in ("first", "second", "third"):
+    for label in ("first", "second"):
         winner, losers = await race(storages, writing("a", IfVersion(version), label))
         assert {type(loser) for loser in losers} == {ConflictError}
         assert await storages[0].read("a") == f"{label} {winner}".encode()
@@ -118,6 +118,7 @@ async def test_create_again_after_deletion(storage: StorageBackend) -> None:
     assert await storage.read("a") == b"second"
 
 
+@pytest.mark.needs("create beside a folder")
 async def test_create_where_a_folder_has_the_name(storage: StorageBackend) -> None:
     await storage.write("a/b", b"below")
     await storage.write("a", b"object", condition=IfAbsent())
