@@ -200,9 +200,12 @@ class LocalBackend(StorageBackend):
     async def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
         """Walk the folders, a thousand objects a page."""
         prefix = paths.clean(prefix)
-        found = iter(Walk(self._disk, prefix, paths.clean(after or "")))
-        while (page := await _in_thread(self._page, found, prefix)) is not None:
-            yield page
+        found = Walk(self._disk, prefix, paths.clean(after or "")).found()
+        try:
+            while (page := await _in_thread(self._page, found, prefix)) is not None:
+                yield page
+        finally:
+            found.close()
 
     async def list(self, prefix: str = "") -> Listing:
         """Collect all pages."""
@@ -236,9 +239,10 @@ class LocalBackend(StorageBackend):
 
     async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
         """Remove files one by one, a thousand in one call to a thread."""
+        cleaned = _cleaned(paths)
         failed: dict[str, PersonaError] = {}
-        for first in range(0, len(paths), PAGE_OBJECTS):
-            failed |= await _in_thread(self._remove_all, paths[first : first + PAGE_OBJECTS])
+        for first in range(0, len(cleaned), PAGE_OBJECTS):
+            failed |= await _in_thread(self._remove_all, cleaned[first : first + PAGE_OBJECTS])
         return failed
 
     async def conditions_kept(self) -> bool:
@@ -264,7 +268,7 @@ class LocalBackend(StorageBackend):
         failed: dict[str, PersonaError] = {}
         for path in given:
             try:
-                self._remove(paths.clean_object(path))
+                self._remove(path)
             except PersonaError as error:
                 failed[path] = error
         return failed
@@ -335,6 +339,10 @@ def describe(path: str, info: os.stat_result, attributes: Attributes | None = No
         content_type=attributes.content_type if attributes else None,
         metadata=attributes.metadata if attributes else None,
     )
+
+
+def _cleaned(given: Sequence[str]) -> Sequence[str]:
+    return [paths.clean_object(path) for path in given]
 
 
 async def _in_thread(call: Callable[..., T], *args: Any, draft: Draft | None = None) -> T:

@@ -66,17 +66,15 @@ class Draft:
         if self._folder is not None and self._fd is not None:
             return self._folder, self._fd
         for _ in range(TRIES):
-            folder, self._leaf = self.disk.parent(self.path, make=True)
-            try:
-                self._fd = folder.create(self._name, self.disk.file_mode)
-            except FileNotFoundError:
-                folder.close()  # the folder was removed in between, since it was empty
-                continue
-            except BaseException:
-                folder.close()
-                raise
-            self._folder = folder
-            return folder, self._fd
+            with suppress(FileNotFoundError):  # a folder was removed in between, since it was empty
+                folder, self._leaf = self.disk.parent(self.path, make=True)
+                try:
+                    self._fd = folder.create(self._name, self.disk.file_mode)
+                except BaseException:
+                    folder.close()
+                    raise
+                self._folder = folder
+                return folder, self._fd
         raise OSError(errno.EBUSY, "the folder is removed again and again")
 
     def append(self, data: bytes | memoryview) -> None:
@@ -119,16 +117,16 @@ class Draft:
         return info
 
     def discard(self) -> None:
-        """Let go of everything, and remove the temporary file if it did not become the object."""
+        """Let go of everything, and remove what did not become the object: file, and folders made for it."""
         self._close()
-        if self._folder is None:
-            return
+        if self._folder is not None:
+            if not self._visible:
+                with suppress(OSError):  # a scan removes it when it is a day old
+                    self._folder.unlink(self._name)
+            self._folder.close()
+            self._folder = None
         if not self._visible:
-            with suppress(OSError):  # it is not there any more; or the scan removes it when it is a day old
-                self._folder.unlink(self._name)
             remove_empty_folders(self.disk, self.path)
-        self._folder.close()
-        self._folder = None
 
     def _date(self, fd: int, mtime_ns: int) -> int:
         """Set the modification time and return it as it is kept."""
@@ -213,6 +211,8 @@ def remove_empty_folders(disk: Disk, path: str) -> None:
         try:
             with disk.walk(names) as folder:
                 os.rmdir(folder.at(last), dir_fd=folder.fd)
+        except FileNotFoundError:
+            continue
         except OSError:  # not empty, or not ours to remove: a folder that stays does no harm
             return
 

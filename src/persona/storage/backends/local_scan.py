@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -69,7 +69,7 @@ class Walk:
         self._open: tuple[tuple[str, ...], Folder] | None = None
         self._refused: list[RefusedName] = []
 
-    def __iter__(self) -> Iterator[FoundFile | RefusedName]:
+    def found(self) -> Generator[FoundFile | RefusedName, None, None]:
         """Yield files in key order, and between them the names that were refused."""
         try:
             yield from self._walk()
