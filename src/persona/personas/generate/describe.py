@@ -1,0 +1,194 @@
+"""One group in words: statements that set it apart, who its respondents are, quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from persona.personas.evidence import count, holds
+from persona.personas.generate.candidates import is_exceptional
+from persona.personas.generate.columns import Column, Kind
+from persona.personas.generate.sections import of_statement
+from persona.personas.generate.voices import Sentence, Voices, diverse
+from persona.personas.generate.wording import Wording, word, word_range
+from persona.personas.model import Basis, Count, Evidence, Statement
+from persona.personas.sources.records import Record
+
+LEAST_DIFFERENCE = 0.1
+"""A group differs in something if its share is higher than everybody's by this much, …"""
+LEAST_SHARE = 0.3
+"""… and at least this share of it says so, …"""
+LIKELIHOOD = 0.01
+"""… and chance alone would give that in one of a hundred samples at most (one of twenty below 100 respondents)."""
+MOST_STATEMENTS = 5
+"""The most statements in a section."""
+_TYPICAL_SHARE = 0.5
+_EVIDENCE = 3
+_QUOTES = 4
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that sets a group apart.
+
+    Args:
+        statement: with its counts.
+        section: where it belongs.
+        score: how much it tells; higher is more.
+        wording: how it reads, in parts.
+        demographic: whether it says who they are.
+    """
+
+    statement: Statement
+    section: str
+    score: float
+    wording: Wording
+    demographic: bool = False
+
+
+class Describer:
+    """Describes groups of one data set.
+
+    Args:
+        records: the respondents.
+        columns: the questions.
+        bases: what could be said; see `candidates`.
+        voices: the free text.
+        mend: mends typing errors of headings, for rewriting.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        columns: Sequence[Column],
+        bases: Sequence[Basis],
+        voices: Voices,
+        mend: Callable[[str], str],
+    ) -> None:
+        self.records = records
+        self.columns = {column.name: column for column in columns}
+        self.voices = voices
+        self.mend = mend
+        self.verdicts = [(basis, [holds(basis, record) for record in records]) for basis in bases]
+        self.totals = [_tally(verdicts, range(len(records))) for _, verdicts in self.verdicts]
+
+    def closed(self, members: Sequence[int]) -> list[Candidate]:
+        """Return what the group's answers say, the most telling first; one for each question."""
+        found: dict[str, Candidate] = {}
+        for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
+            group = _tally(verdicts, members)
+            candidate = self._judge(basis, group, everyone, [i for i in members if verdicts[i]])
+            if candidate is None:
+                continue
+            best = found.get(basis.field or "")
+            if best is None or (candidate.statement.distinct, candidate.score) > (best.statement.distinct, best.score):
+                found[basis.field or ""] = candidate
+        return sorted(found.values(), key=lambda c: (not c.statement.distinct, -c.score, c.statement.text))
+
+    def _judge(self, basis: Basis, group: Count, everyone: Count, holding: Sequence[int]) -> Candidate | None:
+        """Return a statement that the group differs in, or that most of it shares; None if it says neither."""
+        distinct = self._is_distinct(group, everyone)
+        if not distinct and (group.share < _TYPICAL_SHARE or len(basis.answers) > 1 or not basis.answers):
+            return None
+        column = self.columns[basis.field or ""]
+        wording = self._words(basis)
+        evidence = [self._cell(i, basis) for i in _spread(holding, _EVIDENCE)]
+        statement = Statement(
+            text=wording.text, group=group, everyone=everyone, distinct=distinct, basis=basis, evidence=evidence
+        )
+        lift = group.share - everyone.share
+        # Of two answers that differ alike, the one that more of the group gives says more about it, and a rewritten
+        # statement reads better than a quoted one.
+        score = lift * group.share**0.5 * (0.85 if wording.text.startswith("“") else 1.0) if distinct else group.share
+        section = of_statement(wording.text, column.name)
+        return Candidate(statement, section, score, wording, column.demographic)
+
+    def _is_distinct(self, group: Count, everyone: Count) -> bool:
+        if group.share < LEAST_SHARE or group.share - everyone.share < LEAST_DIFFERENCE or group.count < 2:
+            return False
+        likelihood = LIKELIHOOD if everyone.total >= 100 else 0.05
+        return is_exceptional(group.count, group.total, everyone.count, everyone.total) <= likelihood
+
+    def _words(self, basis: Basis) -> Wording:
+        question = basis.field or ""
+        if basis.answers:
+            return word(question, basis.answers, self.mend(question))
+        return word_range(question, basis.at_least, basis.at_most)
+
+    def _cell(self, i: int, basis: Basis) -> Evidence:
+        record, field = self.records[i], basis.field or ""
+        return Evidence(file=record.file, record=record.id, field=field, quote=record.fields[field])
+
+    def spoken(self, members: Sequence[int]) -> tuple[list[Candidate], list[Evidence]]:
+        """Return what the group says in its own words, and quotes that stand for it."""
+        themes = self.voices.themes(members)
+        told = self.voices.sentences(members, themes)
+        found: list[Candidate] = []
+        taken: list[Sentence] = []
+        for section in ("goals", "pain_points", "behaviours", "motivations"):
+            best = diverse([s for s in told if s.section == section], 3, taken)
+            taken += best
+            found += [c for sentence in best if (c := self._voice(sentence, section, themes, members))]
+        quotes = diverse(told, _QUOTES, taken) or taken[:_QUOTES]
+        return found, [quote.evidence for quote in quotes]
+
+    def _voice(
+        self, sentence: Sentence, section: str, themes: dict[str, float], members: Sequence[int]
+    ) -> Candidate | None:
+        """Return a sentence as a statement, counted by its two most telling words; None if nobody else says them."""
+        words = sorted((s for s in sentence.stems if s in themes), key=lambda s: (-themes[s], s))[:2]
+        basis = Basis(mentions=words, open_fields=self.voices.open_fields)
+        group = count(basis, [self.records[i] for i in members])
+        everyone = count(basis, self.records)
+        if group.count < 2:
+            return None
+        forms = " and ".join(f"“{self.voices.form(found, sentence.evidence.quote)}”" for found in words)
+        text = f"Talks about {forms}: “{sentence.evidence.quote}”"
+        statement = Statement(
+            text=text,
+            group=group,
+            everyone=everyone,
+            distinct=is_exceptional(group.count, group.total, everyone.count, everyone.total) <= 0.05,
+            basis=basis,
+            evidence=[sentence.evidence],
+        )
+        return Candidate(statement, section, (group.share - everyone.share) * group.share**0.5, Wording(text))
+
+    def demographics(self, members: Sequence[int]) -> list[Statement]:
+        """Return for each question about the respondents the group's most frequent answer, or the one it stands out by."""
+        found: dict[str, Statement] = {}
+        for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
+            column = self.columns[basis.field or ""]
+            if not column.demographic or (column.kind is not Kind.NUMBER and len(basis.answers) > 1):
+                continue
+            group = _tally(verdicts, members)
+            distinct = self._is_distinct(group, everyone)
+            best = found.get(column.name)
+            if not group.count or (best and (best.distinct, best.group.count) >= (distinct, group.count)):
+                continue
+            if basis.at_least is not None or basis.at_most is not None:
+                if not distinct and (basis.at_least is None or group.share < _TYPICAL_SHARE):
+                    continue
+            evidence = [self._cell(i, basis) for i in _spread([i for i in members if verdicts[i]], 1)]
+            found[column.name] = Statement(
+                text=self._words(basis).text,
+                group=group,
+                everyone=everyone,
+                distinct=distinct,
+                basis=basis,
+                evidence=evidence,
+            )
+        return [found[name] for name in self.columns if name in found]
+
+
+def _tally(verdicts: Sequence[bool | None], members: Sequence[int]) -> Count:
+    from persona.personas.model import counted
+
+    given = [verdicts[i] for i in members if verdicts[i] is not None]
+    return counted(sum(bool(verdict) for verdict in given), len(given))
+
+
+def _spread(items: Sequence[int], most: int) -> Iterator[int]:
+    """Yield a few items from all over a sequence, so that evidence does not come from its first file alone."""
+    step = max(1, len(items) / most)
+    yield from dict.fromkeys(items[int(i * step)] for i in range(min(most, len(items))))

@@ -1,0 +1,57 @@
+"""Which section of a persona a statement belongs to, by the words in it. Plain rules, in a fixed order."""
+
+from __future__ import annotations
+
+import re
+
+_RULES: tuple[tuple[str, str], ...] = (
+    # Asking and wishing come before what is wrong: “I wish it were not so hard” is a goal.
+    (
+        "goals",
+        r"\b(?:wants?|wanted|wish(?:es)?|hop(?:e|es|ing)|goals?|aims?|would (?:love|like|eliminate|change|use|pay|rather)"
+        r"|plan(?:s|ning)? to|trying to|would be (?:great|nice|good|lovely)|i'd (?:love|like|rather|want)"
+        r"|need(?:s)? (?:to|a|an|it|something)|looking for|look for|if only|ideally|dream|hope to|improve)\b",
+    ),
+    (
+        "pain_points",
+        r"\b(?:frustrat\w*|annoy\w*|difficult\w*|rude\w*|hat(?:e|es|ed)|problems?|wast(?:e|es|ed|ing)|stress\w*|worr(?:y|ied|ies)"
+        r"|struggl\w*|hard(?:er|est)?|confus\w*|fail(?:s|ed|ure)?|broken?|slow|expensive|overwhelm\w*|guilt\w*|pain\w*|worst"
+        r"|awful|terribl\w*|unhappy|dissatisfied|never works?|gives? up|gave up|tired|exhaust\w*|fed up|irritat\w*|barriers?"
+        r"|challeng\w*|obstacles?|complain\w*|disappoint\w*|unreliable|scared|afraid|anxious|panic\w*|chaos|nightmare|sick of"
+        r"|drives me|gets in the way|puts? (?:you|me|them) off|too (?:much|many|long|little|few|small)|lonely|boring|bored|dread\w*)\b",
+    ),
+    (
+        "motivations",
+        r"\b(?:because|so that|valu(?:e|es|ed)|important|matters?|reasons?|why|motivat\w*|care(?:s)? about|enjoy\w*|love(?:s|d)?"
+        r"|proud|believ\w*|should|agrees?|disagrees?|thinks?|prefer\w*|worth|trust\w*|feels? (?:good|right|like)|obligation"
+        r"|rather|fun|healthy|health|meaning\w*|opinion|priority|priorities|satisfied|happy|in favour)\b",
+    ),
+    (
+        "behaviours",
+        r"\b(?:how often|how many|how much|do you|usually|always|often|sometimes|never|every|use(?:s|d)?|does|buy|buys|cooks?"
+        r"|have you|has|per (?:day|week|month)|i (?:do|go|keep|make|write|check|plan|order|shop))\b",
+    ),
+)
+_COMPILED = [(section, re.compile(pattern, re.IGNORECASE)) for section, pattern in _RULES]
+_DENIED = re.compile(r"\bnot (?:\w+ )?(?:rude|difficult|hard|annoying|stressful|at all|a problem)\b|^does not\b", re.IGNORECASE)
+
+
+def of_statement(text: str, question: str) -> str:
+    """Return the section of a statement from a closed question.
+
+    What somebody does not mind is what they believe, not a pain; what no rule knows is behaviour.
+    """
+    plain = text.replace("’", "'")
+    for section, pattern in _COMPILED:
+        if not pattern.search(plain) and not (section != "pain_points" and pattern.search(question)):
+            continue
+        if section == "pain_points" and _DENIED.search(plain):
+            return "motivations"
+        return section
+    return "behaviours"
+
+
+def of_sentence(sentence: str) -> str:
+    """Return the section of something that somebody said, or "" if no rule knows it."""
+    plain = sentence.replace("’", "'")
+    return next((section for section, pattern in _COMPILED if pattern.search(plain)), "")
