@@ -31,7 +31,7 @@ def candidates(columns: Sequence[Column], separators: dict[str, str]) -> list[Ba
 
 
 def _of(column: Column, separator: str | None) -> Iterator[Basis]:
-    if column.kind is Kind.NUMBER or _is_numeric(column):
+    if is_numeric(column):
         yield from _ranges(column)
         return
     for answer in column.order:
@@ -44,8 +44,10 @@ def _of(column: Column, separator: str | None) -> Iterator[Basis]:
             yield Basis(field=column.name, answers=list(several))
 
 
-def _is_numeric(column: Column) -> bool:
-    return column.kind is Kind.ORDERED and all(scales.number(answer) is not None for answer in column.order)
+def is_numeric(column: Column) -> bool:
+    """Say whether a question is answered in plain numbers."""
+    steps = column.kind is Kind.ORDERED and all(scales.number(answer) is not None for answer in column.order)
+    return steps or column.kind is Kind.NUMBER
 
 
 def _ranges(column: Column) -> Iterator[Basis]:
@@ -55,9 +57,9 @@ def _ranges(column: Column) -> Iterator[Basis]:
     steps = different if len(different) <= 11 else [values[int(q * len(values))] for q in _QUANTILES]
     for step in dict.fromkeys(steps):
         if step > different[0]:
-            yield Basis(field=column.name, at_least=step)
+            yield Basis(field=column.name, at_least=step, at_most=step if step == different[-1] else None)
         if step < different[-1]:
-            yield Basis(field=column.name, at_most=step)
+            yield Basis(field=column.name, at_most=step, at_least=step if step == different[0] else None)
 
 
 def _sides(column: Column) -> Iterator[tuple[str, ...]]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from persona.personas.evidence import count, holds
-from persona.personas.generate.candidates import is_exceptional
-from persona.personas.generate.columns import Column, Kind
+from persona.personas.generate import scales
+from persona.personas.generate.candidates import is_exceptional, is_numeric
+from persona.personas.generate.columns import Column
 from persona.personas.generate.sections import of_statement
 from persona.personas.generate.voices import Sentence, Voices, diverse
 from persona.personas.generate.wording import Wording, word, word_range
@@ -23,6 +24,7 @@ LIKELIHOOD = 0.01
 MOST_STATEMENTS = 5
 """The most statements in a section."""
 _TYPICAL_SHARE = 0.5
+_LEAST_ABOUT = 0.2
 _EVIDENCE = 3
 _QUOTES = 4
 
@@ -99,7 +101,8 @@ class Describer:
         lift = group.share - everyone.share
         # Of two answers that differ alike, the one that more of the group gives says more about it, and a rewritten
         # statement reads better than a quoted one.
-        score = lift * group.share**0.5 * (0.85 if wording.text.startswith("“") else 1.0) if distinct else group.share
+        plain = (0.85 if wording.text.startswith("“") else 1.0) * 0.93 ** max(0, len(basis.answers) - 2)
+        score = lift * group.share**0.5 * plain if distinct else group.share
         section = of_statement(wording.text, column.name)
         return Candidate(statement, section, score, wording, column.demographic)
 
@@ -155,30 +158,37 @@ class Describer:
         return Candidate(statement, section, (group.share - everyone.share) * group.share**0.5, Wording(text))
 
     def demographics(self, members: Sequence[int]) -> list[Statement]:
-        """Return for each question about the respondents the group's most frequent answer, or the one it stands out by."""
+        """Return for each question about the respondents what the group stands out by, or what most of it answers."""
         found: dict[str, Statement] = {}
-        for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
-            column = self.columns[basis.field or ""]
-            if not column.demographic or (column.kind is not Kind.NUMBER and len(basis.answers) > 1):
-                continue
+        for basis, verdicts, everyone in self._about(members):
             group = _tally(verdicts, members)
             distinct = self._is_distinct(group, everyone)
-            best = found.get(column.name)
-            if not group.count or (best and (best.distinct, best.group.count) >= (distinct, group.count)):
+            column = basis.field or ""
+            best = found.get(column)
+            if group.share < _LEAST_ABOUT or (best and (best.distinct, best.group.count) >= (distinct, group.count)):
                 continue
-            if basis.at_least is not None or basis.at_most is not None:
-                if not distinct and (basis.at_least is None or group.share < _TYPICAL_SHARE):
-                    continue
-            evidence = [self._cell(i, basis) for i in _spread([i for i in members if verdicts[i]], 1)]
-            found[column.name] = Statement(
+            found[column] = Statement(
                 text=self._words(basis).text,
                 group=group,
                 everyone=everyone,
                 distinct=distinct,
                 basis=basis,
-                evidence=evidence,
+                evidence=[self._cell(i, basis) for i in _spread([i for i in members if verdicts[i]], 1)],
             )
         return [found[name] for name in self.columns if name in found]
+
+    def _about(self, members: Sequence[int]) -> Iterator[tuple[Basis, list[bool | None], Count]]:
+        """Yield single answers to questions about the respondents; for numbers the middle half of the group."""
+        for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
+            if self.columns[basis.field or ""].demographic and len(basis.answers) == 1:
+                yield basis, verdicts, everyone
+        for column in self.columns.values():
+            numbers = sorted(v for i in members if (v := scales.number(column.answers[i] or "")) is not None)
+            if column.demographic and is_numeric(column) and numbers:
+                low, high = numbers[len(numbers) // 4], numbers[(3 * len(numbers) - 1) // 4]
+                basis = Basis(field=column.name, at_least=low, at_most=high)
+                verdicts = [holds(basis, record) for record in self.records]
+                yield basis, verdicts, _tally(verdicts, range(len(self.records)))
 
 
 def _tally(verdicts: Sequence[bool | None], members: Sequence[int]) -> Count:

@@ -47,6 +47,8 @@ def _block(column: Column) -> Matrix:
     else:
         raw = _indicators(column)
     given = np.array([answer is not None for answer in column.answers])
+    if not given.any():
+        return np.zeros((len(given), 1))
     centred = np.where(given[:, None], raw - raw[given].mean(axis=0), 0.0)
     deviation = float(np.sqrt((centred[given] ** 2).sum(axis=1).mean()))
     # A question that nearly all answer alike would single out the few others: it is not blown up to full weight.

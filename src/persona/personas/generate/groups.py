@@ -56,7 +56,7 @@ def group(
         InputError: there are not enough respondents who differ.
     """
     closed = [column for column in columns if column.kind in CLOSED]
-    driving = [column for column in closed if not column.demographic] or closed
+    driving = [column for column in closed if not column.demographic] or ([] if any(texts) else closed)
     answered = _answered(records, driving)
     spoke = [word_count(text) >= LEAST_WORDS for text in texts]
     usable = [i for i in range(len(records)) if answered[i] >= LEAST_ANSWERED or spoke[i]]
@@ -79,8 +79,7 @@ def group(
     place = {record: row for row, record in enumerate(usable)}
     blocks = [_talk_of(both, place, talk, len(driving) if surveyed else 0)]
     if surveyed:
-        answers = closed_matrix([_part(column, both) for column in closed], driving is closed)
-        blocks.append(answers)
+        blocks.append(closed_matrix([_part(column, both) for column in closed], driving is closed))
     labels = _cluster(np.hstack(blocks), count, seed, len(driving) if surveyed else 0)
     groups = [[both[i] for i in np.flatnonzero(labels == label)] for label in np.unique(labels)]
     lost = _join(groups, only_spoke, place, talk)
@@ -132,7 +131,8 @@ def _cluster(matrix: Matrix, count: int | None, seed: int, questions: int) -> np
                 f"There cannot be {count} personas: the respondents give only {different} different sets of answers.",
                 hint="Ask for fewer with --count, or leave it out.",
             )
-        number = count or _number(space, different, seed)
+        most = min(MOST_GROUPS, 2 * questions) if questions else MOST_GROUPS
+        number = count or _number(space, min(most, different - 1), seed)
         return np.asarray(KMeans(number, n_init=20, random_state=seed).fit_predict(space), dtype=np.int64)
 
 
@@ -141,19 +141,22 @@ def _reduced(matrix: Matrix, seed: int, questions: int) -> Matrix:
     most = min(matrix.shape[0] - 1, matrix.shape[1], 6)
     if most < 1 or not matrix.any():
         return np.zeros((matrix.shape[0], 1))
+    if not questions:  # topics are reduced already
+        return matrix
     from sklearn.decomposition import PCA
 
     model = PCA(most, random_state=seed)
     space = model.fit_transform(matrix)
-    level = 1.5 / questions if questions > 1 else 0.06
+    level = 1.5 / questions
     kept = int((model.explained_variance_ratio_ >= level).sum())
     return np.asarray(space[:, : max(2, kept)])
 
 
-def _number(space: Matrix, different: int, seed: int) -> int:
+def _number(space: Matrix, most: int, seed: int) -> int:
     """Return the number of groups: of the peaks of the silhouette near the highest, the one with most groups.
 
-    Two groups nearly always have the highest silhouette and tell a researcher least.
+    Two groups nearly always have the highest silhouette and tell a researcher least; and from few questions few groups
+    can be told apart, at most two a question.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
@@ -161,7 +164,7 @@ def _number(space: Matrix, different: int, seed: int) -> int:
     respondents = len(space)
     least = least_group(respondents)
     scores: dict[int, float] = {}
-    for number in range(2, min(MOST_GROUPS, respondents // least, different - 1) + 1):
+    for number in range(2, min(most, respondents // least) + 1):
         labels = KMeans(number, n_init=10, random_state=seed).fit_predict(space)
         if np.bincount(labels).min() < least:
             continue

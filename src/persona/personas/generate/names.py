@@ -6,11 +6,13 @@ import random
 import re
 import unicodedata
 
+# Names that say nothing about gender or age, since a group is of several.
 _NAMES = (
-    "Ada Aidan Aisha Alan Alice Amara Amir Anita Anna Ben Beth Carla Carlos Cleo Dana Daniel Diego Elena Emeka Emma "
-    "Farah Felix Fiona George Grace Hana Hassan Helen Hugo Ines Iris Isaac Ivan Jack James Jasmine Joan Jonas Julia "
-    "Karim Kate Kofi Laila Leo Lina Lucas Maria Mark Maya Mei Mina Nadia Nina Noah Nora Oliver Omar Oscar Petra Priya "
-    "Quentin Rachel Ravi Rosa Ruth Sam Sara Sofia Stefan Tara Theo Tom Uma Vera Victor Wanda Will Yara Yusuf Zoe"
+    "Addison Alex Angel Ari Ash Aubrey Avery Bailey Blair Bobbie Brook Cameron Casey Charlie Chris Corey Dale Dana "
+    "Darcy Devon Drew Eden Eli Ellis Emerson Evan Finley Frances Francis Gale Glenn Harley Harper Hayden Indigo Jackie "
+    "Jamie Jess Jo Jordan Jules Kai Kelly Kendall Kerry Kim Kit Lane Lee Leslie Logan Lou Lynn Marley Max Mel Mickey "
+    "Morgan Nat Nico Nicky Noor Ollie Parker Pat Peyton Phoenix Quinn Reese Remy Ricky Riley River Robin Ronnie Rory "
+    "Rowan Sacha Sage Sam Sandy Sasha Shannon Shay Sid Skye Stevie Sydney Tatum Taylor Terry Toby Tyler Val Wren Yuri"
 ).split()
 
 

@@ -14,7 +14,7 @@ from persona.personas.generate.describe import MOST_STATEMENTS, Candidate, Descr
 from persona.personas.generate.groups import Grouping, group
 from persona.personas.generate.names import names, unique_ids
 from persona.personas.generate.provider import Generated, Options
-from persona.personas.generate.titles import summary, titles
+from persona.personas.generate.titles import common_endings, summary, titles
 from persona.personas.generate.voices import Voices
 from persona.personas.generate.wording import ungluer
 from persona.personas.model import (
@@ -74,7 +74,8 @@ def _personas(describer: Describer, grouping: Grouping, options: Options) -> lis
         spoken, quotes = describer.spoken(members)
         found.append((members, describer.closed(members), spoken, quotes))
     called = names(len(found), options.seed, options.name_prefix)
-    titled = titles([[c for c in closed if not c.demographic] + spoken or closed for _, closed, spoken, _ in found])
+    telling = [[c for c in closed if not c.demographic] + spoken or closed for _, closed, spoken, _ in found]
+    titled = titles(telling, common_endings(list(describer.columns)))
     return [
         _persona(describer, grouping, options, *parts, name=name, title=title, key=key)
         for parts, name, title, key in zip(found, called, titled, unique_ids(called), strict=True)

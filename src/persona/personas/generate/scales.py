@@ -100,8 +100,8 @@ def _count(text: str) -> float | None:
 
 def amount_of(text: str) -> float | None:
     """Return where a number or range begins: ``30-44`` is 30, ``> 60`` lies just above 60, ``under 18`` just below."""
-    if feet := _FEET.fullmatch(text):
-        return float(feet[1]) * 12 + float(feet[2] or 0)
+    if feet := re.fullmatch(r"(?:(under|over) )?(\d) ?(?:'|ft\.?)\s*(?:(\d{1,2})\s*(?:\"|'')?)?( and above)?", text):
+        return float(feet[2]) * 12 + float(feet[3] or 0) + (-0.5 if feet[1] == "under" else 0.5 if feet[1] or feet[4] else 0)
     numbers = _NUMBER.findall(re.sub(r"(?<=\d)\s*-\s*(?=[$£€\d])", " – ", text))
     words = re.sub(r"[\d.,$£€%+<>≥≤–-]|years?|yrs?|minutes?|mins?|hours?|people|times?|employees", " ", text).split()
     known = {"to", "and", "under", "over", "less", "more", "than", "or", "below", "above", "up", "k", "from", "between"}

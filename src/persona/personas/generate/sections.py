@@ -33,25 +33,49 @@ _RULES: tuple[tuple[str, str], ...] = (
     ),
 )
 _COMPILED = [(section, re.compile(pattern, re.IGNORECASE)) for section, pattern in _RULES]
-_DENIED = re.compile(r"\bnot (?:\w+ )?(?:rude|difficult|hard|annoying|stressful|at all|a problem)\b|^does not\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\bnot (?:\w+ ){0,2}(?:rude|difficult|hard|annoy\w*|stress\w*|worr\w*|at all|a problem)\b|^does not\b", re.IGNORECASE
+)
+
+
+_OPINION = re.compile(r"^(?:thinks|finds|(?:strongly |completely |totally )?(?:dis)?agrees?)\b", re.IGNORECASE)
+_WISH = re.compile(r"^would (?!not)|^(?:wants|hopes|plans)\b|\b(?:wish|goal|want|hope|would you like|looking for)\b", re.IGNORECASE)
+
+_ASKS_FOR_WISHES = re.compile(
+    r"\bwould you (?:like|want|change|need|wish)\b|\byou (?:wish|hope|want|could change|need)\b|\b(?:goals?|ideal\w*|wish list)\b"
+    r"|\bwould (?:help|make|change|a good)\b|\bgave you one thing\b",
+    re.IGNORECASE,
+)
+_ASKS_FOR_TROUBLE = re.compile(r"\b(?:in the way|worries|missing|goes wrong|went wrong|do you dislike|least)\b", re.IGNORECASE)
 
 
 def of_statement(text: str, question: str) -> str:
     """Return the section of a statement from a closed question.
 
-    What somebody does not mind is what they believe, not a pain; what no rule knows is behaviour.
+    What somebody wishes is a goal; an opinion is a pain point if it finds something wrong, and otherwise what they
+    value; the question decides where the answer does not; what no rule knows is behaviour.
     """
     plain = text.replace("’", "'")
-    for section, pattern in _COMPILED:
-        if not pattern.search(plain) and not (section != "pain_points" and pattern.search(question)):
-            continue
-        if section == "pain_points" and _DENIED.search(plain):
-            return "motivations"
-        return section
+    pain = bool(_COMPILED[1][1].search(plain)) and not _DENIED.search(plain)
+    if _OPINION.search(plain):
+        return "pain_points" if pain else "motivations"
+    if _WISH.search(plain) or (_WISH.search(question) and not plain.lower().startswith("would not")):
+        return "goals"
+    if pain:
+        return "pain_points"
+    if _COMPILED[2][1].search(plain) or _COMPILED[2][1].search(question):
+        return "motivations"
     return "behaviours"
 
 
-def of_sentence(sentence: str) -> str:
-    """Return the section of something that somebody said, or "" if no rule knows it."""
+def of_sentence(sentence: str, question: str) -> str:
+    """Return the section of something that somebody said, or "" if no rule knows it.
+
+    A question that asks for wishes or for what is wrong decides; otherwise the words do.
+    """
+    if _ASKS_FOR_WISHES.search(question):
+        return "goals"
+    if _COMPILED[1][1].search(question) or _ASKS_FOR_TROUBLE.search(question):
+        return "pain_points"
     plain = sentence.replace("’", "'")
     return next((section for section, pattern in _COMPILED if pattern.search(plain)), "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from persona.personas.evidence import percent
 from persona.personas.generate.wording import lower_first
+from persona.personas.generate.words import stems_of
 
 if TYPE_CHECKING:
     from persona.personas.generate.describe import Candidate
@@ -15,14 +17,30 @@ if TYPE_CHECKING:
 
 LONGEST = 130
 """The longest title, in characters."""
-_STEM = re.compile(r"\W+")
+_ALIKE = 0.4
 
 
-def titles(groups: Sequence[Sequence[Candidate]]) -> list[str]:
-    """Return a title for each group, out of what it can say about itself (the most telling first)."""
+def common_endings(questions: Sequence[str]) -> list[str]:
+    """Return the last words that many questions share, as “on a plane”: a title can do without them."""
+    tails = Counter(
+        " ".join(words[-n:])
+        for question in questions
+        if len(words := question.rstrip("?. ").split()) > 4
+        for n in (2, 3, 4)
+    )
+    return sorted((tail for tail, count in tails.items() if count >= 3), key=lambda tail: (-len(tail), tail))
+
+
+def titles(groups: Sequence[Sequence[Candidate]], endings: Sequence[str] = ()) -> list[str]:
+    """Return a title for each group.
+
+    Args:
+        groups: what each can say about itself, the most telling first.
+        endings: what titles leave out at the end of a statement; see `common_endings`.
+    """
     taken: list[str] = []
     for candidates in groups:
-        options = list(_options(candidates))
+        options = _options([_shortened(candidate, endings) for candidate in candidates])
         title = next((option for option in options if option not in taken), options[0])
         number = 1
         while title in taken:  # nothing tells these groups apart in words
@@ -44,21 +62,30 @@ def _options(candidates: Sequence[Candidate]) -> list[str]:
     return [*options, "Answers like most respondents"]
 
 
+def _shortened(candidate: Candidate, endings: Sequence[str]) -> Candidate:
+    """Return a candidate whose wording lacks a common ending."""
+    text, rest = candidate.wording.text, candidate.wording.rest
+    ending = next((f" {ending}" for ending in endings if text.endswith(f" {ending}")), "")
+    wording = replace(candidate.wording, text=text.removesuffix(ending), rest=rest.removesuffix(ending))
+    return replace(candidate, wording=wording)
+
+
 def _join(first: Candidate, second: Candidate) -> str:
     """Return two statements as one, their common lead said once; "" if they say nearly the same or get too long."""
     one, two = first.wording, second.wording
-    if _overlap(one.rest or one.text, two.rest or two.text) > 0.5:
+    if _overlap(one.rest or one.text, two.rest or two.text) > _ALIKE:
         return ""
     if one.lead and one.lead == two.lead:
         text = f"{one.text} and {two.rest}"
     else:
-        text = f"{one.text}, and {lower_first(two.text)}"
+        labelled = ": " in two.text.split("“")[0]
+        text = f"{one.text}, and {two.text if labelled else lower_first(two.text)}"
     return text if len(text) <= LONGEST else ""
 
 
 def _overlap(one: str, two: str) -> float:
-    a, b = set(_STEM.split(one.lower())), set(_STEM.split(two.lower()))
-    return len(a & b) / min(len(a), len(b))
+    a, b = stems_of(one), stems_of(two)
+    return len(a & b) / min(len(a), len(b)) if a and b else 0.0
 
 
 def _cut(text: str) -> str:

@@ -94,7 +94,7 @@ class Voices:
                         stems = stems_of(sentence)
                         score = sum(themes.get(each, 0.0) for each in stems) / (len(stems) + 4) ** 0.5
                         source = Evidence(file=record.file, record=record.id, field=field, quote=sentence)
-                        found.append(Sentence(source, stems, of_sentence(sentence), score))
+                        found.append(Sentence(source, stems, of_sentence(sentence, field), score))
         return sorted(found, key=lambda s: (-s.score, s.evidence.file, s.evidence.record, s.evidence.quote))
 
     def form(self, found: str, sentence: str) -> str:

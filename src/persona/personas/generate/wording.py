@@ -72,7 +72,10 @@ def word(question: str, answers: Sequence[str], readable: str = "") -> Wording:
 
 def word_range(question: str, at_least: float | None, at_most: float | None) -> Wording:
     """Return the statement that a number is in a range."""
-    bound = f"{at_least:g} or more" if at_least is not None else f"{at_most:g} or less"
+    if at_least is not None and at_most is not None:
+        bound = f"{at_least:g}" if at_least == at_most else f"{at_least:g} to {at_most:g}"
+    else:
+        bound = f"{at_least:g} or more" if at_least is not None else f"{at_most:g} or less"
     shown = f"“{question}” —" if "?" in question else f"{label(question)}:"
     return Wording(f"{shown} {bound}")
 
@@ -85,7 +88,7 @@ def label(heading: str) -> str:
 
 def lower_first(text: str) -> str:
     """Return a sentence to stand inside another one; quotations and acronyms keep their capitals."""
-    return text if text[:2].isupper() or not text[:1].isalpha() else text[:1].lower() + text[1:]
+    return text if re.match(r"[^\W\d_]{2}", text) and text[:2].isupper() else text[:1].lower() + text[1:]
 
 
 def third_person(verb: str) -> str:
@@ -166,7 +169,7 @@ def _how_often(verb: str, what: str, answers: list[str]) -> Wording | None:
     if all(_FRONT.fullmatch(answer) for answer in answers):
         return Wording(f"{often[:1].upper()}{often[1:]} {does}")
     if " when " in f" {what} " or " if " in f" {what} ":
-        return Wording(f"{often[:1].upper()}{often[1:]}, {does}")
+        return Wording(f"{often[:1].upper()}{often[1:]} {does}")
     return Wording(f"{does[:1].upper()}{does[1:]} {often}")
 
 

@@ -26,7 +26,7 @@ _FILLERS = frozenset(
     away be became because become been before behind being below between both but by came cant couldnt didnt doesnt
     down during each either enough especially from hadnt hasnt havent her herself himself however isn itself least
     myself neither nor often ought our ours ourselves per please shall since than their theirs themselves toward
-    towards under until unless upon via wasnt werent whatever whenever whether whose within wouldnt yourself three four
+    towards under until unless upon via wasnt werent whatever whenever whether whose within wouldnt yourself three four thirty twenty forty fifty hundred
     five six seven eight nine ten half moment basically literally simply definitely certainly obviously pretty super
     different big small easy hard bad better best worse worst real true rest minute minutes hour hours month months
     morning evening night tonight tomorrow yesterday monday tuesday wednesday thursday friday saturday sunday
@@ -38,7 +38,11 @@ _FILLERS = frozenset(
 def content_words(text: str) -> list[str]:
     """Return the words of a text that say something, in lower case and in their order; fillers are left out."""
     words = (word.lower().replace("’", "'") for word in _WORD.findall(text))
-    return [word for word in words if len(word) > 2 and word.replace("'", "") not in _FILLERS]
+    return [word for word in words if len(word) > 2 and not _is_filler(word.replace("'", ""))]
+
+
+def _is_filler(word: str) -> bool:
+    return word in _FILLERS or stem(word) in _FILLER_STEMS
 
 
 def stem(word: str) -> str:
@@ -49,6 +53,9 @@ def stem(word: str) -> str:
             word = word[: -len(ending)]
             break
     return word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "sl" else word
+
+
+_FILLER_STEMS = frozenset(stem(word) for word in _FILLERS)
 
 
 @lru_cache(maxsize=200_000)
