@@ -9,7 +9,7 @@ from persona.errors import VerificationError
 from persona.personas.generate import scales
 from persona.personas.generate.columns import split
 from persona.personas.generate.words import stems_of
-from persona.personas.model import Basis, Count, Evidence, Persona, Statement, counted
+from persona.personas.model import Basis, Count, Evidence, Persona, Statement, counted, percent
 from persona.personas.sources.records import Record
 
 
@@ -28,7 +28,9 @@ def holds(basis: Basis, record: Record) -> bool | None:
     value = scales.number(cell)
     if value is None:
         return None
-    return (basis.at_least is None or value >= basis.at_least) and (basis.at_most is None or value <= basis.at_most)
+    return (basis.at_least is None or value >= basis.at_least) and (
+        basis.at_most is None or value <= basis.at_most
+    )
 
 
 def spoken(record: Record, open_fields: Iterable[str]) -> list[str]:
@@ -56,18 +58,28 @@ def check(persona: Persona, records: Sequence[Record]) -> None:
     """
     by_key = {record.key: record for record in records}
     members = _members(persona, by_key)
-    _require(persona, persona.respondents == counted(len(members), len(records)), "the number of respondents is wrong")
+    _require(
+        persona,
+        persona.respondents == counted(len(members), len(records)),
+        "the number of respondents is wrong",
+    )
     statements = [*persona.statements(), *persona.demographics]
     for statement in statements:
         _check_statement(persona, statement, members, records)
         for item in statement.evidence:
             _check_quote(persona, item, by_key)
             record = by_key[item.file, item.record]
-            _require(persona, record in members and holds(statement.basis, record) is True, f"no evidence: {item.quote}")
+            _require(
+                persona,
+                record in members and holds(statement.basis, record) is True,
+                f"no evidence: {item.quote}",
+            )
     for item in persona.quotes:
         _check_quote(persona, item, by_key)
     _check_words(persona, statements)
-    _require(persona, persona.coverage.members == covered(persona, members), "the coverage of members is wrong")
+    _require(
+        persona, persona.coverage.members == covered(persona, members), "the coverage of members is wrong"
+    )
 
 
 def covered(persona: Persona, members: Sequence[Record]) -> float:
@@ -87,7 +99,9 @@ def covered_by(bases: Sequence[Basis], members: Sequence[Record]) -> float:
 def _members(persona: Persona, by_key: dict[tuple[str, str], Record]) -> list[Record]:
     keys = [(part.file, record) for part in persona.members for record in part.records]
     missing = [key for key in keys if key not in by_key]
-    _require(persona, not missing and len(set(keys)) == len(keys), f"unknown or repeated members: {missing[:3]}")
+    _require(
+        persona, not missing and len(set(keys)) == len(keys), f"unknown or repeated members: {missing[:3]}"
+    )
     return [by_key[key] for key in keys]
 
 
@@ -95,7 +109,9 @@ def _check_statement(
     persona: Persona, statement: Statement, members: Sequence[Record], records: Sequence[Record]
 ) -> None:
     group, everyone = count(statement.basis, members), count(statement.basis, records)
-    _require(persona, statement.group == group, f"“{statement.text}”: counted {group}, stated {statement.group}")
+    _require(
+        persona, statement.group == group, f"“{statement.text}”: counted {group}, stated {statement.group}"
+    )
     _require(persona, statement.everyone == everyone, f"“{statement.text}”: counted {everyone} of all")
 
 
@@ -108,21 +124,20 @@ def _check_quote(persona: Persona, item: Evidence, by_key: dict[tuple[str, str],
 def _check_words(persona: Persona, statements: Sequence[Statement]) -> None:
     """Check that every number in title, summary and statements comes from a question, an answer or a count."""
     for statement in statements:
-        _require(persona, numbers(statement.text) <= _known(statement), f"a made-up number in “{statement.text}”")
+        _require(
+            persona, numbers(statement.text) <= _known(statement), f"a made-up number in “{statement.text}”"
+        )
     known = set[str]().union(*(_known(statement) for statement in statements), _counts(persona.respondents))
     known |= numbers(persona.name)
     _require(persona, numbers(persona.title) <= known, f"a made-up number in the title “{persona.title}”")
-    _require(persona, numbers(persona.summary) <= known, f"a made-up number in the summary “{persona.summary}”")
+    _require(
+        persona, numbers(persona.summary) <= known, f"a made-up number in the summary “{persona.summary}”"
+    )
 
 
 def numbers(text: str) -> set[str]:
     """Return the runs of digits in a text; separators of thousands are passed over."""
     return set(re.findall(r"\d+", re.sub(r"(?<=\d),(?=\d{3})", "", text)))
-
-
-def percent(share: float) -> str:
-    """Return a share as people read it: ``62 %``."""
-    return f"{share * 100:.0f} %"
 
 
 def _counts(*counts: Count) -> set[str]:

@@ -54,6 +54,11 @@ def counted(count: int, total: int) -> Count:
     return Count(count=count, total=total, share=share_of(count, total))
 
 
+def percent(share: float) -> str:
+    """Return a share as people read it: ``62 %``."""
+    return f"{share * 100:.0f} %"
+
+
 class Evidence(_Strict):
     """Where in the input a statement comes from.
 
@@ -94,7 +99,9 @@ class Basis(_Strict):
     @model_validator(mode="after")
     def _one_way(self) -> Basis:
         numeric = self.at_least is not None or self.at_most is not None
-        if sum((bool(self.answers), numeric, bool(self.mentions))) != 1 or bool(self.mentions) == bool(self.field):
+        if sum((bool(self.answers), numeric, bool(self.mentions))) != 1 or bool(self.mentions) == bool(
+            self.field
+        ):
             raise ValueError("a basis is the answers or the range of a field, or mentions")
         return self
 
@@ -173,5 +180,10 @@ class Persona(_Strict):
         return [*self.goals, *self.pain_points, *self.behaviours, *self.motivations]
 
 
-SECTIONS = {"goals": "Goals", "pain_points": "Pain points", "behaviours": "Behaviours", "motivations": "Motivations"}
+SECTIONS = {
+    "goals": "Goals",
+    "pain_points": "Pain points",
+    "behaviours": "Behaviours",
+    "motivations": "Motivations",
+}
 """The kinds of statements, with their headings."""

@@ -13,7 +13,17 @@ from persona.personas.model import Basis
 MAX_CANDIDATES = 2000
 """The most statements that are tried: enough for hundreds of questions."""
 _QUANTILES = (0.25, 0.5, 0.75)
-_VAGUE = ("other", "don't know", "don’t know", "not sure", "prefer not", "n/a", "none of", "no opinion", "unsure")
+_VAGUE = (
+    "other",
+    "don't know",
+    "don’t know",
+    "not sure",
+    "prefer not",
+    "n/a",
+    "none of",
+    "no opinion",
+    "unsure",
+)
 
 
 def candidates(columns: Sequence[Column], separators: dict[str, str]) -> list[Basis]:
@@ -69,12 +79,15 @@ def _sides(column: Column) -> Iterator[tuple[str, ...]]:
     for side in (1, -1):
         yield tuple(answer for answer in column.order if scales.polarity(answer) == side)
         for family in ("agreement", "frequency", "satisfaction", "quality"):
-            yield tuple(a for a in column.order if (family, side) in {(p.family, p.side) for p in scales.level(a)})
+            yield tuple(
+                a for a in column.order if (family, side) in {(p.family, p.side) for p in scales.level(a)}
+            )
 
 
 def _cuts(column: Column) -> Iterator[tuple[str, ...]]:
     """Yield the two or three highest and lowest steps of a scale that is not a yes or no."""
-    if any(scales.polarity(answer) for answer in column.order):
+    graded = ("agreement", "satisfaction")  # what its yes and its no have in common says more
+    if any(scales.polarity(a) or any(p.family in graded for p in scales.level(a)) for a in column.order):
         return
     for steps in (2, 3):
         if len(column.order) > steps + 1:

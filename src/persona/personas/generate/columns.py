@@ -62,7 +62,9 @@ _PERSONAL = re.compile(
     r"(?:name|e-?mail(?: address)?|phone(?: number)?|telephone|mobile number|ip(?: address)?|address|id|uuid|guid)",
     re.IGNORECASE,
 )
-_TIMESTAMP = re.compile(r"(?:time ?stamp|(?:start|end|submit(?:ted)?|created|completed)[ _-]?(?:date|time|at)|date).*", re.I)
+_TIMESTAMP = re.compile(
+    r"(?:time ?stamp|(?:start|end|submit(?:ted)?|created|completed)[ _-]?(?:date|time|at)|date).*", re.I
+)
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:[T ].*)?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}(?: .*)?")
 _ABOUT = re.compile(
     r"\b(?:age|aged|gender|sex|income|salary|education|degree|location|region|country|county|city|town|postcode|zip"
@@ -138,7 +140,11 @@ def _numbers(name: str, answers: tuple[str | None, ...], counts: Counter[str], a
     values = {answer: scales.number(answer) or 0.0 for answer in counts}
     order = tuple(sorted(counts, key=lambda answer: (values[answer], answer)))
     whole = all(value == int(value) for value in values.values())
-    kind = Kind.ORDERED if len(set(values.values())) <= _SCALE_STEPS and (whole or len(order) <= 7) else Kind.NUMBER
+    kind = (
+        Kind.ORDERED
+        if len(set(values.values())) <= _SCALE_STEPS and (whole or len(order) <= 7)
+        else Kind.NUMBER
+    )
     return Column(name, kind, answers, order if kind is Kind.ORDERED else (), demographic=about)
 
 

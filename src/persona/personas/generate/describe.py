@@ -83,7 +83,10 @@ class Describer:
             if candidate is None:
                 continue
             best = found.get(basis.field or "")
-            if best is None or (candidate.statement.distinct, candidate.score) > (best.statement.distinct, best.score):
+            if best is None or (candidate.statement.distinct, candidate.score) > (
+                best.statement.distinct,
+                best.score,
+            ):
                 found[basis.field or ""] = candidate
         return sorted(found.values(), key=lambda c: (not c.statement.distinct, -c.score, c.statement.text))
 
@@ -96,7 +99,12 @@ class Describer:
         wording = self._words(basis)
         evidence = [self._cell(i, basis) for i in _spread(holding, _EVIDENCE)]
         statement = Statement(
-            text=wording.text, group=group, everyone=everyone, distinct=distinct, basis=basis, evidence=evidence
+            text=wording.text,
+            group=group,
+            everyone=everyone,
+            distinct=distinct,
+            basis=basis,
+            evidence=evidence,
         )
         lift = group.share - everyone.share
         # Of two answers that differ alike, the one that more of the group gives says more about it, and a rewritten
@@ -135,6 +143,11 @@ class Describer:
         quotes = diverse(told, _QUOTES, taken) or taken[:_QUOTES]
         return found, [quote.evidence for quote in quotes]
 
+    def theme(self, members: Sequence[int]) -> str:
+        """Return what a group speaks of, in the words that it uses most for it; "" if nothing sets it apart."""
+        forms = self.voices.forms(members, list(self.voices.themes(members))[:3])
+        return f"Speaks of {', '.join(forms[:-1])} and {forms[-1]}" if len(forms) > 1 else ""
+
     def _voice(
         self, sentence: Sentence, section: str, themes: dict[str, float], members: Sequence[int]
     ) -> Candidate | None:
@@ -165,7 +178,11 @@ class Describer:
             distinct = self._is_distinct(group, everyone)
             column = basis.field or ""
             best = found.get(column)
-            if group.share < _LEAST_ABOUT or (best and (best.distinct, best.group.count) >= (distinct, group.count)):
+            if (
+                group.share < _LEAST_ABOUT
+                or group.count < min(2, len(members))
+                or (best and (best.distinct, best.group.count) >= (distinct, group.count))
+            ):
                 continue
             found[column] = Statement(
                 text=self._words(basis).text,

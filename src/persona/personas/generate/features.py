@@ -62,7 +62,10 @@ def _ranks(column: Column) -> Matrix:
         return np.array([[steps.get(answer or "", 0.5)] for answer in column.answers])
     values = [scales.number(answer) if answer is not None else None for answer in column.answers]
     known = np.sort(np.array([value for value in values if value is not None]))
-    places = [0.5 if value is None else float(np.searchsorted(known, value, "right")) / len(known) for value in values]
+    places = [
+        0.5 if value is None else float(np.searchsorted(known, value, "right")) / len(known)
+        for value in values
+    ]
     return np.array(places)[:, None]
 
 

@@ -96,7 +96,9 @@ def _answered(records: Sequence[Record], driving: Sequence[Column]) -> list[floa
     for record in records:
         asked.setdefault(record.file, set()).update(names.intersection(record.fields))
     return [
-        len(asked[record.file].intersection(record.fields)) / len(asked[record.file]) if asked[record.file] else 0.0
+        len(asked[record.file].intersection(record.fields)) / len(asked[record.file])
+        if asked[record.file]
+        else 0.0
         for record in records
     ]
 
@@ -118,7 +120,9 @@ def _talk_of(rows: Sequence[int], place: dict[int, int], talk: Matrix, questions
     return part * np.sqrt(TEXT_WEIGHT * questions) if questions else part
 
 
-def _cluster(matrix: Matrix, count: int | None, seed: int, questions: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _cluster(
+    matrix: Matrix, count: int | None, seed: int, questions: int
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return a label for each row: k-means in the space of the few directions in which respondents differ most."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits

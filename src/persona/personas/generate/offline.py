@@ -7,7 +7,7 @@ from itertools import groupby
 
 from persona import __version__
 from persona.errors import InputError
-from persona.personas.evidence import covered_by, percent
+from persona.personas.evidence import covered_by
 from persona.personas.generate.candidates import candidates
 from persona.personas.generate.columns import CLOSED, LEFT_OUT, Column, Kind, columns_of
 from persona.personas.generate.describe import MOST_STATEMENTS, Candidate, Describer
@@ -26,6 +26,7 @@ from persona.personas.model import (
     Members,
     Persona,
     counted,
+    percent,
     share_of,
 )
 from persona.personas.sources.records import Dataset, Record
@@ -48,11 +49,17 @@ class Offline:
         grouping = group(records, columns, voices.texts(), options.count, options.seed)
         separators = {column.name: column.separator for column in columns if column.separator}
         describer = Describer(
-            records, columns, candidates(columns, separators), voices, ungluer([column.name for column in columns])
+            records,
+            columns,
+            candidates(columns, separators),
+            voices,
+            ungluer([column.name for column in columns]),
         )
         personas = _personas(describer, grouping, options)
         coverage = share_of(len(records) - len(grouping.left_out), len(records))
-        return Generated(personas, len(records), coverage, [*dataset.notes, *_notes(records, columns, grouping)])
+        return Generated(
+            personas, len(records), coverage, [*dataset.notes, *_notes(records, columns, grouping)]
+        )
 
 
 def _bounded(records: Sequence[Record], options: Options) -> None:
@@ -74,8 +81,12 @@ def _personas(describer: Describer, grouping: Grouping, options: Options) -> lis
         spoken, quotes = describer.spoken(members)
         found.append((members, describer.closed(members), spoken, quotes))
     called = names(len(found), options.seed, options.name_prefix)
-    telling = [[c for c in closed if not c.demographic] + spoken or closed for _, closed, spoken, _ in found]
-    titled = titles(telling, common_endings(list(describer.columns)))
+    themes = [describer.theme(members) for members in grouping.groups]
+    telling = [
+        [c for c in closed if not c.demographic] or ([] if theme else closed)
+        for (_, closed, _, _), theme in zip(found, themes, strict=True)
+    ]
+    titled = titles(telling, themes, common_endings(list(describer.columns)))
     return [
         _persona(describer, grouping, options, *parts, name=name, title=title, key=key)
         for parts, name, title, key in zip(found, called, titled, unique_ids(called), strict=True)
@@ -149,7 +160,9 @@ def _notes(records: Sequence[Record], columns: Sequence[Column], grouping: Group
     for kind in LEFT_OUT:
         left = [column.name for column in columns if column.kind is kind]
         if left:
-            shown = ", ".join(f"“{name}”" for name in left[:5]) + (f" and {len(left) - 5} more" if left[5:] else "")
+            shown = ", ".join(f"“{name}”" for name in left[:5]) + (
+                f" and {len(left) - 5} more" if left[5:] else ""
+            )
             notes.append(f"Not compared ({kind.value}): {shown}.")
     return notes
 

@@ -40,7 +40,12 @@ _RULES: list[tuple[str, str, float, int]] = [
     ("agreement", r"disagree (?:strongly|completely)", -3, -1),
     ("frequency", r"never(?: or .*)?|not at all", 0, -1),
     ("frequency", r"(?:almost never|hardly ever|very rarely|rarely|seldom)(?: .*)?", 1, -1),
-    ("frequency", r"(?:once a year or less|(?:once|a few times|several times) (?:a|per) year|yearly)", 1.5, -1),
+    (
+        "frequency",
+        r"(?:once a year or less|(?:once|a few times|several times) (?:a|per) year|yearly)",
+        1.5,
+        -1,
+    ),
     ("frequency", r"(?:once in a while|occasionally|now and then|from time to time)", 2, 0),
     ("frequency", r"sometimes(?: .*)?|about half the time|half the time", 3, 0),
     ("frequency", r"(?:once a month(?: or less)?|monthly|once or twice a month)", 2.5, 0),
@@ -49,9 +54,24 @@ _RULES: list[tuple[str, str, float, int]] = [
     ("frequency", r"(?:once a week(?: or .*)?|weekly|once or twice a week)", 3.8, 0),
     ("frequency", r"(?:a few|two or three|several|\d(?:-| to )\d) times (?:a|per) week", 4.5, 1),
     ("frequency", r"(?:almost always|nearly always|most days|almost every day)", 5, 1),
-    ("frequency", r"(?:always|every time|all the time|every day|daily|several times a day|every night|nightly)", 6, 1),
-    ("satisfaction", r"(?:very|extremely|completely) (?:dissatisfied|unhappy|unlikely|difficult|hard|bad|poor|negative)", -3, -1),
-    ("satisfaction", r"(?:somewhat|rather|quite|fairly)? ?(?:dissatisfied|unhappy|unlikely|difficult|hard|negative)", -2, -1),
+    (
+        "frequency",
+        r"(?:always|every time|all the time|every day|daily|several times a day|every night|nightly)",
+        6,
+        1,
+    ),
+    (
+        "satisfaction",
+        r"(?:very|extremely|completely) (?:dissatisfied|unhappy|unlikely|difficult|hard|bad|poor|negative)",
+        -3,
+        -1,
+    ),
+    (
+        "satisfaction",
+        r"(?:somewhat|rather|quite|fairly)? ?(?:dissatisfied|unhappy|unlikely|difficult|hard|negative)",
+        -2,
+        -1,
+    ),
     ("satisfaction", r"neutral|neither .* nor .*|no opinion either way", 0, 0),
     ("satisfaction", r"(?:somewhat|rather|quite|fairly)? ?(?:satisfied|happy|likely|easy|positive)", 2, 1),
     ("satisfaction", r"(?:very|extremely|completely) (?:satisfied|happy|likely|easy|positive)", 3, 1),
@@ -100,12 +120,49 @@ def _count(text: str) -> float | None:
 
 def amount_of(text: str) -> float | None:
     """Return where a number or range begins: ``30-44`` is 30, ``> 60`` lies just above 60, ``under 18`` just below."""
-    if feet := re.fullmatch(r"(?:(under|over) )?(\d) ?(?:'|ft\.?)\s*(?:(\d{1,2})\s*(?:\"|'')?)?( and above)?", text):
-        return float(feet[2]) * 12 + float(feet[3] or 0) + (-0.5 if feet[1] == "under" else 0.5 if feet[1] or feet[4] else 0)
+    if feet := re.fullmatch(
+        r"(?:(under|over) )?(\d) ?(?:'|ft\.?)\s*(?:(\d{1,2})\s*(?:\"|'')?)?( and above)?", text
+    ):
+        return (
+            float(feet[2]) * 12
+            + float(feet[3] or 0)
+            + (-0.5 if feet[1] == "under" else 0.5 if feet[1] or feet[4] else 0)
+        )
     numbers = _NUMBER.findall(re.sub(r"(?<=\d)\s*-\s*(?=[$£€\d])", " – ", text))
-    words = re.sub(r"[\d.,$£€%+<>≥≤–-]|years?|yrs?|minutes?|mins?|hours?|people|times?|employees", " ", text).split()
-    known = {"to", "and", "under", "over", "less", "more", "than", "or", "below", "above", "up", "k", "from", "between"}
-    known |= {"old", "older", "younger", "fewer", "cm", "kg", "at", "least", "most", "about", "of", "age", "aged"}
+    words = re.sub(
+        r"[\d.,$£€%+<>≥≤–-]|years?|yrs?|minutes?|mins?|hours?|people|times?|employees", " ", text
+    ).split()
+    known = {
+        "to",
+        "and",
+        "under",
+        "over",
+        "less",
+        "more",
+        "than",
+        "or",
+        "below",
+        "above",
+        "up",
+        "k",
+        "from",
+        "between",
+    }
+    known |= {
+        "old",
+        "older",
+        "younger",
+        "fewer",
+        "cm",
+        "kg",
+        "at",
+        "least",
+        "most",
+        "about",
+        "of",
+        "age",
+        "aged",
+    }
     if not numbers or len(numbers) > 2 or set(words) - known:
         return None
     try:
@@ -114,7 +171,9 @@ def amount_of(text: str) -> float | None:
         return None
     if re.match(r"<|under|below|less than|fewer than|up to|younger than", text):
         return start - 0.5
-    if re.match(r">|over|above|more than|older than", text) or re.search(r"\d\s*\+|or (?:more|older|over)$", text):
+    if re.match(r">|over|above|more than|older than", text) or re.search(
+        r"\d\s*\+|or (?:more|older|over)$", text
+    ):
         return start + 0.5
     return start
 

@@ -34,19 +34,27 @@ _RULES: tuple[tuple[str, str], ...] = (
 )
 _COMPILED = [(section, re.compile(pattern, re.IGNORECASE)) for section, pattern in _RULES]
 _DENIED = re.compile(
-    r"\bnot (?:\w+ ){0,2}(?:rude|difficult|hard|annoy\w*|stress\w*|worr\w*|at all|a problem)\b|^does not\b", re.IGNORECASE
+    r"\bnot (?:\w+ ){0,2}(?:rude|difficult|hard|annoy\w*|stress\w*|worr\w*|at all|a problem)\b|^does not\b",
+    re.IGNORECASE,
 )
 
 
-_OPINION = re.compile(r"^(?:thinks|finds|(?:strongly |completely |totally )?(?:dis)?agrees?)\b", re.IGNORECASE)
-_WISH = re.compile(r"^would (?!not)|^(?:wants|hopes|plans)\b|\b(?:wish|goal|want|hope|would you like|looking for)\b", re.IGNORECASE)
+_OPINION = re.compile(
+    r"^(?:thinks|finds|(?:strongly |completely |totally )?(?:dis)?agrees?)\b", re.IGNORECASE
+)
+_WISH = re.compile(
+    r"^would (?!not)|^(?:wants|hopes|plans)\b|\b(?:wish|goal|want|hope|would you like|looking for)\b",
+    re.IGNORECASE,
+)
 
 _ASKS_FOR_WISHES = re.compile(
     r"\bwould you (?:like|want|change|need|wish)\b|\byou (?:wish|hope|want|could change|need)\b|\b(?:goals?|ideal\w*|wish list)\b"
     r"|\bwould (?:help|make|change|a good)\b|\bgave you one thing\b",
     re.IGNORECASE,
 )
-_ASKS_FOR_TROUBLE = re.compile(r"\b(?:in the way|worries|missing|goes wrong|went wrong|do you dislike|least)\b", re.IGNORECASE)
+_ASKS_FOR_TROUBLE = re.compile(
+    r"\b(?:in the way|worries|missing|goes wrong|went wrong|do you dislike|least)\b", re.IGNORECASE
+)
 
 
 def of_statement(text: str, question: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from persona.personas.evidence import percent
+from persona.personas.model import percent
 from persona.personas.generate.wording import lower_first
 from persona.personas.generate.words import stems_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST = 130
 """The longest title, in characters."""
-_ALIKE = 0.4
+_ALIKE = 0.5
 
 
 def common_endings(questions: Sequence[str]) -> list[str]:
@@ -31,16 +31,19 @@ def common_endings(questions: Sequence[str]) -> list[str]:
     return sorted((tail for tail, count in tails.items() if count >= 3), key=lambda tail: (-len(tail), tail))
 
 
-def titles(groups: Sequence[Sequence[Candidate]], endings: Sequence[str] = ()) -> list[str]:
+def titles(
+    groups: Sequence[Sequence[Candidate]], themes: Sequence[str] = (), endings: Sequence[str] = ()
+) -> list[str]:
     """Return a title for each group.
 
     Args:
-        groups: what each can say about itself, the most telling first.
+        groups: what each answered, the most telling first.
+        themes: what each speaks of, for those whose answers do not set them apart; "" if nothing does.
         endings: what titles leave out at the end of a statement; see `common_endings`.
     """
     taken: list[str] = []
-    for candidates in groups:
-        options = _options([_shortened(candidate, endings) for candidate in candidates])
+    for candidates, theme in zip(groups, themes or [""] * len(groups), strict=True):
+        options = _options([_shortened(candidate, endings) for candidate in candidates], theme)
         title = next((option for option in options if option not in taken), options[0])
         number = 1
         while title in taken:  # nothing tells these groups apart in words
@@ -50,9 +53,12 @@ def titles(groups: Sequence[Sequence[Candidate]], endings: Sequence[str] = ()) -
     return taken
 
 
-def _options(candidates: Sequence[Candidate]) -> list[str]:
+def _options(candidates: Sequence[Candidate], theme: str) -> list[str]:
     """Return possible titles, the best first: two statements joined, one alone, and a last resort."""
-    telling = [c for c in candidates if c.statement.distinct] or list(candidates)
+    distinct = [c for c in candidates if c.statement.distinct]
+    if theme and not distinct:
+        return [theme, "Answers like most respondents"]
+    telling = distinct or list(candidates)
     short = [c for c in telling if len(c.wording.text) <= 100]
     options = []
     for first in short[:1]:
@@ -73,7 +79,7 @@ def _shortened(candidate: Candidate, endings: Sequence[str]) -> Candidate:
 def _join(first: Candidate, second: Candidate) -> str:
     """Return two statements as one, their common lead said once; "" if they say nearly the same or get too long."""
     one, two = first.wording, second.wording
-    if _overlap(one.rest or one.text, two.rest or two.text) > _ALIKE:
+    if _overlap(one.rest or one.text, two.rest or two.text) >= _ALIKE:
         return ""
     if one.lead and one.lead == two.lead:
         text = f"{one.text} and {two.rest}"
@@ -85,7 +91,7 @@ def _join(first: Candidate, second: Candidate) -> str:
 
 def _overlap(one: str, two: str) -> float:
     a, b = stems_of(one), stems_of(two)
-    return len(a & b) / min(len(a), len(b)) if a and b else 0.0
+    return len(a & b) / len(a | b) if a and b else 0.0
 
 
 def _cut(text: str) -> str:
@@ -105,7 +111,9 @@ def summary(name: str, respondents: Count, telling: Sequence[Candidate], about: 
         parts.append("Most of them say: " + "; ".join(_shares(c.statement) for c in telling[:3]) + ".")
     different = [statement for statement in about if statement.distinct]
     if different:
-        parts.append("More often than others: " + "; ".join(_shares(statement) for statement in different[:3]) + ".")
+        parts.append(
+            "More often than others: " + "; ".join(_shares(statement) for statement in different[:3]) + "."
+        )
     return " ".join(parts)
 
 

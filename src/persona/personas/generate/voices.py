@@ -51,7 +51,6 @@ class Voices:
         self.stems = [frozenset().union(*(stems_of(text) for _, text in said)) for said in self.said]
         self.speakers = [i for i, said in enumerate(self.said) if said]
         self.counts = Counter(found for i in self.speakers for found in self.stems[i])
-        self.forms: dict[str, Counter[str]] = {}
 
     def _passages(self, record: Record) -> Iterator[tuple[str, str]]:
         for name in self.open_fields:
@@ -97,6 +96,11 @@ class Voices:
                         found.append(Sentence(source, stems, of_sentence(sentence, field), score))
         return sorted(found, key=lambda s: (-s.score, s.evidence.file, s.evidence.record, s.evidence.quote))
 
+    def forms(self, members: Sequence[int], themes: Sequence[str]) -> list[str]:
+        """Return for each stem the word that the group uses most for it."""
+        words = Counter(word for i in members for _, text in self.said[i] for word in content_words(text))
+        return [max((w for w in words if stem(w) == found), key=lambda w: (words[w], w)) for found in themes]
+
     def form(self, found: str, sentence: str) -> str:
         """Return the word of a sentence that has this stem."""
         return next(word for word in content_words(sentence) if stem(word) == found)
@@ -111,7 +115,10 @@ def diverse(found: Sequence[Sentence], most: int, taken: Sequence[Sentence] = ()
         others = [*taken, *chosen]
         if any(_alike(sentence, other) for other in others):
             continue
-        if any(sentence.evidence.record == o.evidence.record and sentence.evidence.file == o.evidence.file for o in chosen):
+        if any(
+            sentence.evidence.record == o.evidence.record and sentence.evidence.file == o.evidence.file
+            for o in chosen
+        ):
             continue
         chosen.append(sentence)
     return chosen

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from persona.personas.generate import scales
 
 _GLUE = ("it", "to", "the", "of")
-_NOT_GLUED = frozenset({"today", "tonight", "tomorrow", "together", "itself", "items", "often", "other", "then", "them"})
-_LEADS = re.compile(
-    r"(?:in general|generally speaking|generally|overall|typically|normally|on average|currently|at present),? ", re.I
+_NOT_GLUED = frozenset(
+    {"today", "tonight", "tomorrow", "together", "itself", "items", "often", "other", "then", "them"}
 )
-_FRONT = re.compile(r"(?:always|usually|often|frequently|sometimes|occasionally|rarely|seldom|never|regularly)", re.I)
+_LEADS = re.compile(
+    r"(?:in general|generally speaking|generally|overall|typically|normally|on average|currently|at present),? ",
+    re.I,
+)
+_FRONT = re.compile(
+    r"(?:always|usually|often|frequently|sometimes|occasionally|rarely|seldom|never|regularly)", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,9 @@ def _do_you(asked: str, answers: list[str]) -> Wording | None:
 
 
 def _how_often_asked(asked: str, answers: list[str]) -> Wording | None:
-    match = re.fullmatch(r"how (?:often|frequently) do you (?:usually |normally )?(\w+)(?: (.+))?", asked, re.I)
+    match = re.fullmatch(
+        r"how (?:often|frequently) do you (?:usually |normally )?(\w+)(?: (.+))?", asked, re.I
+    )
     return _how_often(match[1], _they(match[2] or ""), answers) if match else None
 
 
@@ -207,9 +214,13 @@ def _how_adjective(asked: str, answers: list[str]) -> Wording | None:
         return None
     adjective, verb, what = match[1].lower(), match[2].lower(), match[3]
     graded = _either([lower_first(answer) for answer in answers])
-    if not all(re.search(rf"\b(?:un|dis|not )?{adjective[:4]}", answer, re.I) for answer in answers):
+    stems = {"easy": "easy|difficult|hard", "difficult": "easy|difficult|hard", "happy": "(?:un)?happy"}
+    graded_by = stems.get(adjective, rf"(?:un|dis)?{re.escape(adjective[:5])}")
+    if not all(re.search(rf"\b(?:{graded_by})", answer, re.I) for answer in answers):
         return None
-    if verb in ("are", "do", "would") and (you := re.fullmatch(r"you (?:feel |be |find it )?(?:that )?(.+)", what)):
+    if verb in ("are", "do", "would") and (
+        you := re.fullmatch(r"you (?:feel |be |find it )?(?:that )?(.+)", what)
+    ):
         if what.startswith("you find it"):
             return Wording(f"Finds it {graded} {_they(you[1])}")
         return Wording(f"Is {graded} {_they(you[1])}")
@@ -242,15 +253,37 @@ def _what_is_your(asked: str, answers: list[str]) -> Wording | None:
     return Wording(f"{label(_they(match[1]))}: {_either([f'“{answer}”' for answer in answers])}")
 
 
+def _this_or_that(asked: str, answers: list[str]) -> Wording | None:
+    """“Do you rent or own your home?” with one of the two."""
+    match = re.fullmatch(r"do you (\w+) or (\w+) (.+)", asked, re.I)
+    if not match or len(answers) != 1 or answers[0].lower() not in (match[1].lower(), match[2].lower()):
+        return None
+    return Wording(f"{third_person(answers[0].lower()).capitalize()} {_they(match[3])}")
+
+
+def _what_do_you(asked: str, answers: list[str]) -> Wording | None:
+    """“Who do you live with?” with anything."""
+    match = re.fullmatch(
+        r"(?:who|where|what|when) do you (\w+)((?: (?:with|at|from|in|for|most|on|about))?)", asked, re.I
+    )
+    if not match:
+        return None
+    return Wording(f"{third_person(match[1]).capitalize()}{match[2]}: {_either([f'“{a}”' for a in answers])}")
+
+
 def _which_do_you(asked: str, answers: list[str]) -> Wording | None:
     """“Which X do you use?” with what is used."""
-    match = re.fullmatch(r"(?:which|what) (.+?) do you (?:currently |usually |mainly |mostly )?(use|own|have|prefer)", asked, re.I)
+    match = re.fullmatch(
+        r"(?:which|what) (.+?) do you (?:currently |usually |mainly |mostly )?(use|own|have|prefer)",
+        asked,
+        re.I,
+    )
     if not match:
         return None
     return Wording(f"{third_person(match[2]).capitalize()} {_either([f'“{answer}”' for answer in answers])}")
 
 
 _RULES: tuple[Callable[[str, list[str]], Wording | None], ...] = (
-    _is_it, _how_often_asked, _do_you, _have_you, _would_you, _are_you, _how_adjective, _agrees, _what_is_your,
+    _is_it, _how_often_asked, _this_or_that, _what_do_you, _do_you, _have_you, _would_you, _are_you, _how_adjective, _agrees, _what_is_your,
     _which_do_you,
 )  # fmt: skip

@@ -48,7 +48,16 @@ def _is_filler(word: str) -> bool:
 def stem(word: str) -> str:
     """Return a word without its ending, so that “waste”, “wasted” and “wasting” meet. Light, for English."""
     word = word.removesuffix("'s")
-    for ending, least in (("ies", 5), ("ing", 6), ("ied", 5), ("ed", 5), ("es", 5), ("s", 4), ("e", 4), ("y", 4)):
+    for ending, least in (
+        ("ies", 5),
+        ("ing", 6),
+        ("ied", 5),
+        ("ed", 5),
+        ("es", 5),
+        ("s", 4),
+        ("e", 4),
+        ("y", 4),
+    ):
         if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
             word = word[: -len(ending)]
             break

@@ -40,7 +40,9 @@ def read_json_lines(name: str, text: str) -> Dataset:
             continue
         row = _parse(name, line, number)
         if not isinstance(row, dict):
-            raise InputError(f"{name}, line {number}: a record is an object, and this is not: {line.strip()[:40]}")
+            raise InputError(
+                f"{name}, line {number}: a record is an object, and this is not: {line.strip()[:40]}"
+            )
         rows.append(row)
     return _dataset(name, rows)
 
@@ -76,7 +78,8 @@ def _dataset(name: str, rows: list[dict[str, Any]]) -> Dataset:
     read = [_read(row) for row in rows]
     if not any(fields or passages for fields, passages in read):
         raise InputError(
-            f"{name} holds no records.", hint="Persona reads a list of objects, or an object that holds such a list."
+            f"{name} holds no records.",
+            hint="Persona reads a list of objects, or an object that holds such a list.",
         )
     headings = list(dict.fromkeys(key for fields, _ in read for key in fields))
     ids = identify([fields for fields, _ in read], headings)

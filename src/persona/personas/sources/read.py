@@ -91,13 +91,17 @@ def read_path(path: Path) -> Dataset:
             raise InputError(f"{shown} is neither a file nor a folder.")
         return read_files([(_name(path.name), _bytes(path))])
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFoundError(f"There is no file or folder {shown}.", hint="Check the name of INPUT.") from error
+        raise NotFoundError(
+            f"There is no file or folder {shown}.", hint="Check the name of INPUT."
+        ) from error
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         kind = AccessDeniedError if isinstance(error, PermissionError) else InputError
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise kind(f"{shown} cannot be read: {reason}.", hint="Check its permissions and its disk.") from error
+        raise kind(
+            f"{shown} cannot be read: {reason}.", hint="Check its permissions and its disk."
+        ) from error
 
 
 def _read_folder(root: Path) -> Dataset:
@@ -105,7 +109,9 @@ def _read_folder(root: Path) -> Dataset:
     visible = [item for item in found if not any(part.startswith(".") for part in item[0].split("/"))]
     usable = [item for item in visible if is_readable(item[0])]
     if not usable:
-        raise InputError(f"There is no research data in {printable(str(root))}.", hint=f"Persona reads {KINDS}.")
+        raise InputError(
+            f"There is no research data in {printable(str(root))}.", hint=f"Persona reads {KINDS}."
+        )
     dataset = read_files((name, _bytes(path)) for name, path in usable)
     skipped = [name for name, _ in visible if not is_readable(name)]
     if skipped:

@@ -25,7 +25,8 @@ def read_csv(name: str, text: str) -> Dataset:
     rows = _rows(name, text, _delimiter(text))
     if len(rows) < 2:
         raise InputError(
-            f"{name} holds no records.", hint="A table has the questions in its first row and an answer row each."
+            f"{name} holds no records.",
+            hint="A table has the questions in its first row and an answer row each.",
         )
     width = max(len(row) for row in rows)
     headings, notes = _headings(name, rows[0], width)
@@ -88,6 +89,8 @@ def _headings(name: str, row: list[str], width: int) -> tuple[list[str], list[st
             count += 1
             unique = f"{heading} ({count})"
         if unique != heading:
-            notes.append(f"{name}: the heading “{heading}” is there twice; column {number} is called “{unique}”.")
+            notes.append(
+                f"{name}: the heading “{heading}” is there twice; column {number} is called “{unique}”."
+            )
         taken.append(unique)
     return taken, notes

@@ -15,7 +15,8 @@ _TURN = re.compile(
     r"(?:\s+|$)(?P<said>.*)$"
 )
 _ASKS = re.compile(
-    r"(?:the )?(?:interviewer|moderator|facilitator|researcher|interview|host|question|int|q|i)(?: ?\d+)?", re.IGNORECASE
+    r"(?:the )?(?:interviewer|moderator|facilitator|researcher|interview|host|question|int|q|i)(?: ?\d+)?",
+    re.IGNORECASE,
 )
 _ANSWERS = re.compile(r"(?:p|participant|respondent|interviewee|user|r|a|answer|s)[ -]?\d*", re.IGNORECASE)
 _MARKUP = re.compile(r"(?<!\w)[*_]{1,2}(?=\S)|(?<=\S)[*_]{1,2}(?!\w)")
@@ -48,7 +49,9 @@ def read_transcript(name: str, text: str) -> Dataset:
         records = [Record(name, stem, fields, tuple(_paragraphs(text, fields)))]
     records = [record for record in records if record.passages]
     if not records:
-        raise InputError(f"{name} holds no text of a respondent.", hint="Write turns as “Interviewer:” and “P1:”.")
+        raise InputError(
+            f"{name} holds no text of a respondent.", hint="Write turns as “Interviewer:” and “P1:”."
+        )
     notes = [] if len(people) < 2 or not fields else [f"{name}: the lines above the interview were not used."]
     return Dataset(records, notes)
 
