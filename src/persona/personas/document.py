@@ -32,7 +32,7 @@ def to_yaml(value: Any) -> bytes:
     """Return plain values as YAML."""
     from ruamel.yaml import YAML
 
-    yaml = YAML(typ="safe", pure=True)  # the C emitter folds and escapes differently
+    yaml: Any = YAML(typ="safe", pure=True)  # the C emitter folds and escapes differently
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.width = 1_000_000

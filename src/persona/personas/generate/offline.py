@@ -126,7 +126,7 @@ def _persona(
             input=share_of(len(records) - len(grouping.left_out), len(records)),
         ),
         demographics=about,
-        **{section: [c.statement for c in found] for section, found in sections.items()},  # type: ignore[arg-type]
+        **{section: [c.statement for c in found] for section, found in sections.items()},
         quotes=list(quotes),
         members=_members([records[i] for i in members]),
         generation=Generation(provider=Offline.name, seed=options.seed, version=__version__),

@@ -42,7 +42,7 @@ def read_transcript(name: str, text: str) -> Dataset:
     fields, turns = _split(text)
     asking = _interviewers(turns)
     people = list(dict.fromkeys(turn.speaker for turn in turns if turn.speaker not in asking))
-    if turns and people:
+    if turns:
         about = fields if len(people) == 1 else {}
         records = [Record(name, person, about, tuple(_answers(turns, person, asking))) for person in people]
     else:
@@ -136,7 +136,7 @@ def _question(said: str) -> str:
 
 def _paragraphs(text: str, fields: dict[str, str]) -> list[Passage]:
     """Return the paragraphs of a text without speakers, headings and rules left out."""
-    passages = []
+    passages: list[Passage] = []
     for block in re.split(r"\n\s*\n", text):
         lines = [re.sub(r"^\s*(?:[-*>]|\d+\.)\s+", "", line) for line in block.splitlines()]
         kept = [line for line in lines if not line.lstrip().startswith(("#", "---", "***"))]
