@@ -76,13 +76,15 @@ def test_every_respondent_is_in_one_group_at_most(made: Made) -> None:
 
 def test_the_examples_hold_the_groups_that_were_written_into_them(examples: Generated) -> None:
     wanted = {"bill": "budget", "export": "tinkerer", "landlord": "tenant", "children": "family"}
-    found = Counter()
+    found: Counter[str] = Counter()
     for persona in examples.personas:
         text = " ".join([*(s.text for s in persona.statements()), *(q.quote for q in persona.quotes)]).lower()
         found[max(wanted, key=text.count)] += 1
     assert found == Counter(wanted.keys())
     files = [{part.file for part in persona.members} for persona in examples.personas]
-    assert all("survey.csv" in group and len(group) >= 4 for group in files), "interviews join the survey's groups"
+    assert all("survey.csv" in group and len(group) >= 4 for group in files), (
+        "interviews join the survey's groups"
+    )
 
 
 def test_what_is_left_out_is_said(made: Made) -> None:
@@ -155,7 +157,9 @@ def test_same_bytes_in_other_processes_and_after_shuffling(tmp_path: Path) -> No
     digests = set()
     for folder, hash_seed in ((RESEARCH, "0"), (tmp_path / "research", "4711")):
         env = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT / "src")}
-        run = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], env=env, capture_output=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(folder)], env=env, capture_output=True, check=True
+        )
         assert run.stdout.startswith(b"schema_version: 1\n")
         digests.add(hashlib.sha256(run.stdout).hexdigest())
     assert len(digests) == 1
@@ -180,7 +184,9 @@ def test_the_proof_finds_what_was_made_up(examples: Generated) -> None:
         changed(persona, pain_points=[first.model_copy(update={"text": "Lost 777 pounds"})]),
         changed(persona, pain_points=[first.model_copy(update={"group": first.everyone})]),
         changed(persona, pain_points=[first.model_copy(update={"everyone": first.group})]),
-        changed(persona, pain_points=[first.model_copy(update={"evidence": [examples.personas[1].quotes[0]]})]),
+        changed(
+            persona, pain_points=[first.model_copy(update={"evidence": [examples.personas[1].quotes[0]]})]
+        ),
     ]
     for lie in lies:
         with pytest.raises(VerificationError, match="does not follow from its input"):
@@ -189,13 +195,28 @@ def test_the_proof_finds_what_was_made_up(examples: Generated) -> None:
 
 
 cells = st.one_of(
-    st.sampled_from(["", "Yes", "No", "Yes, very rude", "No, not rude at all", "1", "2", "30-44", "> 60", "a; b", "b; c"]),
-    st.sampled_from(["Agree", "Strongly disagree", "Never", "Always", "2024-01-01", "6'3\"", "$1,000", "1e9", "-", "=x"]),
-    st.sampled_from(["I want a bus that comes. I hate waiting in the rain!", "We never wait for the bus; it is slow."]),
+    st.sampled_from(
+        ["", "Yes", "No", "Yes, very rude", "No, not rude at all", "1", "2", "30-44", "> 60", "a; b", "b; c"]
+    ),
+    st.sampled_from(
+        ["Agree", "Strongly disagree", "Never", "Always", "2024-01-01", "6'3\"", "$1,000", "1e9", "-", "=x"]
+    ),
+    st.sampled_from(
+        ["I want a bus that comes. I hate waiting in the rain!", "We never wait for the bus; it is slow."]
+    ),
     st.text(max_size=12),
 )
 headings = st.one_of(
-    st.sampled_from(["Age", "ID", "Is it rude to talk?", "Do you ever talk?", "How often do you talk?", "I like talking a lot"]),
+    st.sampled_from(
+        [
+            "Age",
+            "ID",
+            "Is it rude to talk?",
+            "Do you ever talk?",
+            "How often do you talk?",
+            "I like talking a lot",
+        ]
+    ),
     st.text(max_size=10),
 )
 

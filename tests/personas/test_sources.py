@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.personas.memory import MemoryBackend
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError
 from persona.personas.sources import read, remote
 from persona.personas.sources.read import read_files, read_path
 from persona.personas.sources.records import Passage, tidy
+from tests.personas.memory import MemoryBackend
 
 
 def one(name: str, text: str | bytes) -> list[tuple[str, dict[str, str]]]:
@@ -20,7 +20,9 @@ def one(name: str, text: str | bytes) -> list[tuple[str, dict[str, str]]]:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_csv_of_every_delimiter(delimiter: str) -> None:
-    text = delimiter.join(["ID", "Q"]) + "\n" + delimiter.join(["p1", "yes"]) + "\n" + delimiter.join(["p2", ""])
+    text = (
+        delimiter.join(["ID", "Q"]) + "\n" + delimiter.join(["p1", "yes"]) + "\n" + delimiter.join(["p2", ""])
+    )
     assert one("s.csv", text) == [("p1", {"ID": "p1", "Q": "yes"}), ("p2", {"ID": "p2"})]
 
 
@@ -34,7 +36,13 @@ def test_csv_with_bom_quotes_newlines_and_gaps() -> None:
 
 def test_csv_headings_twice_missing_and_too_few() -> None:
     dataset = read_files([("s.csv", b"Q,Q,,Q\na,b,c,d,e\nf\n")])
-    assert dict(dataset.records[0].fields) == {"Q": "a", "Q (2)": "b", "column 3": "c", "Q (3)": "d", "column 5": "e"}
+    assert dict(dataset.records[0].fields) == {
+        "Q": "a",
+        "Q (2)": "b",
+        "column 3": "c",
+        "Q (3)": "d",
+        "column 5": "e",
+    }
     assert dict(dataset.records[1].fields) == {"Q": "f"}
     assert len(dataset.notes) == 4
     assert "the heading “Q” is there twice" in dataset.notes[0]
@@ -94,8 +102,9 @@ def test_no_files_at_all() -> None:
 
 def test_json_list_object_and_nesting() -> None:
     text = """{"meta": [{"x": 1}], "data": {"rows": [
-        {"id": "p1", "profile": {"age": 34, "score": 1.50}, "tools": ["bus", "bike"], "happy": true, "none": null},
-        {"id": "p2", "notes": ["A long sentence about the bus that nobody would take for a mere choice of words.", "b"]},
+        {"id": "p1", "profile": {"age": 34, "score": 1.50},
+         "tools": ["bus", "bike"], "happy": true, "none": null},
+        {"id": "p2", "notes": ["A long sentence about the bus, too long for a mere choice.", "b"]},
         "noise"]}}"""
     records = read_files([("s.json", text.encode())]).records
     assert dict(records[0].fields) == {
@@ -111,7 +120,8 @@ def test_json_list_object_and_nesting() -> None:
 
 def test_json_interviews() -> None:
     text = """[{"participant": "P1", "transcript": "Interviewer: Why?\\nP1: Because."},
-      {"participant": "P2", "turns": [{"speaker": "Interviewer", "text": "How?"}, {"speaker": "P2", "text": "So."},
+      {"participant": "P2", "turns": [{"speaker": "Interviewer", "text": "How?"}, 
+       {"speaker": "P2", "text": "So."},
                                       {"question": "Where?", "answer": "Here."}, null]}]"""
     records = read_files([("s.json", text.encode())]).records
     assert records[0].passages == (Passage("Why?", "Because."),)
@@ -119,7 +129,10 @@ def test_json_interviews() -> None:
 
 
 def test_json_lines() -> None:
-    assert one("s.ndjson", '{"id": 1, "a": "x"}\n\n{"id": 2, "a": NaN}\n') == [("1", {"id": "1", "a": "x"}), ("2", {"id": "2"})]
+    assert one("s.ndjson", '{"id": 1, "a": "x"}\n\n{"id": 2, "a": NaN}\n') == [
+        ("1", {"id": "1", "a": "x"}),
+        ("2", {"id": "2"}),
+    ]
 
 
 def test_transcript_in_markdown_with_facts_on_top() -> None:
@@ -141,7 +154,10 @@ P7 (00:01:20): It is cheap.
     (record,) = read_files([("a/i.md", text.encode())]).records
     assert (record.id, record.file) == ("P7", "a/i.md")
     assert dict(record.fields) == {"Participant": "P7", "Age": "34"}
-    assert record.passages == (Passage("How do you travel?", "By bus, mostly."), Passage("Why?", "It is cheap."))
+    assert record.passages == (
+        Passage("How do you travel?", "By bus, mostly."),
+        Passage("Why?", "It is cheap."),
+    )
 
 
 def test_transcript_of_two_people_is_two_respondents() -> None:
@@ -164,7 +180,10 @@ def test_text_without_speakers_is_one_respondent() -> None:
     text = "# Notes\n\nI go by bus.\nEvery day.\n\n---\n\n- It is late.\n- It is full.\n"
     (record,) = read_files([("diary.txt", text.encode())]).records
     assert record.id == "diary"
-    assert record.passages == (Passage("paragraph 1", "I go by bus. Every day."), Passage("paragraph 2", "It is late. It is full."))
+    assert record.passages == (
+        Passage("paragraph 1", "I go by bus. Every day."),
+        Passage("paragraph 2", "It is late. It is full."),
+    )
 
 
 def test_control_characters_and_lone_surrogates_do_not_survive() -> None:
@@ -245,7 +264,13 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_storage_gives_the_same_as_disk(tmp_path: Path) -> None:
     storage = MemoryBackend()
-    for name, text in {"b.csv": "ID,Q\n2,x\n", "a/z.jsonl": '{"Q": "y"}\n', "x.png": "", ".h": "", "README.md": "-"}.items():
+    for name, text in {
+        "b.csv": "ID,Q\n2,x\n",
+        "a/z.jsonl": '{"Q": "y"}\n',
+        "x.png": "",
+        ".h": "",
+        "README.md": "-",
+    }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
         storage.put(f"study/{name}", text.encode())

@@ -51,7 +51,7 @@ def read(name: str, data: bytes) -> Persona:
         data: its content.
 
     Raises:
-        InputError: it is not YAML, not a persona, or was written by a newer Persona; the message names the field.
+        InputError: it is not YAML, not a persona, or of a newer schema; the message names the field.
     """
     from pydantic import ValidationError
 

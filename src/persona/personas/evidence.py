@@ -1,4 +1,4 @@
-"""Whether a statement holds for a respondent, and the proof that a persona says nothing that its input does not."""
+"""Whether a statement holds for a respondent, and the proof that a persona says what its input does."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _check_quote(persona: Persona, item: Evidence, by_key: dict[tuple[str, str],
 
 
 def _check_words(persona: Persona, statements: Sequence[Statement]) -> None:
-    """Check that every number in title, summary and statements comes from a question, an answer or a count."""
+    """Check that every number in the texts comes from a question, an answer or a count."""
     for statement in statements:
         _require(
             persona, numbers(statement.text) <= _known(statement), f"a made-up number in “{statement.text}”"

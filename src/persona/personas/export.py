@@ -121,7 +121,8 @@ def markdown(persona: Persona) -> str:
 
 def _bullet(statement: Statement) -> str:
     first = statement.evidence[0]
-    return f"- {escape(statement.text)} ({shares(statement.group, statement.everyone)})  \n  {escape(_where(first))}"
+    said = f"{escape(statement.text)} ({shares(statement.group, statement.everyone)})"
+    return f"- {said}  \n  {escape(_where(first))}"
 
 
 def shares(group: Count, everyone: Count) -> str:

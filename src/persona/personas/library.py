@@ -93,11 +93,11 @@ async def save(
             await storage.write(path, data, condition=condition, content_type=document.CONTENT_TYPE)
         except ConflictError as error:
             raise ConflictError(
-                f"Someone else wrote {path} in the meantime. Written before that: {', '.join(written) or 'nothing'}.",
+                f"Someone else wrote {path} meanwhile. Written before: {', '.join(written) or 'nothing'}.",
                 hint="Look at what is there now, and run the command again, with --overwrite to replace it.",
             ) from error
         except PersonaError as error:
-            error.message = f"{error.message} Written before that: {', '.join(written) or 'nothing'}."
+            error.message = f"{error.message} Written before: {', '.join(written) or 'nothing'}."
             raise
         written.append(path)
     return written

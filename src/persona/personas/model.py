@@ -1,7 +1,7 @@
 """The persona: the schema of one YAML file in a library.
 
-Every statement carries how many respondents of the group it holds for, how many of all, what that was counted from
-(`Basis`), and verbatim evidence. `persona.personas.evidence` proves all of it against the input.
+Every statement carries how many respondents of the group it holds for, how many of all, what that was counted
+from (`Basis`), and verbatim evidence. `persona.personas.evidence` proves all of it against the input.
 """
 
 from __future__ import annotations
@@ -127,7 +127,10 @@ class Statement(_Strict):
 
 
 class Members(_Strict):
-    """The group's respondents out of one file, by their ids: to trace them, and to find them for an erasure."""
+    """The group's respondents out of one file, by their ids.
+
+    They serve to trace statements, and to find a respondent who asks to be erased.
+    """
 
     file: _Short
     records: Annotated[list[_Short], Field(min_length=1)]
@@ -138,8 +141,8 @@ class Coverage(_Strict):
 
     Args:
         statements: the share of statements with at least one verbatim evidence.
-        members: the share of the group's respondents for whom at least half of the statements hold, out of those
-            that they answered.
+        members: the share of the group's respondents for whom at least half of the statements hold, out of
+            those that they answered.
         input: the share of all respondents of the input who are in any group of the same run.
     """
 

@@ -73,7 +73,10 @@ def _ranges(column: Column) -> Iterator[Basis]:
 
 
 def _sides(column: Column) -> Iterator[tuple[str, ...]]:
-    """Yield all answers that are a yes, and all that are a no; the same for agreement and the other scales."""
+    """Yield all answers that are a yes, and all that are a no.
+
+    It does the same for agreement and the other scales.
+    """
     if column.kind is Kind.MULTIPLE:
         return
     for side in (1, -1):

@@ -59,7 +59,8 @@ class Column:
 
 _PERSONAL = re.compile(
     r"(?:(?:your|full|first|last|family|given|user|participant|respondent)[ _-]*)*"
-    r"(?:name|e-?mail(?: address)?|phone(?: number)?|telephone|mobile number|ip(?: address)?|address|id|uuid|guid)",
+    r"(?:name|e-?mail(?: address)?|phone(?: number)?|telephone|mobile number|ip(?: address)?|address|id|uuid"
+    r"|guid)",
     re.IGNORECASE,
 )
 _TIMESTAMP = re.compile(
@@ -73,15 +74,19 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_ASKED = re.compile(
-    r"\bhow (?:old|tall)\b|\bany (?:children|kids)\b|\bwhere do you live\b|\bwho do you live with\b|\bchildren under\b"
-    r"|\byour (?:\w+ )?(?:age|gender|sex|income|education|occupation|job|role|profession|location|household)\b"
+    r"\bhow (?:old|tall)\b|\bany (?:children|kids)\b|\bwh(?:ere|o) do you live\b|\bchildren under\b"
+    r"|\byour (?:\w+ )?(?:age|gender|sex|income|education|occupation|job|role|profession|location)\b"
+    r"|\byour (?:\w+ )?household\b"
     r"|\bwhat (?:do you do|is your job)\b|\bhow many (?:people|children)\b.*\b(?:household|home|live|have)\b",
     re.IGNORECASE,
 )
 
 
 def is_demographic(question: str) -> bool:
-    """Say whether a question asks who the respondent is: a short heading such as “Age”, or “How old are you?”."""
+    """Say whether a question asks who the respondent is.
+
+    Such is a short heading as “Age”, or “How old are you?”.
+    """
     plain = re.sub(r"[_.]+", " ", question)
     return bool(_ABOUT_ASKED.search(plain) or (len(plain.split()) <= 4 and _ABOUT.search(plain)))
 
@@ -149,7 +154,10 @@ def _numbers(name: str, answers: tuple[str | None, ...], counts: Counter[str], a
 
 
 def _scale(counts: Counter[str]) -> tuple[str, ...]:
-    """Return the answers from low to high if they are of one family; one that is not, such as “Other”, is passed over."""
+    """Return the answers from low to high if they are of one family.
+
+    One that is not, such as “Other”, is passed over.
+    """
     places = {answer: {place.family: place.rank for place in scales.level(answer)} for answer in counts}
     families = sorted({family for found in places.values() for family in found})
     if not families:
@@ -170,7 +178,7 @@ def split(answer: str, separator: str) -> list[str]:
 def _separator(counts: Counter[str]) -> str:
     """Return what parts several choices in one cell, or "" if the cells hold one each.
 
-    The parts must come back in other cells, and be fewer than the combinations: prose with semicolons is not a choice.
+    The parts must come back in other cells, and be fewer than the combinations: prose is no choice.
     """
     for separator in (";", "|", ","):
         listing = sum(count for answer, count in counts.items() if separator in answer)

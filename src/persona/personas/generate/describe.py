@@ -20,7 +20,7 @@ LEAST_DIFFERENCE = 0.1
 LEAST_SHARE = 0.3
 """… and at least this share of it says so, …"""
 LIKELIHOOD = 0.01
-"""… and chance alone would give that in one of a hundred samples at most (one of twenty below 100 respondents)."""
+"""… and chance alone would give that in one of a hundred samples at most; of twenty below 100 respondents."""
 MOST_STATEMENTS = 5
 """The most statements in a section."""
 _TYPICAL_SHARE = 0.5
@@ -91,7 +91,10 @@ class Describer:
         return sorted(found.values(), key=lambda c: (not c.statement.distinct, -c.score, c.statement.text))
 
     def _judge(self, basis: Basis, group: Count, everyone: Count, holding: Sequence[int]) -> Candidate | None:
-        """Return a statement that the group differs in, or that most of it shares; None if it says neither."""
+        """Return a statement that the group differs in, or that most of it shares.
+
+        None if it says neither.
+        """
         distinct = self._is_distinct(group, everyone)
         if not distinct and (group.share < _TYPICAL_SHARE or len(basis.answers) > 1 or not basis.answers):
             return None
@@ -107,8 +110,8 @@ class Describer:
             evidence=evidence,
         )
         lift = group.share - everyone.share
-        # Of two answers that differ alike, the one that more of the group gives says more about it, and a rewritten
-        # statement reads better than a quoted one.
+        # Of two answers that differ alike, the one that more of the group gives says more about it, and a
+        # rewritten statement reads better than a quoted one.
         plain = (0.85 if wording.text.startswith("“") else 1.0) * 0.93 ** max(0, len(basis.answers) - 2)
         score = lift * group.share**0.5 * plain if distinct else group.share
         section = of_statement(wording.text, column.name)
@@ -144,14 +147,20 @@ class Describer:
         return found, [quote.evidence for quote in quotes]
 
     def theme(self, members: Sequence[int]) -> str:
-        """Return what a group speaks of, in the words that it uses most for it; "" if nothing sets it apart."""
+        """Return what a group speaks of, in the words that it uses most for it.
+
+        "" if nothing sets it apart.
+        """
         forms = self.voices.forms(members, list(self.voices.themes(members))[:3])
         return f"Speaks of {', '.join(forms[:-1])} and {forms[-1]}" if len(forms) > 1 else ""
 
     def _voice(
         self, sentence: Sentence, section: str, themes: dict[str, float], members: Sequence[int]
     ) -> Candidate | None:
-        """Return a sentence as a statement, counted by its two most telling words; None if nobody else says them."""
+        """Return a sentence as a statement, counted by its two most telling words.
+
+        None if nobody else says them.
+        """
         words = sorted((s for s in sentence.stems if s in themes), key=lambda s: (-themes[s], s))[:2]
         basis = Basis(mentions=words, open_fields=self.voices.open_fields)
         group = count(basis, [self.records[i] for i in members])
@@ -171,7 +180,10 @@ class Describer:
         return Candidate(statement, section, (group.share - everyone.share) * group.share**0.5, Wording(text))
 
     def demographics(self, members: Sequence[int]) -> list[Statement]:
-        """Return for each question about the respondents what the group stands out by, or what most of it answers."""
+        """Return what is known of who the respondents are.
+
+        For each question it is what the group stands out by, or what most of it answers.
+        """
         found: dict[str, Statement] = {}
         for basis, verdicts, everyone in self._about(members):
             group = _tally(verdicts, members)
@@ -195,7 +207,10 @@ class Describer:
         return [found[name] for name in self.columns if name in found]
 
     def _about(self, members: Sequence[int]) -> Iterator[tuple[Basis, list[bool | None], Count]]:
-        """Yield single answers to questions about the respondents; for numbers the middle half of the group."""
+        """Yield single answers to questions about the respondents.
+
+        For numbers the middle half of the group.
+        """
         for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
             if self.columns[basis.field or ""].demographic and len(basis.answers) == 1:
                 yield basis, verdicts, everyone
@@ -216,6 +231,6 @@ def _tally(verdicts: Sequence[bool | None], members: Sequence[int]) -> Count:
 
 
 def _spread(items: Sequence[int], most: int) -> Iterator[int]:
-    """Yield a few items from all over a sequence, so that evidence does not come from its first file alone."""
+    """Yield a few items from all over a sequence: evidence is not to come from its first file alone."""
     step = max(1, len(items) / most)
     yield from dict.fromkeys(items[int(i * step)] for i in range(min(most, len(items))))

@@ -1,8 +1,9 @@
 """Answers as numbers: what the grouping of respondents is computed from.
 
-Each question is a block of columns with mean 0, so that a gap is 0: no opinion in any direction. A block's variance
-is its weight. What people do and think weighs fully, who they are (age, income, …) little: it is to describe a group,
-not to make it. What they say in their own words weighs, all together, about as much as the questions.
+Each question is a block of columns with mean 0, so that a gap is 0: no opinion in any direction. A block's
+variance is its weight. What people do and think weighs fully, who they are (age, income, …) little: it is to
+describe a group, not to make it. What they say in their own words weighs, all together, somewhat less than the
+questions.
 """
 
 from __future__ import annotations
@@ -42,21 +43,22 @@ def closed_matrix(columns: Sequence[Column], only_demographics: bool) -> Matrix:
 
 def _block(column: Column) -> Matrix:
     """Return one question as columns of mean 0 and a variance of at most 1 in all."""
-    if column.kind in (Kind.ORDERED, Kind.NUMBER):
-        raw = _ranks(column)
-    else:
-        raw = _indicators(column)
+    ordered = column.kind in (Kind.ORDERED, Kind.NUMBER)
+    raw = _ranks(column) if ordered else _indicators(column)
     given = np.array([answer is not None for answer in column.answers])
     if not given.any():
         return np.zeros((len(given), 1))
     centred = np.where(given[:, None], raw - raw[given].mean(axis=0), 0.0)
     deviation = float(np.sqrt((centred[given] ** 2).sum(axis=1).mean()))
-    # A question that nearly all answer alike would single out the few others: it is not blown up to full weight.
+    # A question that nearly all answer alike would single out the few others: it gets less than full weight.
     return np.asarray(centred / max(deviation, _LEAST_DEVIATION), dtype=np.float64)
 
 
 def _ranks(column: Column) -> Matrix:
-    """Return places on a scale from 0 to 1: steps of a scale, or the share of respondents with a lower number."""
+    """Return places on a scale from 0 to 1.
+
+    They are the steps of a scale, or the share of respondents with a lower number.
+    """
     if column.kind is Kind.ORDERED:
         steps = {answer: index / max(1, len(column.order) - 1) for index, answer in enumerate(column.order)}
         return np.array([[steps.get(answer or "", 0.5)] for answer in column.answers])
@@ -82,7 +84,7 @@ def _indicators(column: Column) -> Matrix:
 
 
 def text_matrix(texts: Sequence[str], seed: int) -> Matrix:
-    """Return what respondents say in their own words as topics, respondents by topics; a silent one is all zeros.
+    """Return what respondents say in their own words, respondents by topics; a silent one is all zeros.
 
     TF-IDF over words and pairs of words, reduced to topics by a singular value decomposition.
     """
@@ -95,7 +97,8 @@ def text_matrix(texts: Sequence[str], seed: int) -> Matrix:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.preprocessing import normalize
 
-    reduced = TruncatedSVD(topics, algorithm="arpack", random_state=seed).fit_transform(weights)
+    with np.errstate(invalid="ignore", divide="ignore"):  # texts that are all the same do not vary
+        reduced = TruncatedSVD(topics, algorithm="arpack", random_state=seed).fit_transform(weights)
     rows: Matrix = normalize(reduced)
     spoken = np.abs(rows).sum(axis=1) > 0
     rows[spoken] -= rows[spoken].mean(axis=0)

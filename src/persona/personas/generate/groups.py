@@ -123,7 +123,7 @@ def _talk_of(rows: Sequence[int], place: dict[int, int], talk: Matrix, questions
 def _cluster(
     matrix: Matrix, count: int | None, seed: int, questions: int
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return a label for each row: k-means in the space of the few directions in which respondents differ most."""
+    """Return a label for each row, by k-means in the few directions in which respondents differ most."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
@@ -132,7 +132,7 @@ def _cluster(
         different = len(np.unique(space.round(9), axis=0))
         if count is not None and count > different:
             raise InputError(
-                f"There cannot be {count} personas: the respondents give only {different} different sets of answers.",
+                f"There cannot be {count} personas: there are only {different} different sets of answers.",
                 hint="Ask for fewer with --count, or leave it out.",
             )
         most = min(MOST_GROUPS, 2 * questions) if questions else MOST_GROUPS
@@ -141,7 +141,10 @@ def _cluster(
 
 
 def _reduced(matrix: Matrix, seed: int, questions: int) -> Matrix:
-    """Return the directions of variance that stand out from the noise of single questions, two to six of them."""
+    """Return the directions of variance that stand out from the noise of single questions.
+
+    There are two to six of them.
+    """
     most = min(matrix.shape[0] - 1, matrix.shape[1], 6)
     if most < 1 or not matrix.any():
         return np.zeros((matrix.shape[0], 1))
@@ -150,7 +153,8 @@ def _reduced(matrix: Matrix, seed: int, questions: int) -> Matrix:
     from sklearn.decomposition import PCA
 
     model = PCA(most, random_state=seed)
-    space = model.fit_transform(matrix)
+    with np.errstate(invalid="ignore", divide="ignore"):  # respondents who are all the same have no variance
+        space = model.fit_transform(matrix)
     level = 1.5 / questions
     kept = int((model.explained_variance_ratio_ >= level).sum())
     return np.asarray(space[:, : max(2, kept)])
@@ -159,8 +163,8 @@ def _reduced(matrix: Matrix, seed: int, questions: int) -> Matrix:
 def _number(space: Matrix, most: int, seed: int) -> int:
     """Return the number of groups: of the peaks of the silhouette near the highest, the one with most groups.
 
-    Two groups nearly always have the highest silhouette and tell a researcher least; and from few questions few groups
-    can be told apart, at most two a question.
+    Two groups nearly always have the highest silhouette and tell a researcher least. From few questions few
+    groups can be told apart: at most two a question.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
@@ -189,7 +193,10 @@ def least_group(respondents: int) -> int:
 
 
 def _join(groups: list[list[int]], alone: Sequence[int], place: dict[int, int], talk: Matrix) -> list[int]:
-    """Add interviews to the group whose free text is most like theirs, in place; return those that are like none."""
+    """Add interviews to the group whose free text is most like theirs, in place.
+
+    Return those that are like none.
+    """
     centres = [talk[[place[i] for i in members]].mean(axis=0) for members in groups]
     added: list[tuple[int, int]] = []
     lost = []

@@ -7,13 +7,14 @@ import re
 import unicodedata
 
 # Names that say nothing about gender or age, since a group is of several.
-_NAMES = (
-    "Addison Alex Angel Ari Ash Aubrey Avery Bailey Blair Bobbie Brook Cameron Casey Charlie Chris Corey Dale Dana "
-    "Darcy Devon Drew Eden Eli Ellis Emerson Evan Finley Frances Francis Gale Glenn Harley Harper Hayden Indigo Jackie "
-    "Jamie Jess Jo Jordan Jules Kai Kelly Kendall Kerry Kim Kit Lane Lee Leslie Logan Lou Lynn Marley Max Mel Mickey "
-    "Morgan Nat Nico Nicky Noor Ollie Parker Pat Peyton Phoenix Quinn Reese Remy Ricky Riley River Robin Ronnie Rory "
-    "Rowan Sacha Sage Sam Sandy Sasha Shannon Shay Sid Skye Stevie Sydney Tatum Taylor Terry Toby Tyler Val Wren Yuri"
-).split()
+_NAMES = """
+    Addison Alex Angel Ari Ash Aubrey Avery Bailey Blair Bobbie Brook Cameron Casey Charlie Chris Corey
+    Dale Dana Darcy Devon Drew Eden Eli Ellis Emerson Evan Finley Frances Francis Gale Glenn Harley
+    Harper Hayden Indigo Jackie Jamie Jess Jo Jordan Jules Kai Kelly Kendall Kerry Kim Kit Lane Lee
+    Leslie Logan Lou Lynn Marley Max Mel Mickey Morgan Nat Nico Nicky Noor Ollie Parker Pat Peyton
+    Phoenix Quinn Reese Remy Ricky Riley River Robin Ronnie Rory Rowan Sacha Sage Sam Sandy Sasha Shannon
+    Shay Sid Skye Stevie Sydney Tatum Taylor Terry Toby Tyler Val Wren Yuri
+""".split()  # noqa: SIM905 - a list literal of this length cannot be read
 
 
 def names(count: int, seed: int, prefix: str) -> list[str]:

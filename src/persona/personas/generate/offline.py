@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from persona import __version__
 from persona.errors import InputError
@@ -16,7 +18,7 @@ from persona.personas.generate.names import names, unique_ids
 from persona.personas.generate.provider import Generated, Options
 from persona.personas.generate.titles import common_endings, summary, titles
 from persona.personas.generate.voices import Voices
-from persona.personas.generate.wording import ungluer
+from persona.personas.generate.wording import Wording, ungluer
 from persona.personas.model import (
     SCHEMA_VERSION,
     SECTIONS,
@@ -25,6 +27,7 @@ from persona.personas.model import (
     Generation,
     Members,
     Persona,
+    Statement,
     counted,
     percent,
     share_of,
@@ -74,67 +77,102 @@ def _bounded(records: Sequence[Record], options: Options) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Description:
+    """What is said about one group."""
+
+    members: list[int]
+    sections: dict[str, list[Candidate]]
+    about: list[Statement]
+    quotes: list[Evidence]
+    theme: str
+
+    def of(self, section: str) -> list[Statement]:
+        """Return the statements of a section."""
+        return [candidate.statement for candidate in self.sections[section]]
+
+    @property
+    def chosen(self) -> list[Candidate]:
+        """All statements, the most telling first, answers before words."""
+        found = [candidate for section in self.sections.values() for candidate in section]
+        return sorted(
+            found, key=lambda c: (bool(c.statement.basis.mentions), not c.statement.distinct, -c.score)
+        )
+
+    @property
+    def for_title(self) -> list[Candidate]:
+        """What a title may be made of: the answers, and if there are none and no theme, who they are."""
+        answers = [c for c in self.chosen if not c.statement.basis.mentions]
+        if answers or self.theme:
+            return answers
+        return [Candidate(statement, "", 0.0, Wording(statement.text)) for statement in self.about]
+
+
+class _Titled(NamedTuple):
+    """How a persona is called."""
+
+    id: str
+    name: str
+    title: str
+
+
 def _personas(describer: Describer, grouping: Grouping, options: Options) -> list[Persona]:
     """Return the personas of all groups; a title is chosen knowing the others."""
-    found = []
-    for members in grouping.groups:
-        spoken, quotes = describer.spoken(members)
-        found.append((members, describer.closed(members), spoken, quotes))
+    found = [_described(describer, members) for members in grouping.groups]
     called = names(len(found), options.seed, options.name_prefix)
-    themes = [describer.theme(members) for members in grouping.groups]
-    telling = [
-        [c for c in closed if not c.demographic] or ([] if theme else closed)
-        for (_, closed, _, _), theme in zip(found, themes, strict=True)
-    ]
-    titled = titles(telling, themes, common_endings(list(describer.columns)))
+    titled = titles(
+        [each.for_title for each in found],
+        [each.theme for each in found],
+        common_endings(list(describer.columns)),
+    )
+    covered = share_of(sum(map(len, grouping.groups)), len(describer.records))
+    made = Generation(provider=Offline.name, seed=options.seed, version=__version__)
     return [
-        _persona(describer, grouping, options, *parts, name=name, title=title, key=key)
-        for parts, name, title, key in zip(found, called, titled, unique_ids(called), strict=True)
+        _persona(describer.records, each, _Titled(key, name, title), covered, made)
+        for each, key, name, title in zip(found, unique_ids(called), called, titled, strict=True)
     ]
+
+
+def _described(describer: Describer, members: list[int]) -> _Description:
+    spoken, quotes = describer.spoken(members)
+    closed = [c for c in describer.closed(members) if not c.demographic]
+    sections = {section: _section(section, closed, spoken) for section in SECTIONS}
+    return _Description(members, sections, describer.demographics(members), quotes, describer.theme(members))
 
 
 def _persona(
-    describer: Describer,
-    grouping: Grouping,
-    options: Options,
-    members: Sequence[int],
-    closed: Sequence[Candidate],
-    spoken: Sequence[Candidate],
-    quotes: Sequence[Evidence],
-    *,
-    name: str,
-    title: str,
-    key: str,
+    records: Sequence[Record], found: _Description, titled: _Titled, covered: float, made: Generation
 ) -> Persona:
-    records = describer.records
+    members = [records[i] for i in found.members]
     respondents = counted(len(members), len(records))
-    telling = [c for c in closed if not c.demographic]
-    about = describer.demographics(members)
-    sections = {section: _section(section, telling, spoken) for section in SECTIONS}
-    chosen = [c for found in sections.values() for c in found]
-    bases = [c.statement.basis for c in chosen]
     return Persona(
         schema_version=SCHEMA_VERSION,
-        id=key,
-        name=name,
-        title=title,
-        summary=summary(name, respondents, [c for c in [*telling, *spoken] if c in chosen], about),
+        id=titled.id,
+        name=titled.name,
+        title=titled.title,
+        summary=summary(titled.name, respondents, found.chosen, found.about),
         respondents=respondents,
         coverage=Coverage(
-            statements=1.0 if chosen else 0.0,
-            members=covered_by(bases, [records[i] for i in members]),
-            input=share_of(len(records) - len(grouping.left_out), len(records)),
+            statements=1.0 if found.chosen else 0.0,  # a statement without evidence is not made
+            members=covered_by([c.statement.basis for c in found.chosen], members),
+            input=covered,
         ),
-        demographics=about,
-        **{section: [c.statement for c in found] for section, found in sections.items()},
-        quotes=list(quotes),
-        members=_members([records[i] for i in members]),
-        generation=Generation(provider=Offline.name, seed=options.seed, version=__version__),
+        demographics=found.about,
+        goals=found.of("goals"),
+        pain_points=found.of("pain_points"),
+        behaviours=found.of("behaviours"),
+        motivations=found.of("motivations"),
+        quotes=found.quotes,
+        members=_members(members),
+        generation=made,
     )
 
 
 def _section(section: str, telling: Sequence[Candidate], spoken: Sequence[Candidate]) -> list[Candidate]:
-    """Return the statements of a section: what sets the group apart, and if there is nothing, what most of it says."""
+    """Return the statements of a section.
+
+    They are what sets the group apart or, if there is nothing, what most of it says.
+    """
     closed = [c for c in telling if c.section == section]
     distinct = [c for c in closed if c.statement.distinct][:MOST_STATEMENTS]
     said = [c for c in spoken if c.section == section]
@@ -168,7 +206,7 @@ def _notes(records: Sequence[Record], columns: Sequence[Column], grouping: Group
 
 
 def _why(records: Sequence[Record], columns: Sequence[Column], grouping: Grouping) -> str:
-    """Return the answer that most of those left out have in common, if they have one that others hardly give."""
+    """Return the answer that most of those left out give and others hardly do, "" if there is none."""
     best = ("", 0.0)
     for column in columns:
         if column.kind not in CLOSED or column.demographic:

@@ -119,7 +119,10 @@ def _count(text: str) -> float | None:
 
 
 def amount_of(text: str) -> float | None:
-    """Return where a number or range begins: ``30-44`` is 30, ``> 60`` lies just above 60, ``under 18`` just below."""
+    """Return where a number or range begins.
+
+    So ``30-44`` is 30, ``> 60`` lies just above 60, ``under 18`` just below.
+    """
     if feet := re.fullmatch(
         r"(?:(under|over) )?(\d) ?(?:'|ft\.?)\s*(?:(\d{1,2})\s*(?:\"|'')?)?( and above)?", text
     ):
@@ -179,7 +182,10 @@ def amount_of(text: str) -> float | None:
 
 
 def number(answer: str) -> float | None:
-    """Return a plain number, also with a currency sign, a percent sign, or a height in feet; None for anything else."""
+    """Return a plain number, also with a currency sign, a percent sign, or a height in feet.
+
+    None for anything else.
+    """
     text = answer.strip()
     if feet := _FEET.fullmatch(text):
         return float(feet[1]) * 12 + float(feet[2] or 0)

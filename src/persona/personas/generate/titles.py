@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from persona.personas.model import percent
 from persona.personas.generate.wording import lower_first
 from persona.personas.generate.words import stems_of
+from persona.personas.model import percent
 
 if TYPE_CHECKING:
     from persona.personas.generate.describe import Candidate
@@ -77,7 +78,10 @@ def _shortened(candidate: Candidate, endings: Sequence[str]) -> Candidate:
 
 
 def _join(first: Candidate, second: Candidate) -> str:
-    """Return two statements as one, their common lead said once; "" if they say nearly the same or get too long."""
+    """Return two statements as one, their common lead said once.
+
+    It is "" if they say nearly the same or get too long.
+    """
     one, two = first.wording, second.wording
     if _overlap(one.rest or one.text, two.rest or two.text) >= _ALIKE:
         return ""
@@ -96,13 +100,17 @@ def _overlap(one: str, two: str) -> float:
 
 def _cut(text: str) -> str:
     """Return a text of at most the length of a title, cut between words."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1].rsplit(" ", 1)[0] + "…"
+    if len(text) <= LONGEST:
+        return text
+    # The digits of a number that was cut would be another number.
+    return re.sub(r"\d+$", "", text[: LONGEST - 1].rsplit(" ", 1)[0]) + "…"
 
 
 def summary(name: str, respondents: Count, telling: Sequence[Candidate], about: Sequence[Statement]) -> str:
     """Return a few sentences about a group, every number in them out of its counts."""
     parts = [
-        f"{name} stands for {respondents.count:,} of {respondents.total:,} respondents ({percent(respondents.share)})."
+        f"{name} stands for {respondents.count:,} of {respondents.total:,} respondents "
+        f"({percent(respondents.share)})."
     ]
     distinct = [c for c in telling if c.statement.distinct][:3]
     if distinct:
@@ -118,4 +126,5 @@ def summary(name: str, respondents: Count, telling: Sequence[Candidate], about: 
 
 
 def _shares(statement: Statement) -> str:
-    return f"{statement.text} ({percent(statement.group.share)} against {percent(statement.everyone.share)} of everybody)"
+    group, everyone = percent(statement.group.share), percent(statement.everyone.share)
+    return f"{statement.text} ({group} against {everyone} of everybody)"

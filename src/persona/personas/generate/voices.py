@@ -1,4 +1,4 @@
-"""What a group says in its own words: the words that set it apart, and sentences that carry them, verbatim."""
+"""What a group says: the words that set it apart, and sentences that carry them, verbatim."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class Voices:
         return ["\n".join(text for _, text in said) for said in self.said]
 
     def themes(self, members: Sequence[int]) -> dict[str, float]:
-        """Return the stems that set a group apart, with their weights: how much more often, times how many say it."""
+        """Return the stems that set a group apart, with their weights.
+
+        A weight is how much more often the group says it, times how many of it do.
+        """
         group = [i for i in members if self.said[i]]
         used = Counter(found for i in group for found in self.stems[i])
         everyone = len(self.speakers)
@@ -107,7 +110,10 @@ class Voices:
 
 
 def diverse(found: Sequence[Sentence], most: int, taken: Sequence[Sentence] = ()) -> list[Sentence]:
-    """Return the best sentences that differ from each other and from those taken: other people, other words."""
+    """Return the best sentences that differ from each other and from those taken.
+
+    They are by other people and in other words.
+    """
     chosen: list[Sentence] = []
     for sentence in found:
         if len(chosen) == most or sentence.score <= 0:
@@ -127,4 +133,4 @@ def diverse(found: Sequence[Sentence], most: int, taken: Sequence[Sentence] = ()
 def _alike(one: Sentence, other: Sentence) -> bool:
     union = one.stems | other.stems
     same = one.evidence.quote == other.evidence.quote
-    return same or bool(union) and len(one.stems & other.stems) / len(union) >= _ALIKE
+    return same or (bool(union) and len(one.stems & other.stems) / len(union) >= _ALIKE)

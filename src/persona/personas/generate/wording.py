@@ -1,7 +1,7 @@
 """A question and an answer as a readable statement.
 
-Where the question's form is known, the two become one sentence: “Thinks it is very rude to bring a baby on a plane”.
-Everywhere else they are quoted as they are: nothing is guessed.
+Where the question's form is known, the two become one sentence: “Thinks it is very rude to bring a baby on a
+plane”. Everywhere else they are quoted as they are: nothing is guessed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NOT_GLUED = frozenset(
     {"today", "tonight", "tomorrow", "together", "itself", "items", "often", "other", "then", "them"}
 )
 _LEADS = re.compile(
-    r"(?:in general|generally speaking|generally|overall|typically|normally|on average|currently|at present),? ",
+    r"(?:in general|generally speaking|generally|overall|typically|normally|on average|currently),? ",
     re.I,
 )
 _FRONT = re.compile(
@@ -41,7 +41,10 @@ class Wording:
 
 
 def ungluer(questions: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that parts words that lost their space, as “itrude”, if the rest is a word of the questions."""
+    """Return a function that parts words that lost their space.
+
+    Such a word is “itrude”, if the rest is itself a word of the questions.
+    """
     words = {word.lower() for question in questions for word in re.findall(r"[^\W\d_]+", question)}
 
     def part(match: re.Match[str]) -> str:
@@ -208,7 +211,7 @@ def _are_you(asked: str, answers: list[str]) -> Wording | None:
 
 
 def _how_adjective(asked: str, answers: list[str]) -> Wording | None:
-    """“How confident are you …”, “How important is X to you”, “How easy is it to X”, with an answer that grades it."""
+    """“How confident are you …”, “How important is X to you”, and the like, with an answer that grades it."""
     match = re.fullmatch(r"how (\w+) (are|do|is|would|was|were) (.+)", asked, re.I)
     if not match:
         return None
@@ -284,6 +287,7 @@ def _which_do_you(asked: str, answers: list[str]) -> Wording | None:
 
 
 _RULES: tuple[Callable[[str, list[str]], Wording | None], ...] = (
-    _is_it, _how_often_asked, _this_or_that, _what_do_you, _do_you, _have_you, _would_you, _are_you, _how_adjective, _agrees, _what_is_your,
+    _is_it, _how_often_asked, _this_or_that, _what_do_you, _do_you, _have_you, _would_you, _are_you,
+    _how_adjective, _agrees, _what_is_your,
     _which_do_you,
 )  # fmt: skip

@@ -10,44 +10,51 @@ _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-9À-
 
 _FILLERS = frozenset(
     """
-    actually ah also always anyway ask back bit can cannot come could course day days did do does doing done dont eh
-    else end even ever every everyone everything far feel felt find fine first for get gets getting give go goes going
-    gone good got great guess had happen happened has have having hear he help here him his hmm honest honestly how
-    i if im in into is isnt it its ive just keep kind know last left less let like little ll long look looking lot lots
-    made make makes making many may maybe mean might mind mine more most mostly much must my need needed needs never
-    new next nice no not nothing now of off oh ok okay old on once one ones only open or other out over own part
-    people perhaps person place probably put quite rather re really right said same saw say says see seem seems set she
-    should side so some somebody someone something sometimes somewhere sort start started still stop stuff such suppose
-    sure take takes taking talk tell than thank thanks that thats the them then there these they thing things think
-    this those though thought through time times to today together told too took tried try trying turn two um up us use
-    used using usually very wait want wanted was way we week weeks well went were what when where which while who whole
-    why will with without wont work works would year years yeah yes yet you your able about above across after again
-    against all almost alone along already although am among an and another any anyone anything are arent around as at
-    away be became because become been before behind being below between both but by came cant couldnt didnt doesnt
-    down during each either enough especially from hadnt hasnt havent her herself himself however isn itself least
-    myself neither nor often ought our ours ourselves per please shall since than their theirs themselves toward
-    towards under until unless upon via wasnt werent whatever whenever whether whose within wouldnt yourself three four thirty twenty forty fifty hundred
-    five six seven eight nine ten half moment basically literally simply definitely certainly obviously pretty super
-    different big small easy hard bad better best worse worst real true rest minute minutes hour hours month months
-    morning evening night tonight tomorrow yesterday monday tuesday wednesday thursday friday saturday sunday
-    january february march april june july august september october november december
-    """.split()
+    able about above across actually after again against ah all almost alone along already also although
+    always am among an and another any anyone anything anyway april are arent around as ask at august
+    away back bad basically be became because become been before behind being below best better between
+    big bit both but by came can cannot cant certainly come could couldnt course day days december
+    definitely did didnt different do does doesnt doing done dont down during each easy eh eight either
+    else end enough especially even evening ever every everyone everything far february feel felt fifty
+    find fine first five for forty four friday from get gets getting give go goes going gone good got
+    great guess had hadnt half happen happened hard has hasnt have havent having he hear help her here
+    herself him himself his hmm honest honestly hour hours how however hundred i if im in into is isn
+    isnt it its itself ive january july june just keep kind know last least left less let like literally
+    little ll long look looking lot lots made make makes making many march may maybe mean might mind mine
+    minute minutes moment monday month months more morning most mostly much must my myself need needed
+    needs neither never new next nice night nine no nor not nothing november now obviously october of off
+    often oh ok okay old on once one ones only open or other ought our ours ourselves out over own part
+    people per perhaps person place please pretty probably put quite rather re real really rest right
+    said same saturday saw say says see seem seems september set seven shall she should side simply since
+    six small so some somebody someone something sometimes somewhere sort start started still stop stuff
+    such sunday super suppose sure take takes taking talk tell ten than thank thanks that thats the their
+    theirs them themselves then there these they thing things think thirty this those though thought
+    three through thursday time times to today together told tomorrow tonight too took toward towards
+    tried true try trying tuesday turn twenty two um under unless until up upon us use used using usually
+    very via wait want wanted was wasnt way we wednesday week weeks well went were werent what whatever
+    when whenever where whether which while who whole whose why will with within without wont work works
+    worse worst would wouldnt yeah year years yes yesterday yet you your yourself
+    """.split()  # noqa: SIM905 - a list literal of this length cannot be read
 )
 
 
 def content_words(text: str) -> list[str]:
-    """Return the words of a text that say something, in lower case and in their order; fillers are left out."""
-    words = (word.lower().replace("’", "'") for word in _WORD.findall(text))
+    """Return the words of a text that say something, in lower case, in their order, without fillers."""
+    words = (word.lower().replace("’", "'").removesuffix("'s") for word in _WORD.findall(text))
     return [word for word in words if len(word) > 2 and not _is_filler(word.replace("'", ""))]
 
 
 def _is_filler(word: str) -> bool:
-    return word in _FILLERS or stem(word) in _FILLER_STEMS
+    return word in _FILLERS or stem(word) in _filler_stems()
+
+
+@lru_cache(maxsize=1)
+def _filler_stems() -> frozenset[str]:
+    return frozenset(stem(word) for word in _FILLERS)
 
 
 def stem(word: str) -> str:
     """Return a word without its ending, so that “waste”, “wasted” and “wasting” meet. Light, for English."""
-    word = word.removesuffix("'s")
     for ending, least in (
         ("ies", 5),
         ("ing", 6),
@@ -64,13 +71,10 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "sl" else word
 
 
-_FILLER_STEMS = frozenset(stem(word) for word in _FILLERS)
-
-
 @lru_cache(maxsize=200_000)
 def stems_of(text: str) -> frozenset[str]:
     """Return the stems of a text's content words."""
-    return frozenset(stem(word) for word in content_words(text))
+    return frozenset(map(stem, content_words(text)))
 
 
 def sentences(text: str) -> list[str]:

@@ -10,7 +10,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 def decode(name: str, data: bytes) -> tuple[str, list[str]]:
     """Return the text of a file, and a note where its encoding was a guess.
 
-    UTF-8 with or without a byte order mark, UTF-16 with one, otherwise Windows-1252, as spreadsheets write it.
+    It is UTF-8 with or without a byte order mark, UTF-16 with one, otherwise Windows-1252.
 
     Raises:
         InputError: the bytes are no text.

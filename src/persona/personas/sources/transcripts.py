@@ -30,10 +30,10 @@ class _Turn:
 
 
 def read_transcript(name: str, text: str) -> Dataset:
-    """Read an interview: every speaker but the interviewer is a respondent, whose turns answer the turn before.
+    """Read an interview: every speaker but the interviewer is a respondent.
 
-    ``Name: value`` lines above the first turn are the respondent's fields when there is just one. A text without
-    speakers is one respondent, paragraph by paragraph.
+    A turn answers the question before it. ``Name: value`` lines above the first turn are the respondent's
+    fields when there is just one. A text without speakers is one respondent, paragraph by paragraph.
 
     Raises:
         InputError: nobody says anything in it.
