@@ -1,0 +1,274 @@
+"""persona generate, list, show, export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from persona.cli.app import PersonaCommand
+from persona.cli.render import fields, heading, table
+from persona.cli.session import Session
+from persona.storage.paths import clean
+
+if TYPE_CHECKING:
+    from persona.personas.generate.provider import Generated
+    from persona.personas.library import Library, Refused
+    from persona.personas.model import Persona, Statement
+    from persona.personas.sources.records import Dataset
+    from persona.storage.backend import StorageBackend
+
+_TITLE_WIDTH = 90
+
+
+@click.command(cls=PersonaCommand)
+@click.argument("source", metavar="INPUT")
+@click.option("--output", default="personas/", show_default=True, metavar="PATH", help="The library to write to.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="How many personas; else as many as fit the data.")
+@click.option("--provider", "provider_name", default="offline", show_default=True, help="Who makes them.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of what is drawn by chance.",
+)
+@click.option("--name-prefix", default="", metavar="TEXT", help="What stands before each name.")
+@click.option("--overwrite", is_flag=True, help="Replace personas that are there under the same names.")
+@click.pass_obj
+def generate(
+    session: Session,
+    source: str,
+    output: str,
+    count: int | None,
+    provider_name: str,
+    seed: int,
+    name_prefix: str,
+    overwrite: bool,
+) -> None:
+    """Make personas from interviews and surveys.
+
+    INPUT is a CSV, JSON, JSON Lines, text or Markdown file, a folder of these, or a storage URL such as
+    s3://bucket/research. The same input and seed give the same personas.
+    """
+    from persona.personas.generate.provider import Options, provider
+    from persona.personas.generate.provider import generate as make
+    from persona.personas.library import save
+
+    folder = clean(output)
+    provider(provider_name)
+    made = make(read_input(session, source), Options(count, seed, name_prefix), provider_name)
+
+    async def work(storage: StorageBackend) -> tuple[list[str], str]:
+        paths = await save(storage, folder, made.personas, overwrite=overwrite)
+        return paths, storage.url(folder)
+
+    paths, location = session.with_storage(work)
+    if session.json:
+        session.emit(generated_json(made, paths, location))
+    else:
+        print(generated_text(made, location))
+
+
+def read_input(session: Session, source: str) -> Dataset:
+    """Read INPUT from this machine or, given as a URL, from a storage.
+
+    Raises:
+        InputError: it cannot be used.
+        NotFoundError: there is no such thing.
+    """
+    from persona.personas.sources.read import read_path
+
+    if "://" not in source:
+        return read_path(Path(source).expanduser())
+    import asyncio
+
+    from persona.personas.sources.remote import read_storage
+    from persona.storage.stack import open_url
+
+    async def run() -> Dataset:
+        storage, path = open_url(source, session.workspace.settings.storage)
+        try:
+            return await read_storage(storage, path)
+        finally:
+            await storage.close()
+
+    return asyncio.run(run())
+
+
+def generated_json(made: Generated, paths: Sequence[str], location: str) -> dict[str, Any]:
+    """Return what ``generate --json`` shows."""
+    return {
+        "personas": [
+            _brief(persona, path) | {"respondents": persona.respondents.count, "share": persona.respondents.share}
+            for persona, path in zip(made.personas, paths, strict=True)
+        ],
+        "respondents": made.respondents,
+        "coverage": made.coverage,
+        "notes": list(made.notes),
+        "location": location,
+    }
+
+
+def generated_text(made: Generated, location: str) -> str:
+    """Return what ``generate`` shows to a person."""
+    from persona.personas.model import percent
+
+    rows = [
+        (p.name, f"{p.respondents.count:,}", percent(p.respondents.share), _shortened(p.title)) for p in made.personas
+    ]
+    covered = round(made.coverage * made.respondents)
+    summary = [
+        ("Location", location),
+        ("Personas", str(len(made.personas))),
+        ("Respondents", f"{made.respondents:,}"),
+        ("Coverage", f"{percent(made.coverage)} ({covered:,} respondents are in a group)"),
+    ]
+    parts = [
+        heading("Generated Personas"),
+        fields(summary),
+        "",
+        table(("Name", "Respondents", "Share", "Title"), rows),
+    ]
+    if made.notes:
+        parts += ["", "Notes:", *(f"  - {note}" for note in made.notes)]
+    return "\n".join(parts)
+
+
+@click.command("list", cls=PersonaCommand)
+@click.argument("path", default="personas/", required=False)
+@click.pass_obj
+def list_(session: Session, path: str) -> int:
+    """List the personas of a library at PATH (personas/ if not given)."""
+    library, location = _load(session, path)
+    if session.json:
+        document: dict[str, Any] = {"personas": [_brief(persona, found) for found, persona in library.personas]}
+        if library.refused:
+            document["refused"] = [{"path": item.path, "reason": item.reason} for item in library.refused]
+        session.emit(document)
+    else:
+        rows = [(p.id, p.name, found, _shortened(p.title)) for found, p in library.personas]
+        print(heading("Personas"))
+        print(fields([("Location", location), ("Personas", str(len(rows)))]))
+        if rows:
+            print("\n" + table(("ID", "Name", "Path", "Title"), rows))
+    return _report(library.refused)
+
+
+@click.command(cls=PersonaCommand)
+@click.argument("path")
+@click.argument("key", metavar="[ID]", required=False)
+@click.pass_obj
+def show(session: Session, path: str, key: str | None) -> None:
+    """Show one persona with its evidence.
+
+    PATH is the persona's file, with or without .yaml; or a library, followed by the persona's ID.
+    """
+    from persona.personas.document import plain
+    from persona.personas.library import find
+
+    async def work(storage: StorageBackend) -> tuple[str, str, Persona]:
+        found, persona = await find(storage, path, key)
+        return found, storage.url(found), persona
+
+    found, location, persona = session.with_storage(work)
+    if session.json:
+        session.emit(plain(persona) | {"path": found})
+    else:
+        print(persona_text(persona, location))
+
+
+def persona_text(persona: Persona, location: str) -> str:
+    """Return what ``show`` shows to a person."""
+    from persona.personas.model import SECTIONS, percent
+
+    coverage = persona.coverage
+    rows = [
+        ("Title", persona.title),
+        ("Location", location),
+        ("Respondents", f"{persona.respondents.count:,} ({percent(persona.respondents.share)})"),
+        ("Coverage", f"{percent(coverage.members)} of the group share at least half of what is stated"),
+    ]
+    parts = [heading(persona.name), fields(rows), "", persona.summary]
+    for title, statements in (
+        ("Who they are", persona.demographics),
+        *((label, getattr(persona, section)) for section, label in SECTIONS.items()),
+    ):
+        if statements:
+            parts += ["", f"{title}:", *(line for statement in statements for line in _statement(statement))]
+    if persona.quotes:
+        parts += ["", "Quotes:", *(f"  “{q.quote}” — {q.file}, {q.record}" for q in persona.quotes)]
+    return "\n".join(parts)
+
+
+def _statement(statement: Statement) -> list[str]:
+    from persona.personas.export import shares
+
+    first = statement.evidence[0]
+    more = f" and {len(statement.evidence) - 1} more" if len(statement.evidence) > 1 else ""
+    return [
+        f"  - {statement.text} ({shares(statement.group, statement.everyone)})",
+        f"      {first.file}, {first.record}{more}",
+    ]
+
+
+@click.command(cls=PersonaCommand)
+@click.argument("path", default="personas/", required=False)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["yaml", "json", "markdown", "csv"]),
+    default="yaml",
+    show_default=True,
+    help="How they are written.",
+)
+@click.option("--output", default="-", metavar="FILE|-", help="Where to; - is stdout, the default.")
+@click.pass_obj
+def export(session: Session, path: str, format_name: str, output: str) -> int:
+    """Export the personas of a library at PATH (personas/ if not given)."""
+    from persona.personas.export import export as exported
+    from persona.personas.export import write_file
+
+    library, _ = _load(session, path)
+    data = exported(library.personas, format_name)
+    if output == "-" and not session.json:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    elif output == "-":
+        session.emit({"format": format_name, "personas": len(library.personas), "content": data.decode()})
+    else:
+        write_file(Path(output).expanduser(), data)
+        if session.json:
+            session.emit({"format": format_name, "personas": len(library.personas), "output": output})
+        else:
+            session.note(f"Wrote {len(library.personas)} personas to {output}.")
+    return _report(library.refused)
+
+
+def _load(session: Session, path: str) -> tuple[Library, str]:
+    from persona.personas.library import load
+
+    folder = clean(path)
+
+    async def work(storage: StorageBackend) -> tuple[Library, str]:
+        return await load(storage, folder), storage.url(folder)
+
+    return session.with_storage(work)
+
+
+def _report(refused: Sequence[Refused]) -> int:
+    """Name on stderr what is no persona, and return the exit code: 1 if there is any."""
+    for item in refused:
+        print(f"Not read: {item.path}: {item.reason}", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _brief(persona: Persona, path: str) -> dict[str, Any]:
+    return {"id": persona.id, "name": persona.name, "title": persona.title, "path": path}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _TITLE_WIDTH else text[: _TITLE_WIDTH - 1].rsplit(" ", 1)[0] + "…"

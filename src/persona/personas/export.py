@@ -1,0 +1,190 @@
+"""Personas as YAML, JSON, Markdown or CSV: the same library gives the same bytes on any storage."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from persona.errors import AccessDeniedError, InputError, NotFoundError, StorageFullError
+from persona.personas import document
+from persona.personas.model import SECTIONS, Count, Evidence, Persona, Statement, percent
+from persona.storage.paths import printable, sort_key
+
+Entry = tuple[str, Persona]
+"""A persona with its path."""
+CSV_COLUMNS = (
+    "id", "name", "title", "respondents", "share", "section", "statement", "count", "total", "share_of_group",
+    "share_of_everyone", "distinct", "file", "record", "field", "quote",
+)  # fmt: skip
+
+
+def export(entries: Sequence[Entry], format_name: str) -> bytes:
+    """Return personas in a format, ordered by their paths.
+
+    Raises:
+        InputError: there is no such format.
+    """
+    if format_name not in FORMATS:
+        raise InputError(f"There is no format “{format_name}”.", hint=f"Formats: {', '.join(FORMATS)}.")
+    return FORMATS[format_name](sorted(entries, key=lambda entry: sort_key(entry[0])))
+
+
+def to_yaml(entries: Sequence[Entry]) -> bytes:
+    """Return one YAML document a persona."""
+    return b"".join(b"---\n" + document.write(persona) for _, persona in entries)
+
+
+def to_json(entries: Sequence[Entry]) -> bytes:
+    """Return one JSON document: ``{"personas": [...]}``."""
+    personas: list[dict[str, Any]] = [document.plain(persona) for _, persona in entries]
+    return (json.dumps({"personas": personas}, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def to_csv(entries: Sequence[Entry]) -> bytes:
+    """Return one row a statement or quote, under one row of headings; safe to open in a spreadsheet."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(CSV_COLUMNS)
+    for _, persona in entries:
+        about = [
+            persona.id,
+            persona.name,
+            persona.title,
+            persona.respondents.count,
+            persona.respondents.share,
+        ]
+        for row in _rows(persona):
+            writer.writerow([inert(cell) for cell in [*about, *row]])
+    return stream.getvalue().encode()
+
+
+def _rows(persona: Persona) -> Iterator[list[Any]]:
+    for section in ("demographics", *SECTIONS):
+        for statement in getattr(persona, section):
+            first = statement.evidence[0]
+            counts = [
+                statement.group.count,
+                statement.group.total,
+                statement.group.share,
+                statement.everyone.share,
+            ]
+            yield [section, statement.text, *counts, "yes" if statement.distinct else "no", *_source(first)]
+    for quote in persona.quotes:
+        yield ["quotes", "", "", "", "", "", "", *_source(quote)]
+
+
+def _source(item: Evidence) -> list[str]:
+    return [item.file, item.record, item.field, item.quote]
+
+
+def inert(cell: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula (OWASP, “CSV Injection”)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def to_markdown(entries: Sequence[Entry]) -> bytes:
+    """Return one section a persona, to be read."""
+    return "\n".join(markdown(persona) for _, persona in entries).encode()
+
+
+def markdown(persona: Persona) -> str:
+    """Return one persona as Markdown."""
+    lines = [f"# {escape(persona.name)}: {escape(persona.title)}", "", escape(persona.summary), ""]
+    for heading, statements in (
+        ("Who they are", persona.demographics),
+        *((heading, getattr(persona, section)) for section, heading in SECTIONS.items()),
+    ):
+        if statements:
+            lines += [f"## {heading}", "", *(_bullet(statement) for statement in statements), ""]
+    if persona.quotes:
+        lines += [
+            "## Quotes",
+            "",
+            *(f"> {escape(q.quote)}\n> — {escape(_where(q))}\n" for q in persona.quotes),
+        ]
+    covered = f"{percent(persona.coverage.members)} of the group share at least half of these statements"
+    lines += [
+        "## Coverage",
+        "",
+        f"{covered}; {percent(persona.coverage.input)} of all respondents are in a group.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _bullet(statement: Statement) -> str:
+    first = statement.evidence[0]
+    said = f"{escape(statement.text)} ({shares(statement.group, statement.everyone)})"
+    return f"- {said}  \n  {escape(_where(first))}"
+
+
+def shares(group: Count, everyone: Count) -> str:
+    """Return a share beside that of everybody: ``62 %, 13 of 21; everybody 21 %``."""
+    return f"{percent(group.share)}, {group.count} of {group.total}; everybody {percent(everyone.share)}"
+
+
+def _where(item: Evidence) -> str:
+    return f"{item.file}, {item.record}"
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown and HTML show as it is, in one line."""
+    flat = " ".join(text.split())
+    marked = re.sub(r"([\\`*_{}\[\]<>|~#&$])", r"\\\1", flat)
+    return re.sub(r"^([-+=]|\d+[.)])", lambda m: m[0][:-1] + "\\" + m[0][-1], marked)
+
+
+FORMATS: dict[str, Callable[[Sequence[Entry]], bytes]] = {
+    "yaml": to_yaml,
+    "json": to_json,
+    "markdown": to_markdown,
+    "csv": to_csv,
+}
+"""The formats by name."""
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file on this machine whole or not at all.
+
+    Raises:
+        NotFoundError: its folder does not exist.
+        InputError: it is a folder, or cannot be written.
+        AccessDeniedError: the folder cannot be written to.
+        StorageFullError: the disk is full.
+    """
+    shown = printable(str(path))
+    if path.is_dir():
+        raise InputError(f"{shown} is a folder.", hint="Give --output the name of a file, or - for stdout.")
+    if not path.parent.is_dir():
+        raise NotFoundError(f"There is no folder {printable(str(path.parent))}.", hint="Make it first.")
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=".persona-", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o600)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        kinds = {
+            28: StorageFullError,
+            122: StorageFullError,
+            13: AccessDeniedError,
+            1: AccessDeniedError,
+            30: AccessDeniedError,
+        }
+        kind = kinds.get(error.errno or 0, InputError)
+        raise kind(
+            f"{shown} cannot be written: {error.strerror}.", hint="Choose another file with --output."
+        ) from error

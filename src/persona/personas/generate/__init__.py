@@ -1,0 +1,1 @@
+"""Making personas: the registry of providers, and the offline one."""

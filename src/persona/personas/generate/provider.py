@@ -1,0 +1,90 @@
+"""The registry of providers: who makes personas out of records.
+
+A new provider is one more file with a class like `Provider`, and one more line in `PROVIDERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from persona.errors import UsageError
+from persona.personas.evidence import check
+from persona.personas.model import Persona
+from persona.personas.sources.records import Dataset
+
+PROVIDERS = {"offline": "persona.personas.generate.offline:Offline"}
+"""The providers by name, each as ``module:class``; imported when asked for."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may ask of a generation.
+
+    Args:
+        count: how many personas; None lets the provider choose.
+        seed: of everything drawn by chance.
+        name_prefix: what stands before each persona's name.
+    """
+
+    count: int | None = None
+    seed: int = 0
+    name_prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a generation gives.
+
+    Args:
+        personas: the largest group first.
+        respondents: how many the input has.
+        coverage: the share of them who are in a group, from 0 to 1.
+        notes: what was left out, and why.
+    """
+
+    personas: Sequence[Persona]
+    respondents: int
+    coverage: float
+    notes: Sequence[str]
+
+
+class Provider(Protocol):
+    """Makes personas."""
+
+    def generate(self, dataset: Dataset, options: Options) -> Generated:
+        """Make personas of a data set.
+
+        Raises:
+            InputError: the data cannot give what was asked for.
+        """
+        ...
+
+
+def provider(name: str) -> Provider:
+    """Return a provider by its name.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name not in PROVIDERS:
+        raise UsageError(f"There is no provider “{name}”.", hint=f"Providers: {', '.join(PROVIDERS)}.")
+    module, attribute = PROVIDERS[name].split(":")
+    found: Provider = getattr(import_module(module), attribute)()
+    return found
+
+
+def generate(dataset: Dataset, options: Options, provider_name: str = "offline") -> Generated:
+    """Make personas and prove each against its input, whoever made it.
+
+    Raises:
+        UsageError: there is no such provider.
+        InputError: the data cannot give what was asked for.
+        VerificationError: a provider stated what the input does not hold.
+    """
+    generated = provider(provider_name).generate(dataset, options)
+    for persona in generated.personas:
+        check(persona, dataset.records)
+    return generated

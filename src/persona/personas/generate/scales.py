@@ -1,0 +1,200 @@
+"""Where an answer stands on a scale: agreement, frequency, degree, ranges of numbers, counts in words.
+
+A scale is a family of answers that have an order. Two answers are compared only within one family.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?|[-+]?\.\d+")
+_FEET = re.compile(r"(\d)\s*'\s*(?:(\d{1,2})\s*(?:\"|''|”)?)?")
+_COUNTS = ["never", "once", "twice", "three times", "four times", "five times", "six times"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A place on a scale.
+
+    Args:
+        family: the name of the scale.
+        rank: the place; higher is more.
+        side: -1, 0 or 1: no, neither, yes; what answers of one side have in common can be said at once.
+    """
+
+    family: str
+    rank: float
+    side: int = 0
+
+
+_RULES: list[tuple[str, str, float, int]] = [
+    # family, pattern over the lower-case answer, rank, side
+    ("agreement", r"(?:strongly|completely|totally) disagree", -3, -1),
+    ("agreement", r"(?:somewhat|slightly|tend to|rather) disagree", -1, -1),
+    ("agreement", r"disagree(?: (?:somewhat|slightly))?", -2, -1),
+    ("agreement", r"(?:neither agree (?:n?or|and) disagree|neither)", 0, 0),
+    ("agreement", r"(?:somewhat|slightly|tend to|rather) agree", 1, 1),
+    ("agreement", r"agree(?: (?:somewhat|slightly))?", 2, 1),
+    ("agreement", r"(?:strongly|completely|totally) agree|agree (?:strongly|completely)", 3, 1),
+    ("agreement", r"disagree (?:strongly|completely)", -3, -1),
+    ("frequency", r"never(?: or .*)?|not at all", 0, -1),
+    ("frequency", r"(?:almost never|hardly ever|very rarely|rarely|seldom)(?: .*)?", 1, -1),
+    (
+        "frequency",
+        r"(?:once a year or less|(?:once|a few times|several times) (?:a|per) year|yearly)",
+        1.5,
+        -1,
+    ),
+    ("frequency", r"(?:once in a while|occasionally|now and then|from time to time)", 2, 0),
+    ("frequency", r"sometimes(?: .*)?|about half the time|half the time", 3, 0),
+    ("frequency", r"(?:once a month(?: or less)?|monthly|once or twice a month)", 2.5, 0),
+    ("frequency", r"(?:a few|two or three|several|\d(?:-| to )\d) times (?:a|per) month", 3.5, 0),
+    ("frequency", r"(?:often|frequently|usually|regularly|most of the time|mostly|very often)(?: .*)?", 4, 1),
+    ("frequency", r"(?:once a week(?: or .*)?|weekly|once or twice a week)", 3.8, 0),
+    ("frequency", r"(?:a few|two or three|several|\d(?:-| to )\d) times (?:a|per) week", 4.5, 1),
+    ("frequency", r"(?:almost always|nearly always|most days|almost every day)", 5, 1),
+    (
+        "frequency",
+        r"(?:always|every time|all the time|every day|daily|several times a day|every night|nightly)",
+        6,
+        1,
+    ),
+    (
+        "satisfaction",
+        r"(?:very|extremely|completely) (?:dissatisfied|unhappy|unlikely|difficult|hard|bad|poor|negative)",
+        -3,
+        -1,
+    ),
+    (
+        "satisfaction",
+        r"(?:somewhat|rather|quite|fairly)? ?(?:dissatisfied|unhappy|unlikely|difficult|hard|negative)",
+        -2,
+        -1,
+    ),
+    ("satisfaction", r"neutral|neither .* nor .*|no opinion either way", 0, 0),
+    ("satisfaction", r"(?:somewhat|rather|quite|fairly)? ?(?:satisfied|happy|likely|easy|positive)", 2, 1),
+    ("satisfaction", r"(?:very|extremely|completely) (?:satisfied|happy|likely|easy|positive)", 3, 1),
+    ("quality", r"very poor|very bad|terrible|awful", 0, -1),
+    ("quality", r"poor|bad", 1, -1),
+    ("quality", r"fair|ok|okay|average|acceptable", 2, 0),
+    ("quality", r"good", 3, 1),
+    ("quality", r"very good", 4, 1),
+    ("quality", r"excellent|great|outstanding", 5, 1),
+    ("degree", r"(?:no, )?not (?:\w+ )?at all(?: \w+)?|none(?: at all)?|no, not .*", 0, -1),
+    ("degree", r"not (?:very|really|so|particularly)(?: \w+)?", 1, -1),
+    ("degree", r"(?:a little|slightly|a bit)(?: \w+)?", 2, 0),
+    ("degree", r"(?:yes, )?(?:somewhat|moderately|fairly|quite)(?: \w+)?", 3, 1),
+    ("degree", r"(?:yes, )?(?:very|a lot|highly|a great deal)(?: \w+)?", 4, 1),
+    ("degree", r"(?:yes, )?(?:extremely|completely|totally)(?: \w+)?", 5, 1),
+    ("low-high", r"(?:very )?low", 0, -1),
+    ("low-high", r"medium|moderate", 1, 0),
+    ("low-high", r"(?:very )?high", 2, 1),
+]
+_COMPILED = [(family, re.compile(pattern), rank, side) for family, pattern, rank, side in _RULES]
+
+
+def level(answer: str) -> list[Level]:
+    """Return the places that an answer may have, at most one for each family."""
+    text = answer.strip().lower().rstrip(".!")
+    found: dict[str, Level] = {}
+    for family, pattern, rank, side in _COMPILED:
+        if family not in found and pattern.fullmatch(text):
+            found[family] = Level(family, rank, side)
+    if (count := _count(text)) is not None:
+        found["count"] = Level("count", count)
+    if (amount := amount_of(text)) is not None:
+        found["range"] = Level("range", amount)
+    return list(found.values())
+
+
+def _count(text: str) -> float | None:
+    """Return how often a count in words is: ``twice`` is 2."""
+    for times, word in enumerate(_COUNTS):
+        if text.startswith("more than ") and text.startswith(word, len("more than ")):
+            return times + 0.5
+        if text == word:
+            return times
+    return -1.0 if re.match(r"it is not (?:okay|ok|acceptable)|not at all", text) else None
+
+
+def amount_of(text: str) -> float | None:
+    """Return where a number or range begins.
+
+    So ``30-44`` is 30, ``> 60`` lies just above 60, ``under 18`` just below.
+    """
+    if feet := re.fullmatch(r"(?:(under|over) )?(\d) ?(?:'|ft\.?)\s*(?:(\d{1,2})\s*(?:\"|'')?)?( and above)?", text):
+        return (
+            float(feet[2]) * 12
+            + float(feet[3] or 0)
+            + (-0.5 if feet[1] == "under" else 0.5 if feet[1] or feet[4] else 0)
+        )
+    numbers = _NUMBER.findall(re.sub(r"(?<=\d)\s*-\s*(?=[$£€\d])", " – ", text))
+    words = re.sub(r"[\d.,$£€%+<>≥≤–-]|years?|yrs?|minutes?|mins?|hours?|people|times?|employees", " ", text).split()
+    known = {
+        "to",
+        "and",
+        "under",
+        "over",
+        "less",
+        "more",
+        "than",
+        "or",
+        "below",
+        "above",
+        "up",
+        "k",
+        "from",
+        "between",
+    }
+    known |= {
+        "old",
+        "older",
+        "younger",
+        "fewer",
+        "cm",
+        "kg",
+        "at",
+        "least",
+        "most",
+        "about",
+        "of",
+        "age",
+        "aged",
+    }
+    if not numbers or len(numbers) > 2 or set(words) - known:
+        return None
+    try:
+        start = float(numbers[0].replace(",", ""))
+    except ValueError:
+        return None
+    if re.match(r"<|under|below|less than|fewer than|up to|younger than", text):
+        return start - 0.5
+    if re.match(r">|over|above|more than|older than", text) or re.search(r"\d\s*\+|or (?:more|older|over)$", text):
+        return start + 0.5
+    return start
+
+
+def number(answer: str) -> float | None:
+    """Return a plain number, also with a currency sign, a percent sign, or a height in feet.
+
+    None for anything else.
+    """
+    text = answer.strip()
+    if feet := _FEET.fullmatch(text):
+        return float(feet[1]) * 12 + float(feet[2] or 0)
+    match = re.fullmatch(r"[$£€]?\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})?(?:\.\d{1,15})?)\s*%?", text)
+    try:
+        return float(match[1].replace(",", "")) if match else None
+    except ValueError:
+        return None
+
+
+_YES = re.compile(r"(?:yes|true|y)\b(?:[,:;].*)?", re.IGNORECASE | re.DOTALL)
+_NO = re.compile(r"(?:no|false|n)\b(?:[,:;].*)?", re.IGNORECASE | re.DOTALL)
+
+
+def polarity(answer: str) -> int:
+    """Return 1 for yes, -1 for no, 0 for anything else; ``Yes, very rude`` is a yes."""
+    text = answer.strip()
+    return 1 if _YES.fullmatch(text) else -1 if _NO.fullmatch(text) else 0

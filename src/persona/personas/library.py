@@ -1,0 +1,192 @@
+"""A library: a folder of personas in any storage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from persona.errors import (
+    AlreadyExistsError,
+    BucketNotFoundError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    PersonaError,
+)
+from persona.personas import document
+from persona.storage.backend import IfAbsent, IfVersion, StorageBackend, StorageObject
+from persona.storage.paths import clean, join, printable
+
+if TYPE_CHECKING:
+    from persona.personas.model import Persona
+
+SUFFIXES = (".yaml", ".yml")
+PARALLEL = 8
+"""How many objects are read or looked up at once."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file in a library that is no persona.
+
+    Args:
+        path: where it is.
+        reason: why it cannot be read.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass
+class Library:
+    """What a library holds.
+
+    Args:
+        personas: with their paths, in the order of the paths' bytes.
+        refused: YAML files that are no personas, and names that cannot be carried.
+    """
+
+    personas: list[tuple[str, Persona]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+def path_of(folder: str, persona: Persona) -> str:
+    """Return where a persona is kept below a library's folder."""
+    return join(folder, f"{persona.id}.yaml")
+
+
+async def save(
+    storage: StorageBackend, folder: str, personas: Sequence[Persona], *, overwrite: bool = False
+) -> list[str]:
+    """Write personas, each as one file; all places are looked at before the first is written.
+
+    Args:
+        storage: where to.
+        folder: the library's path.
+        personas: what to write.
+        overwrite: replace what is there, if nobody else changes it in between.
+
+    Returns:
+        The paths, in the order of the personas.
+
+    Raises:
+        AlreadyExistsError: some are there and `overwrite` is False; nothing was written.
+        ConflictError: somebody else wrote in between; the message says what was written before.
+    """
+    contents = {path_of(folder, persona): document.write(persona) for persona in personas}
+    found = await _look(storage, list(contents))
+    taken = [path for path, there in found.items() if there is not None]
+    if taken and not overwrite:
+        shown = ", ".join(taken[:5]) + (f" and {len(taken) - 5} more" if taken[5:] else "")
+        raise AlreadyExistsError(
+            f"{'These are' if taken[1:] else 'This is'} there already: {shown}. Nothing was written.",
+            hint="Use --overwrite to replace them, or another --output or --name-prefix to keep both.",
+        )
+    written: list[str] = []
+    for path, data in contents.items():
+        there = found[path]
+        condition = IfAbsent() if there is None else IfVersion(there.version)
+        try:
+            await storage.write(path, data, condition=condition, content_type=document.CONTENT_TYPE)
+        except ConflictError as error:
+            raise ConflictError(
+                f"Someone else wrote {path} meanwhile. Written before: {', '.join(written) or 'nothing'}.",
+                hint="Look at what is there now, and run the command again, with --overwrite to replace it.",
+            ) from error
+        except PersonaError as error:
+            error.message = f"{error.message} Written before: {', '.join(written) or 'nothing'}."
+            raise
+        written.append(path)
+    return written
+
+
+async def _look(storage: StorageBackend, paths: Sequence[str]) -> dict[str, StorageObject | None]:
+    """Return what is at each path, None if nothing."""
+
+    async def look(path: str) -> StorageObject | None:
+        try:
+            return await storage.stat(path)
+        except BucketNotFoundError:
+            raise
+        except NotFoundError:
+            return None
+
+    found: dict[str, StorageObject | None] = {}
+    for start in range(0, len(paths), PARALLEL):
+        part = paths[start : start + PARALLEL]
+        found |= dict(zip(part, await asyncio.gather(*map(look, part)), strict=True))
+    return found
+
+
+async def load(storage: StorageBackend, folder: str) -> Library:
+    """Read all personas at or below a path; what is no persona is reported and stops nothing.
+
+    Raises:
+        NotFoundError: a path other than the root holds nothing at all.
+    """
+    library, seen = Library(), 0
+    async for objects, refused in _pages(storage, folder):
+        seen += len(objects) + len(refused)
+        library.refused += refused
+        named = [found for found in objects if found.path.lower().endswith(SUFFIXES)]
+        for start in range(0, len(named), PARALLEL):
+            part = named[start : start + PARALLEL]
+            for found, result in zip(part, await asyncio.gather(*(_read(storage, f) for f in part)), strict=True):
+                if isinstance(result, InputError):
+                    library.refused.append(Refused(found.path, str(result)))
+                elif result is not None:
+                    library.personas.append((found.path, result))
+    if not seen and clean(folder):
+        raise NotFoundError(
+            f"There is nothing at {storage.url(clean(folder))}.",
+            hint="persona generate INPUT --output PATH makes a library.",
+        )
+    return library
+
+
+async def _pages(storage: StorageBackend, folder: str) -> AsyncIterator[tuple[Sequence[StorageObject], list[Refused]]]:
+    async for page in storage.scan(clean(folder)):
+        yield page, [Refused(printable(name.key), name.reason) for name in page.refused]
+
+
+async def _read(storage: StorageBackend, found: StorageObject) -> Persona | InputError | None:
+    """Return a persona, why it is none, or None if it has been deleted since it was listed."""
+    if found.size > document.MAX_BYTES:
+        return InputError(f"{found.path} is too large for a persona: {found.size:,} bytes.")
+    try:
+        return document.read(found.path, await storage.read(found.path))
+    except InputError as error:
+        return error
+    except BucketNotFoundError:
+        raise
+    except NotFoundError:
+        return None
+
+
+async def find(storage: StorageBackend, path: str, key: str | None = None) -> tuple[str, Persona]:
+    """Return one persona with its path.
+
+    Args:
+        storage: where to look.
+        path: its file, with or without ``.yaml``; or a folder, with `key`.
+        key: the persona's id within the folder.
+
+    Raises:
+        NotFoundError: there is no such persona.
+        InputError: the file is no persona.
+    """
+    place = join(path, key) if key else clean(path)
+    tried = [place] if place.lower().endswith(SUFFIXES) else [f"{place}{suffix}" for suffix in ("", *SUFFIXES)]
+    for candidate in tried:
+        if not clean(candidate):
+            continue
+        try:
+            return candidate, document.read(candidate, await storage.read(candidate))
+        except BucketNotFoundError:
+            raise
+        except NotFoundError:
+            continue
+    raise NotFoundError(f"There is no persona at {storage.url(place)}.", hint="persona list PATH shows what there is.")

@@ -1,0 +1,94 @@
+"""Reading survey tables: CSV in its dialects."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from persona.errors import InputError
+from persona.personas.sources.records import Dataset, Record, identify, is_missing, tidy
+
+DELIMITERS = ",;\t|"
+_SAMPLE_ROWS = 50
+
+
+def read_csv(name: str, text: str) -> Dataset:
+    """Read a table whose first row holds the questions, one respondent a row.
+
+    Args:
+        name: the file's name, for messages and evidence.
+        text: its content.
+
+    Raises:
+        InputError: the table is broken or holds no rows.
+    """
+    rows = _rows(name, text, _delimiter(text))
+    if len(rows) < 2:
+        raise InputError(
+            f"{name} holds no records.",
+            hint="A table has the questions in its first row and an answer row each.",
+        )
+    width = max(len(row) for row in rows)
+    headings, notes = _headings(name, rows[0], width)
+    answers = [
+        {heading: cell for heading, cell in zip(headings, row, strict=False) if not is_missing(cell)}
+        for row in rows[1:]
+    ]
+    if not any(answers):
+        raise InputError(f"{name} holds no answers: every cell is empty.")
+    ids = identify(answers, headings)
+    return Dataset([Record(name, key, row) for key, row in zip(ids, answers, strict=True) if row], notes)
+
+
+def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
+    """Return the cells of all rows that are not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = []
+    try:
+        for row in reader:
+            cells = [tidy(cell) for cell in row]
+            if any(cells):
+                rows.append(cells)
+    except csv.Error as error:
+        raise InputError(
+            f"{name}, line {reader.line_num}: the table is broken: {error}.",
+            hint="Look for a quotation mark that is not closed, or export the table again.",
+        ) from error
+    return rows
+
+
+def _delimiter(text: str) -> str:
+    """Return the delimiter that gives most rows the width of the first one, and more than one column."""
+
+    def score(delimiter: str) -> tuple[float, int]:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        widths = []
+        try:
+            for row, _ in zip(reader, range(_SAMPLE_ROWS), strict=False):
+                if row:
+                    widths.append(len(row))
+        except csv.Error:
+            return 0.0, 0
+        if not widths or widths[0] < 2:
+            return 0.0, 0
+        return sum(width == widths[0] for width in widths) / len(widths), widths[0]
+
+    return max(DELIMITERS, key=score)
+
+
+def _headings(name: str, row: list[str], width: int) -> tuple[list[str], list[str]]:
+    """Return a heading for each column, all different, and notes on those that were made up."""
+    notes, taken = [], []
+    for number in range(1, width + 1):
+        heading = row[number - 1] if number <= len(row) else ""
+        if not heading:
+            notes.append(f"{name}: column {number} has no heading.")
+            heading = f"column {number}"
+        unique, count = heading, 1
+        while unique in taken:
+            count += 1
+            unique = f"{heading} ({count})"
+        if unique != heading:
+            notes.append(f"{name}: the heading “{heading}” is there twice; column {number} is called “{unique}”.")
+        taken.append(unique)
+    return taken, notes

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from persona.errors import AccessDeniedError, InputError, NotFoundError
+from persona.personas.sources import read, remote
+from persona.personas.sources.read import read_files, read_path
+from persona.personas.sources.records import Passage, tidy
+from tests.personas.memory import MemoryBackend
+
+
+def one(name: str, text: str | bytes) -> list[tuple[str, dict[str, str]]]:
+    data = text.encode() if isinstance(text, str) else text
+    return [(record.id, dict(record.fields)) for record in read_files([(name, data)]).records]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_of_every_delimiter(delimiter: str) -> None:
+    text = delimiter.join(["ID", "Q"]) + "\n" + delimiter.join(["p1", "yes"]) + "\n" + delimiter.join(["p2", ""])
+    assert one("s.csv", text) == [("p1", {"ID": "p1", "Q": "yes"}), ("p2", {"ID": "p2"})]
+
+
+def test_csv_with_bom_quotes_newlines_and_gaps() -> None:
+    text = b'\xef\xbb\xbfName;"What, if anything?"\r\n"A";"one\r\n  two; ""three"""\r\n;N/A\r\nB;four\r\n\r\n'
+    assert one("s.csv", text) == [
+        ("row 1", {"Name": "A", "What, if anything?": 'one two; "three"'}),
+        ("row 3", {"Name": "B", "What, if anything?": "four"}),
+    ]
+
+
+def test_csv_headings_twice_missing_and_too_few() -> None:
+    dataset = read_files([("s.csv", b"Q,Q,,Q\na,b,c,d,e\nf\n")])
+    assert dict(dataset.records[0].fields) == {
+        "Q": "a",
+        "Q (2)": "b",
+        "column 3": "c",
+        "Q (3)": "d",
+        "column 5": "e",
+    }
+    assert dict(dataset.records[1].fields) == {"Q": "f"}
+    assert len(dataset.notes) == 4
+    assert "the heading “Q” is there twice" in dataset.notes[0]
+
+
+def test_ids_that_repeat_are_rows() -> None:
+    assert [key for key, _ in one("s.csv", "ID,Q\n1,a\n1,b\n")] == ["row 1", "row 2"]
+
+
+def test_windows_1252_is_read_with_a_note() -> None:
+    dataset = read_files([("s.csv", "Q,R\ncafé,“quoted”\n".encode("cp1252"))])
+    assert dataset.records[0].fields == {"Q": "café", "R": "“quoted”"}
+    assert dataset.notes == ["s.csv is not UTF-8 (byte 8); it was read as Windows-1252."]
+
+
+def test_utf_16_is_read() -> None:
+    assert one("s.csv", "Q,R\ncafé,日本\n".encode("utf-16")) == [("row 1", {"Q": "café", "R": "日本"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("s.csv", b"", "is empty"),
+        ("s.csv", b" \n\n", "is empty"),
+        ("s.csv", b"Q,R\n", "holds no records"),
+        ("s.csv", b"Q,R\n-,NA\n", "holds no answers"),
+        ("s.csv", b'Q,R\n"a,b\nc,d\n', "line 3: the table is broken"),
+        ("s.csv", b"Q\0,R\n1,2\n", "not a text file"),
+        ("s.csv", b"\xff\xfe\x00", "not a text file"),
+        ("s.csv", b"\x81\x8d\x8f,\n1,2", "not a text file"),
+        ("s.csv", "a\0,b\n1,2".encode("utf-16"), "not a text file"),
+        ("s.json", b'[{"a": 1},\n {"b": }]', "line 2, column 8: not JSON"),
+        ("s.json", b"[]", "holds no records"),
+        ("s.json", b'["a", "b"]', "holds no records"),
+        ("s.json", b'{"a": 1}', "holds no records"),
+        ("s.json", b'[{"a": null}]', "holds no records"),
+        ("s.json", b"[" * 100_000, "nested too deeply"),
+        ("s.jsonl", b'{"a": "b"}\n{"a": \n', "line 2, column 7: not JSON"),
+        ("s.jsonl", b'{"a": "b"}\n\n[1]\n', "line 3: a record is an object"),
+        ("s.txt", b"# Only a heading\n", "no text of a respondent"),
+        ("s.txt", b"Interviewer: And?\nInterviewer: Nothing?\n", "no text of a respondent"),
+        ("s.xlsx", b"PK", "of no kind that Persona reads"),
+        ("s", b"text", "of no kind that Persona reads"),
+    ],
+)
+def test_unusable_input(name: str, data: bytes, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        read_files([(name, data)])
+    assert caught.value.exit_code == 2
+    assert name in caught.value.message
+
+
+def test_no_files_at_all() -> None:
+    with pytest.raises(InputError, match="no records in the input"):
+        read_files([])
+
+
+def test_json_list_object_and_nesting() -> None:
+    text = """{"meta": [{"x": 1}], "data": {"rows": [
+        {"id": "p1", "profile": {"age": 34, "score": 1.50},
+         "tools": ["bus", "bike"], "happy": true, "none": null},
+        {"id": "p2", "notes": ["A long sentence about the bus, too long for a mere choice.", "b"]},
+        "noise"]}}"""
+    records = read_files([("s.json", text.encode())]).records
+    assert dict(records[0].fields) == {
+        "id": "p1",
+        "profile.age": "34",
+        "profile.score": "1.50",
+        "tools": "bus; bike",
+        "happy": "true",
+    }
+    assert [passage.field for passage in records[1].passages] == ["notes", "notes"]
+    assert [record.id for record in records] == ["p1", "p2"]
+
+
+def test_json_interviews() -> None:
+    text = """[{"participant": "P1", "transcript": "Interviewer: Why?\\nP1: Because."},
+      {"participant": "P2", "turns": [{"speaker": "Interviewer", "text": "How?"}, 
+       {"speaker": "P2", "text": "So."},
+                                      {"question": "Where?", "answer": "Here."}, null]}]"""
+    records = read_files([("s.json", text.encode())]).records
+    assert records[0].passages == (Passage("Why?", "Because."),)
+    assert records[1].passages == (Passage("How?", "So."), Passage("Where?", "Here."))
+
+
+def test_json_lines() -> None:
+    assert one("s.ndjson", '{"id": 1, "a": "x"}\n\n{"id": 2, "a": NaN}\n') == [
+        ("1", {"id": "1", "a": "x"}),
+        ("2", {"id": "2"}),
+    ]
+
+
+def test_transcript_in_markdown_with_facts_on_top() -> None:
+    text = """# Interview
+
+Participant: P7
+- **Age:** 34
+Role: n/a
+
+**Interviewer:** Thank you. How do you
+travel?
+
+**P7:** By *bus*,
+mostly.
+## A heading in between
+[00:01:12] Interviewer: Why?
+P7 (00:01:20): It is cheap.
+"""
+    (record,) = read_files([("a/i.md", text.encode())]).records
+    assert (record.id, record.file) == ("P7", "a/i.md")
+    assert dict(record.fields) == {"Participant": "P7", "Age": "34"}
+    assert record.passages == (
+        Passage("How do you travel?", "By bus, mostly."),
+        Passage("Why?", "It is cheap."),
+    )
+
+
+def test_transcript_of_two_people_is_two_respondents() -> None:
+    text = "City: Leeds\n\nModerator: Well?\nAnna: I like it.\nBen: I do not.\nAnna: So there.\nBen: Indeed."
+    dataset = read_files([("i.txt", text.encode())])
+    assert [record.id for record in dataset.records] == ["Anna", "Ben"]
+    assert [passage.text for passage in dataset.records[0].passages] == ["I like it.", "So there."]
+    assert dict(dataset.records[0].fields) == {}
+    assert dataset.notes == ["i.txt: the lines above the interview were not used."]
+
+
+def test_of_two_unnamed_speakers_the_one_who_asks_is_the_interviewer() -> None:
+    text = "Kim: How was it?\nLou: Good.\nKim: Really?\nLou: Yes, really."
+    (record,) = read_files([("i.txt", text.encode())]).records
+    assert record.id == "Lou"
+    assert record.passages[1] == Passage("Really?", "Yes, really.")
+
+
+def test_text_without_speakers_is_one_respondent() -> None:
+    text = "# Notes\n\nI go by bus.\nEvery day.\n\n---\n\n- It is late.\n- It is full.\n"
+    (record,) = read_files([("diary.txt", text.encode())]).records
+    assert record.id == "diary"
+    assert record.passages == (
+        Passage("paragraph 1", "I go by bus. Every day."),
+        Passage("paragraph 2", "It is late. It is full."),
+    )
+
+
+def test_control_characters_and_lone_surrogates_do_not_survive() -> None:
+    assert tidy("a\x1b[31m\u2028b \ud800 c\x85") == "a [31m b ? c"
+
+
+def test_folder_is_read_in_order_without_hidden_and_foreign_files(tmp_path: Path) -> None:
+    for name, text in {
+        "b.csv": "ID,Q\n2,x\n",
+        "a/z.jsonl": '{"Q": "y"}\n',
+        "a/.hidden.csv": "broken",
+        ".git/x.csv": "broken",
+        "README.md": "Not data.",
+        "photo.png": "binary",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    dataset = read_path(tmp_path)
+    assert [record.file for record in dataset.records] == ["a/z.jsonl", "b.csv"]
+    assert dataset.notes == ["Not read, being of other kinds: README.md, photo.png."]
+
+
+def test_folder_without_data(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"x")
+    with pytest.raises(InputError, match="no research data"):
+        read_path(tmp_path)
+
+
+def test_missing_file() -> None:
+    with pytest.raises(NotFoundError, match="no file or folder") as caught:
+        read_path(Path("/nowhere/at/all.csv"))
+    assert caught.value.exit_code == 5
+    assert caught.value.hint
+
+
+def test_file_as_folder_and_nul_in_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+    with pytest.raises(NotFoundError):
+        read_path(tmp_path / "a.csv" / "b.csv")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_path(Path("a\0b.csv"))
+
+
+def test_a_pipe_is_no_input(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match="neither a file nor a folder"):
+        read_path(tmp_path / "pipe.csv")
+
+
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("Q\nx\n")
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(AccessDeniedError, match="Permission denied") as caught:
+        read_path(tmp_path / "a.csv")
+    assert caught.value.exit_code == 4
+
+
+def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "MAX_FILE_BYTES", 1024 * 1024)
+    (tmp_path / "a.csv").write_bytes(b"Q\n" + b"x" * 1024 * 1024)
+    with pytest.raises(InputError, match="too large: 1 MiB"):
+        read_path(tmp_path / "a.csv")
+    with pytest.raises(InputError, match="too large"):
+        read_files([("a.csv", b"x" * (1024 * 1024 + 1))])
+
+
+def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "MAX_FILES", 1)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("Q\nx\n")
+    with pytest.raises(InputError, match="more than 1 files"):
+        read_path(tmp_path)
+
+
+def test_storage_gives_the_same_as_disk(tmp_path: Path) -> None:
+    storage = MemoryBackend()
+    for name, text in {
+        "b.csv": "ID,Q\n2,x\n",
+        "a/z.jsonl": '{"Q": "y"}\n',
+        "x.png": "",
+        ".h": "",
+        "README.md": "-",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+        storage.put(f"study/{name}", text.encode())
+    there = asyncio.run(remote.read_storage(storage, "study"))
+    assert there == read_path(tmp_path)
+    single = asyncio.run(remote.read_storage(storage, "study/b.csv"))
+    assert [record.file for record in single.records] == ["b.csv"]
+
+
+def test_storage_without_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = MemoryBackend()
+    with pytest.raises(NotFoundError, match="nothing at memory://study"):
+        asyncio.run(remote.read_storage(storage, "study"))
+    storage.put("study/x.png", b"x")
+    with pytest.raises(InputError, match="no research data at"):
+        asyncio.run(remote.read_storage(storage, "study"))
+    storage.put("study/y.csv", b"Q\n" + b"x" * 100)
+    monkeypatch.setattr(remote, "MAX_FILE_BYTES", 50)
+    with pytest.raises(InputError, match="too large"):
+        asyncio.run(remote.read_storage(storage, "study"))
+    monkeypatch.setattr(remote, "MAX_FILES", 0)
+    with pytest.raises(InputError, match="more than 0 files"):
+        asyncio.run(remote.read_storage(storage, ""))
+    monkeypatch.setattr(remote, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(remote, "MAX_FILES", 10)
+    with pytest.raises(InputError, match="too large"):
+        asyncio.run(remote.read_storage(storage, ""))
