@@ -65,18 +65,14 @@ class S3Server(Server):
         digest = hashlib.sha256(body).hexdigest()
         headers = {"host": self.address, "x-amz-content-sha256": digest, "x-amz-date": stamp}
         names = ";".join(headers)
-        canonical = "\n".join(
-            [method, path, "", *(f"{k}:{v}" for k, v in headers.items()), "", names, digest]
-        )
+        canonical = "\n".join([method, path, "", *(f"{k}:{v}" for k, v in headers.items()), "", names, digest])
         scope = f"{day}/{self.region}/s3/aws4_request"
         to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         key = f"AWS4{self.secret_key}".encode()
         for part in (*scope.split("/"), to_sign):
             key = hmac.digest(key, part.encode(), "sha256")
         credential = f"Credential={self.access_key}/{scope}"
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 {credential},SignedHeaders={names},Signature={key.hex()}"
-        )
+        headers["authorization"] = f"AWS4-HMAC-SHA256 {credential},SignedHeaders={names},Signature={key.hex()}"
         return self.request(method, path, headers=headers, body=body, good=good)
 
 
@@ -239,11 +235,7 @@ SERVERS: dict[str, type[Server]] = {kind.name: kind for kind in (SeaweedFS, Moto
 def main(name: str) -> None:
     """Start one server, say how to reach it, and end it when interrupted."""
     with tempfile.TemporaryDirectory(prefix="persona-") as folder, SERVERS[name](Path(folder)) as server:
-        keys = (
-            f" access key {server.access_key}, secret {server.secret_key}"
-            if isinstance(server, S3Server)
-            else ""
-        )
+        keys = f" access key {server.access_key}, secret {server.secret_key}" if isinstance(server, S3Server) else ""
         sys.stdout.write(f"{name} on {server.endpoint}{keys}\n")
         sys.stdout.flush()
         with suppress(KeyboardInterrupt):

@@ -18,15 +18,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "place" not in metafunc.fixturenames:
         return
     needs = {name for mark in metafunc.definition.iter_markers("needs") for name in mark.args}
-    metafunc.parametrize(
-        "place", [name for name in places() if not needs & LACKS[name].keys()], indirect=True
-    )
+    metafunc.parametrize("place", [name for name in places() if not needs & LACKS[name].keys()], indirect=True)
 
 
 @pytest.fixture
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str], Server]
-) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str], Server]) -> Iterator[Place]:
     """A place of the test's own: a folder, or a random prefix, which is cleared if it is live."""
     name: str = request.param
     prefix = f"contract/{secrets.token_hex(6)}"

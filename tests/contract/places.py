@@ -37,9 +37,8 @@ LACKS: Mapping[str, Mapping[str, str]] = {
     },
     "seaweedfs": {
         "backslash": "the server turns it into a slash",
-        "key order": "the server lists folder by folder, a/b before a-b, and goes on after a key so",
-        "create beside a folder": "the server takes a folder for an object when it checks If-None-Match",
-        "long segments": "the server refuses a segment of 900 bytes, as too long a file name",
+        "create beside a folder": "the server counts a folder as an object of that name",
+        "long names": "the server keeps a segment as a file name, of at most 255 bytes",
         "version per write": _S3_VERSION,
     },
     "moto": {
@@ -129,6 +128,4 @@ def live_settings(name: str, prefix: str) -> StorageSettings:
     if name == "live-gcs":
         return StorageSettings(backend="gcs", gcs=GCSSettings(bucket=bucket, prefix=prefix))
     account = os.environ["PERSONA_LIVE_AZURE_ACCOUNT"]
-    return StorageSettings(
-        backend="azure", azure=AzureSettings(container=bucket, prefix=prefix, account=account)
-    )
+    return StorageSettings(backend="azure", azure=AzureSettings(container=bucket, prefix=prefix, account=account))

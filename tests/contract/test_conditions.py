@@ -37,16 +37,14 @@ async def several(place: Place) -> list[StorageBackend]:
     return [place.open() for _ in range(4)]
 
 
-def writing(
-    path: str, condition: Condition, label: str
-) -> Callable[[StorageBackend, int], Awaitable[StorageObject]]:
+def writing(path: str, condition: Condition, label: str) -> Callable[[StorageBackend, int], Awaitable[StorageObject]]:
     """Return an attempt to write who it was."""
     return lambda storage, number: storage.write(path, f"{label} {number}".encode(), condition=condition)
 
 
 async def test_of_many_creators_one_wins(place: Place) -> None:
     storages = await several(place)
-    for path in ("personas/1.yaml", "personas/2.yaml"):
+    for path in ("personas/1.yaml", "personas/2.yaml", "personas/3.yaml"):
         winner, losers = await race(storages, writing(path, IfAbsent(), "by"))
         assert {type(loser) for loser in losers} == {AlreadyExistsError}
         assert await storages[0].read(path) == f"by {winner}".encode()
@@ -57,7 +55,7 @@ async def test_of_many_creators_one_wins(place: Place) -> None:
 async def test_of_many_updaters_one_wins(place: Place) -> None:
     storages = await several(place)
     version = (await storages[0].write("a", b"start")).version
-    for label in ("first", "second"):
+    for label in ("first", "second", "third"):
         winner, losers = await race(storages, writing("a", IfVersion(version), label))
         assert {type(loser) for loser in losers} == {ConflictError}
         assert await storages[0].read("a") == f"{label} {winner}".encode()
@@ -70,9 +68,7 @@ async def test_of_many_streaming_creators_one_wins(place: Place) -> None:
     storages = await several(place)
     winner, losers = await race(
         storages,
-        lambda storage, number: storage.write_stream(
-            "a", stream([b"by ", b"%d" % number]), condition=IfAbsent()
-        ),
+        lambda storage, number: storage.write_stream("a", stream([b"by ", b"%d" % number]), condition=IfAbsent()),
     )
     assert {type(loser) for loser in losers} == {AlreadyExistsError}
     assert await storages[0].read("a") == b"by %d" % winner

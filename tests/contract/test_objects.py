@@ -111,9 +111,9 @@ async def test_deleting_leaves_the_neighbours(storage: StorageBackend) -> None:
     for path in ("a", "a/b", "a/c", "a-b", "ab"):
         await storage.write(path, path.encode())
     await storage.delete("a/b")
-    assert set(await listed(storage)) == {"a", "a-b", "a/c", "ab"}
+    assert await listed(storage) == ["a", "a-b", "a/c", "ab"]
     await storage.delete("a")
-    assert set(await listed(storage)) == {"a-b", "a/c", "ab"}
+    assert await listed(storage) == ["a-b", "a/c", "ab"]
     assert not await storage.exists("a")
 
 
@@ -192,9 +192,7 @@ async def test_metadata_comes_back(storage: StorageBackend, kind: str) -> None:
 
 
 async def test_metadata_of_a_stream(storage: StorageBackend) -> None:
-    await storage.write_stream(
-        "a.yaml", stream([b"x", b"y"]), metadata=METADATA["values"], content_type="a/b"
-    )
+    await storage.write_stream("a.yaml", stream([b"x", b"y"]), metadata=METADATA["values"], content_type="a/b")
     described = await storage.stat("a.yaml")
     assert dict(described.metadata or {}) == METADATA["values"]
     assert described.content_type == "a/b"

@@ -35,9 +35,7 @@ RANGES = [
 
 
 @pytest.mark.parametrize(("start", "length"), RANGES)
-async def test_a_range_is_what_a_slice_would_be(
-    storage: StorageBackend, start: int, length: int | None
-) -> None:
+async def test_a_range_is_what_a_slice_would_be(storage: StorageBackend, start: int, length: int | None) -> None:
     await storage.write("a", CONTENT)
     end = None if length is None else start + length
     assert await received(storage, "a", start, length) == CONTENT[start:end]
@@ -75,9 +73,7 @@ async def test_twenty_mebibytes_up_and_down(storage: StorageBackend) -> None:
     total, sent = hashlib.sha256(), 20
     for number in range(sent):
         total.update(block(number))
-    written = await storage.write_stream(
-        "big", stream(block(number) for number in range(sent)), size=sent * MIB
-    )
+    written = await storage.write_stream("big", stream(block(number) for number in range(sent)), size=sent * MIB)
     assert written.size == sent * MIB
     back, largest = hashlib.sha256(), 0
     async for chunk in await storage.open("big"):
@@ -234,10 +230,7 @@ async def test_a_download_is_closed_early_and_twice(storage: StorageBackend) -> 
 
 async def test_many_streams_at_once(storage: StorageBackend) -> None:
     await asyncio.gather(
-        *(
-            storage.write_stream(f"s/{number}", stream([block(number), b"%d" % number]))
-            for number in range(12)
-        )
+        *(storage.write_stream(f"s/{number}", stream([block(number), b"%d" % number])) for number in range(12))
     )
     contents = await asyncio.gather(*(storage.read(f"s/{number}") for number in range(12)))
     assert contents == [block(number) + b"%d" % number for number in range(12)]

@@ -24,16 +24,10 @@ characters = st.one_of(
 texts = st.one_of(
     st.text(characters, min_size=1, max_size=12),
     st.text(characters, min_size=150, max_size=300),
-    st.sampled_from(
-        ["CON", "nul.txt", ".persona", "com1", "%-", "%=", "%tmp-1", "a%=", "x" * 200, "é" * 101]
-    ),
+    st.sampled_from(["CON", "nul.txt", ".persona", "com1", "%-", "%=", "%tmp-1", "a%=", "x" * 200, "é" * 101]),
 )
-segments = texts.map(lambda text: unicodedata.normalize("NFC", text)).filter(
-    lambda text: text not in (".", "..")
-)
-storage_paths = (
-    st.lists(segments, min_size=1, max_size=4).map("/".join).filter(lambda path: len(path.encode()) <= 1024)
-)
+segments = texts.map(lambda text: unicodedata.normalize("NFC", text)).filter(lambda text: text not in (".", ".."))
+storage_paths = st.lists(segments, min_size=1, max_size=4).map("/".join).filter(lambda path: len(path.encode()) <= 1024)
 
 
 @given(storage_paths)

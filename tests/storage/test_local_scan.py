@@ -51,14 +51,10 @@ def test_the_order_is_that_of_the_keys(keys: list[str], data: st.DataObject) -> 
             await storage.write(key, b"x")
         expected = sorted(keys, key=str.encode)
         assert await paths_of(storage) == expected
-        assert await paths_of(storage, after=after) == [
-            key for key in expected if key.encode() > after.encode()
-        ]
+        assert await paths_of(storage, after=after) == [key for key in expected if key.encode() > after.encode()]
         below = [key for key in expected if not prefix or key == prefix or key.startswith(prefix + "/")]
         assert await paths_of(storage, prefix) == below
-        assert await paths_of(storage, prefix, after) == [
-            key for key in below if key.encode() > after.encode()
-        ]
+        assert await paths_of(storage, prefix, after) == [key for key in below if key.encode() > after.encode()]
         assert (await storage.list()).refused == []
         await storage.delete_many(keys)
         assert files(root) == []
@@ -188,9 +184,7 @@ async def test_a_scan_that_is_dropped_leaves_nothing_open(tmp_path: Path) -> Non
     assert len(list(Path("/dev/fd").iterdir())) <= before
 
 
-async def test_a_file_that_vanishes_meanwhile_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_file_that_vanishes_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = LocalBackend(tmp_path)
     for name in ("a", "b", "c"):
         await storage.write(name, b"x")

@@ -39,9 +39,7 @@ from tests.contract.helpers import block, stream
 from tests.storage.local_helpers import files, kept, paths_of
 
 
-async def test_a_clock_that_stands_still_repeats_no_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_that_stands_still_repeats_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
     storage = LocalBackend(tmp_path)
     found = [await storage.write("a", b"same") for _ in range(50)]
@@ -50,9 +48,7 @@ async def test_a_clock_that_stands_still_repeats_no_version(
     assert times == sorted(set(times))
 
 
-async def test_a_coarse_file_system_repeats_no_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_coarse_file_system_repeats_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     utime, second = os.utime, 1_000_000_000
 
     def coarse(file: int, *, ns: tuple[int, int]) -> None:
@@ -124,9 +120,7 @@ async def test_a_failure_at_the_last_step_keeps_the_old(
     assert len(kept(tmp_path)) == 1
 
 
-@pytest.mark.parametrize(
-    ("call", "code"), [("fsync", errno.ENOSPC), ("write", errno.ENOSPC), ("write", errno.EFBIG)]
-)
+@pytest.mark.parametrize(("call", "code"), [("fsync", errno.ENOSPC), ("write", errno.ENOSPC), ("write", errno.EFBIG)])
 async def test_a_full_disk_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
@@ -166,9 +160,7 @@ asyncio.run(main())
 
 
 def test_a_file_that_outgrows_the_limit(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("full: ")
     assert files(tmp_path) == []
 
@@ -342,9 +334,7 @@ async def test_create_only_once_beside_a_folder_that_comes_and_goes(tmp_path: Pa
         assert await paths_of(storage, path) == [path, *(f"{path}/{number}" for number in range(6))]
 
 
-async def test_a_cancelled_write_does_not_become_visible(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cancelled_write_does_not_become_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
     storage = LocalBackend(tmp_path)
@@ -479,9 +469,7 @@ async def test_something_odd_where_a_folder_should_be(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_text() == "1"
 
 
-async def test_a_network_file_system_that_syncs_no_folders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_network_file_system_that_syncs_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fsync = os.fsync
 
     def picky(fd: int) -> None:

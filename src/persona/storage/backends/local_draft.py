@@ -179,9 +179,7 @@ def check(condition: Condition | None, info: os.stat_result | None, url: str) ->
         if info is not None:
             raise AlreadyExistsError(f"{url} is there already.", hint="Use another name, or overwrite it.")
     elif info is None:
-        raise ConflictError(
-            f"{url} was deleted in between.", hint="Look at what is there now, then try again."
-        )
+        raise ConflictError(f"{url} was deleted in between.", hint="Look at what is there now, then try again.")
     elif version_of(info) != condition.version:
         raise ConflictError(f"{url} was changed in between.", hint="Read it again, then try again.")
 

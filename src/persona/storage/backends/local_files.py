@@ -300,9 +300,7 @@ def translate(error: OSError, url: str, root: str) -> PersonaError:
         return NotFoundError(f"There is no object {url}.")
     if error.errno in _IN_THE_WAY:
         return NameRefusedError(f"This name cannot be used on this disk: {reason}.", hint="Use another name.")
-    return UnreachableError(
-        f"The disk did not do as asked: {reason}.", hint="Try again; then check the disk."
-    )
+    return UnreachableError(f"The disk did not do as asked: {reason}.", hint="Try again; then check the disk.")
 
 
 @contextmanager

@@ -77,11 +77,7 @@ class Walk:
             self._leave()
 
     def _walk(self) -> Iterator[FoundFile | RefusedName]:
-        if (
-            self.prefix
-            and paths.sort_key(self.prefix) > self.after_order
-            and (info := self._look(self.prefix))
-        ):
+        if self.prefix and paths.sort_key(self.prefix) > self.after_order and (info := self._look(self.prefix)):
             yield FoundFile(self.prefix, info)
         start = tuple(self.disk.names(self.prefix)) if self.prefix else ()
         real = os.path.realpath(os.path.join(self.disk.root, *start))
@@ -127,16 +123,12 @@ class Walk:
         for entry in entries:
             if entry.order == before:
                 shown = "/".join((*entry.place, entry.name))
-                self._refused.append(
-                    RefusedName(shown, f"“{entry.key}” has another file, which is the object")
-                )
+                self._refused.append(RefusedName(shown, f"“{entry.key}” has another file, which is the object"))
             else:
                 yield entry
             before = entry.order
 
-    def _entry(
-        self, place: tuple[str, ...], parts: tuple[str, ...], name: str, key: str, mode: int
-    ) -> _Entry | None:
+    def _entry(self, place: tuple[str, ...], parts: tuple[str, ...], name: str, key: str, mode: int) -> _Entry | None:
         """Return one name as an entry, or None if it is none of ours or refused."""
         where = (*place, *parts)
         shown = "/".join((*where, name))
