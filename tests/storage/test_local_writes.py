@@ -390,7 +390,8 @@ async def test_everything_works_without_openat(tmp_path: Path, monkeypatch: pyte
     storage = LocalBackend(tmp_path)
     first = await storage.write("a/b", b"1", metadata={"of": "it"})
     await storage.write("a/b/c", b"2")
-    await storage.write("a/b", b"3", condition=IfAbsent()) if not await storage.exists("a/b") else None
+    with pytest.raises(AlreadyExistsError):
+        await storage.write("a/b", b"3", condition=IfAbsent())
     assert await storage.read("a/b") == b"1"
     assert (await storage.stat("a/b")).metadata == {"of": "it"}
     copied = await storage.copy("a/b/c", "d", condition=IfAbsent())
