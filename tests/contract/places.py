@@ -37,8 +37,8 @@ LACKS: Mapping[str, Mapping[str, str]] = {
     },
     "seaweedfs": {
         "backslash": "the server turns it into a slash",
-        "create beside a folder": "the server takes a folder for an object when it checks If-None-Match",
-        "long segments": "the server refuses a segment of 900 bytes, as too long a file name",
+        "create beside a folder": "the server counts a folder as an object of that name",
+        "long names": "the server keeps a segment as a file name, of at most 255 bytes",
         "version per write": _S3_VERSION,
     },
     "moto": {

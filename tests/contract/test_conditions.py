@@ -44,7 +44,7 @@ def writing(path: str, condition: Condition, label: str) -> Callable[[StorageBac
 
 async def test_of_many_creators_one_wins(place: Place) -> None:
     storages = await several(place)
-    for path in ("personas/1.yaml", "personas/2.yaml"):
+    for path in ("personas/1.yaml", "personas/2.yaml", "personas/3.yaml"):
         winner, losers = await race(storages, writing(path, IfAbsent(), "by"))
         assert {type(loser) for loser in losers} == {AlreadyExistsError}
         assert await storages[0].read(path) == f"by {winner}".encode()
@@ -55,7 +55,7 @@ async def test_of_many_creators_one_wins(place: Place) -> None:
 async def test_of_many_updaters_one_wins(place: Place) -> None:
     storages = await several(place)
     version = (await storages[0].write("a", b"start")).version
-    for label in ("first", "second"):
+    for label in ("first", "second", "third"):
         winner, losers = await race(storages, writing("a", IfVersion(version), label))
         assert {type(loser) for loser in losers} == {ConflictError}
         assert await storages[0].read("a") == f"{label} {winner}".encode()

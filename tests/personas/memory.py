@@ -12,6 +12,7 @@ from persona.storage.backend import (
     IfAbsent,
     IfVersion,
     Listing,
+    Place,
     RefusedName,
     StorageBackend,
     StorageObject,
@@ -44,6 +45,9 @@ class MemoryBackend(StorageBackend):
             raise NotFoundError(f"There is no {path}.")
         data, version, content_type = self.objects[path]
         return StorageObject(path, len(data), NOW, str(version), content_type=content_type)
+
+    def describe(self) -> Place:
+        return Place("Memory", ())
 
     def url(self, path: str = "") -> str:
         return f"{self.scheme}{path}"

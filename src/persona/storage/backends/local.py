@@ -239,10 +239,9 @@ class LocalBackend(StorageBackend):
 
     async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
         """Remove files one by one, a thousand in one call to a thread."""
-        cleaned = _cleaned(paths)
         failed: dict[str, PersonaError] = {}
-        for first in range(0, len(cleaned), PAGE_OBJECTS):
-            failed |= await _in_thread(self._remove_all, cleaned[first : first + PAGE_OBJECTS])
+        for first in range(0, len(paths), PAGE_OBJECTS):
+            failed |= await _in_thread(self._remove_all, paths[first : first + PAGE_OBJECTS])
         return failed
 
     async def conditions_kept(self) -> bool:
@@ -268,7 +267,7 @@ class LocalBackend(StorageBackend):
         failed: dict[str, PersonaError] = {}
         for path in given:
             try:
-                self._remove(path)
+                self._remove(paths.clean_object(path))
             except PersonaError as error:
                 failed[path] = error
         return failed
@@ -339,10 +338,6 @@ def describe(path: str, info: os.stat_result, attributes: Attributes | None = No
         content_type=attributes.content_type if attributes else None,
         metadata=attributes.metadata if attributes else None,
     )
-
-
-def _cleaned(given: Sequence[str]) -> Sequence[str]:
-    return [paths.clean_object(path) for path in given]
 
 
 async def _in_thread(call: Callable[..., T], *args: Any, draft: Draft | None = None) -> T:
