@@ -38,7 +38,7 @@ LACKS: Mapping[str, Mapping[str, str]] = {
     "seaweedfs": {
         "backslash": "the server turns it into a slash",
         "create beside a folder": "the server counts a folder as an object of that name",
-        "long names": "the server keeps a segment as a file name, of at most 255 bytes",
+        "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
         "version per write": _S3_VERSION,
     },
     "moto": {
