@@ -132,6 +132,34 @@ def test_no_respondents_and_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
         generate(read_path(RESEARCH / "survey.csv"), Options())
 
 
+def test_numbers_are_described_in_ranges() -> None:
+    rows = [f"{20 + i},{2 + i % 3},{30.5 + i},{i % 2}" for i in range(20)]
+    rows += [f"{50 + i},{20 + i % 5},{3.5 + i / 10},{i % 2}" for i in range(20)]
+    text = "Age,trips_by_bus,km_by_bike,coin\n" + "\n".join(rows)
+    generated = generate(read_files([("t.csv", text.encode())]), Options(count=2))
+    old, young = sorted(generated.personas, key=lambda persona: persona.demographics[0].text, reverse=True)
+    assert {s.text for s in old.behaviours} & {"Trips by bus: 20 or more", "Trips by bus: 2 to 4"}
+    assert old.demographics[0].text == "Age: 55 to 64"
+    assert young.demographics[0].text == "Age: 25 to 34"
+    assert old.demographics[0].distinct
+
+
+def test_respondents_without_answers_in_common_with_any_are_left_out() -> None:
+    table = "ID,Q1,Q2,Q3,Q4,Q5\n" + "".join(f"{i},a,b,{'cd'[i % 2]},e,{'fg'[i % 2]}\n" for i in range(12)) + "99,,,,,\n"
+    generated = generate(read_files([("t.csv", table.encode())]), Options())
+    assert generated.respondents == 13
+    assert generated.coverage == pytest.approx(12 / 13, abs=1e-4)
+    assert "1 of 13 respondents (8 %) are in no group" in "\n".join(generated.notes)
+
+
+def test_interviews_unlike_the_survey_are_left_out_and_said() -> None:
+    table = "ID,Colour,Shape\n" + "".join(f"{i},{'red' if i % 2 else 'blue'},{'rl'[i % 2]}\n" for i in range(12))
+    talk = "Interviewer: Why?\nP1: Because ducks and geese and swans float on ponds in every single park."
+    generated = generate(read_files([("t.csv", table.encode()), ("i.txt", talk.encode())]), Options())
+    assert "1 interview was too unlike the survey to join a group." in generated.notes
+    assert sum(p.respondents.count for p in generated.personas) == 12
+
+
 SCRIPT = """
 import sys
 from pathlib import Path

@@ -102,7 +102,7 @@ def test_json_list_object_and_nesting() -> None:
     text = """{"meta": [{"x": 1}], "data": {"rows": [
         {"id": "p1", "profile": {"age": 34, "score": 1.50},
          "tools": ["bus", "bike"], "happy": true, "none": null},
-        {"id": "p2", "notes": ["A long sentence about the bus, too long for a mere choice.", "b"]},
+        {"id": "p2", "notes": ["A long sentence about the bus, which is too long for a choice.", "b"]},
         "noise"]}}"""
     records = read_files([("s.json", text.encode())]).records
     assert dict(records[0].fields) == {
@@ -118,7 +118,7 @@ def test_json_list_object_and_nesting() -> None:
 
 def test_json_interviews() -> None:
     text = """[{"participant": "P1", "transcript": "Interviewer: Why?\\nP1: Because."},
-      {"participant": "P2", "turns": [{"speaker": "Interviewer", "text": "How?"}, 
+      {"participant": "P2", "turns": [{"speaker": "Interviewer", "text": "How?"},
        {"speaker": "P2", "text": "So."},
                                       {"question": "Where?", "answer": "Here."}, null]}]"""
     records = read_files([("s.json", text.encode())]).records

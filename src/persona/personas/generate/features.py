@@ -2,7 +2,7 @@
 
 Each question is a block of columns with mean 0, so that a gap is 0: no opinion in any direction. A block's
 variance is its weight. What people do and think weighs fully, who they are (age, income, …) little: it is to
-describe a group, not to make it. What they say in their own words weighs, all together, somewhat less than the
+describe a group, not to make it. What they say in their own words weighs, all in all, a little less than the
 questions.
 """
 

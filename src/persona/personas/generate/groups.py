@@ -85,7 +85,8 @@ def group(
     lost = _join(groups, only_spoke, place, talk)
     left_out = sorted({*range(len(records))} - {i for members in groups for i in members})
     groups = [sorted(members) for members in groups]
-    notes = [f"{len(lost)} interviews were too unlike the survey to join a group."] if lost else []
+    who = "1 interview was" if len(lost) == 1 else f"{len(lost)} interviews were"
+    notes = [f"{who} too unlike the survey to join a group."] if lost else []
     return Grouping(sorted(groups, key=lambda members: (-len(members), members)), left_out, notes)
 
 

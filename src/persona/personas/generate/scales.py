@@ -118,20 +118,10 @@ def _count(text: str) -> float | None:
     return -1.0 if re.match(r"it is not (?:okay|ok|acceptable)|not at all", text) else None
 
 
-def amount_of(text: str) -> float | None:
-    """Return where a number or range begins.
-
-    So ``30-44`` is 30, ``> 60`` lies just above 60, ``under 18`` just below.
-    """
-    if feet := re.fullmatch(r"(?:(under|over) )?(\d) ?(?:'|ft\.?)\s*(?:(\d{1,2})\s*(?:\"|'')?)?( and above)?", text):
-        return (
-            float(feet[2]) * 12
-            + float(feet[3] or 0)
-            + (-0.5 if feet[1] == "under" else 0.5 if feet[1] or feet[4] else 0)
-        )
-    numbers = _NUMBER.findall(re.sub(r"(?<=\d)\s*-\s*(?=[$£€\d])", " – ", text))
-    words = re.sub(r"[\d.,$£€%+<>≥≤–-]|years?|yrs?|minutes?|mins?|hours?|people|times?|employees", " ", text).split()
-    known = {
+_HEIGHT = re.compile(r"(?:(under|over) )?(\d) ?(?:'|ft\.?)\s*(?:(\d{1,2})\s*(?:\"|'')?)?( and above)?")
+_UNITS = re.compile(r"[\d.,$£€%+<>≥≤–-]|years?|yrs?|minutes?|mins?|hours?|people|times?|employees")
+_BESIDE_NUMBERS = frozenset(
+    {
         "to",
         "and",
         "under",
@@ -147,32 +137,31 @@ def amount_of(text: str) -> float | None:
         "from",
         "between",
     }
-    known |= {
-        "old",
-        "older",
-        "younger",
-        "fewer",
-        "cm",
-        "kg",
-        "at",
-        "least",
-        "most",
-        "about",
-        "of",
-        "age",
-        "aged",
-    }
-    if not numbers or len(numbers) > 2 or set(words) - known:
+    | {"old", "older", "younger", "fewer", "cm", "kg", "at", "least", "most", "about", "of", "age", "aged"}
+)
+_BELOW = re.compile(r"<|under|below|less than|fewer than|up to|younger than")
+_ABOVE = re.compile(r"(?:>|over|above|more than|older than).*|.*\d\s*\+.*|.*or (?:more|older|over)")
+
+
+def amount_of(text: str) -> float | None:
+    """Return where a number or range begins.
+
+    So ``30-44`` is 30, ``> 60`` lies just above 60, ``under 18`` just below.
+    """
+    if height := _HEIGHT.fullmatch(text):
+        step = -0.5 if height[1] == "under" else 0.5 if height[1] or height[4] else 0.0
+        return float(height[2]) * 12 + float(height[3] or 0) + step
+    numbers = _NUMBER.findall(re.sub(r"(?<=\d)\s*-\s*(?=[$£€\d])", " – ", text))
+    words = set(_UNITS.sub(" ", text).split())
+    if not numbers or len(numbers) > 2 or not words <= _BESIDE_NUMBERS:
         return None
     try:
         start = float(numbers[0].replace(",", ""))
     except ValueError:
         return None
-    if re.match(r"<|under|below|less than|fewer than|up to|younger than", text):
+    if _BELOW.match(text):
         return start - 0.5
-    if re.match(r">|over|above|more than|older than", text) or re.search(r"\d\s*\+|or (?:more|older|over)$", text):
-        return start + 0.5
-    return start
+    return start + 0.5 if _ABOVE.fullmatch(text) else start
 
 
 def number(answer: str) -> float | None:

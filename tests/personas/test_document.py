@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from persona.errors import InputError
+from persona.personas import document
+from persona.personas.generate.provider import Generated
+from persona.personas.model import Basis, Count, Persona, counted, share_of
+from persona.personas.sources.records import tidy
+
+
+@pytest.fixture
+def persona(examples: Generated) -> Persona:
+    return examples.personas[0]
+
+
+@pytest.fixture
+def text(persona: Persona) -> str:
+    return document.write(persona).decode()
+
+
+def test_round_trip_keeps_order_unicode_and_long_lines(persona: Persona, text: str) -> None:
+    assert document.read("p.yaml", text.encode()) == persona
+    assert text.startswith("schema_version: 1\nid: ")
+    assert persona.summary in text
+    assert "\\u" not in text
+    assert "&id" not in text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(min_size=1).map(tidy).filter(bool))
+def test_any_tidy_text_survives_yaml(value: str) -> None:
+    from ruamel.yaml import YAML
+
+    data = document.to_yaml({"text": value})
+    assert YAML(typ="safe").load(data) == {"text": value}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("schema_version: 1", "schema_version: 2", "schema_version 2, and this Persona knows up to 1"),
+        ("schema_version: 1", "schema_version: one", "schema_version: Input should be a valid integer"),
+        ("schema_version: 1", "version: 1", "it has no schema_version"),
+        ("schema_version: 1", "schema_version: 1\nextra: 1", "extra: Extra inputs are not permitted"),
+        ("\nname: ", "\nname: 1 #", "name: Input should be a valid string"),
+        ("\nname: ", "\nnom: ", "name: Field required"),
+        ("\nid: ", "\nid: ../", "id: String should match pattern"),
+        ("  count: 19", "  count: 90", "respondents: Value error, count, total and share do not fit"),
+        ("  share: ", "  share: 7 #", "respondents.share: Input should be less than or equal to 1"),
+        ("  seed: 0", "  seed: zero", "generation.seed"),
+        ("\nname: ", "\nname: [", "not YAML"),
+        ("\nname: ", "\nname: &a x\nother: *a #", "uses YAML aliases"),
+        ("\nname: ", "\nname: " + "[" * 60 + "]" * 60 + " #", "nested more than 20 levels"),
+        ("\nname: ", "\nname:\n  " + "- " * 60 + "x\nnom: ", "nested more than 20 levels"),
+    ],
+)
+def test_what_is_no_persona(text: str, old: str, new: str, says: str) -> None:
+    assert old in text
+    with pytest.raises(InputError, match=says) as caught:
+        document.read("team/p.yaml", text.replace(old, new, 1).encode())
+    assert "team/p.yaml" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"- 1\n", b"text", b"\xff\xfe", b"\0", b"a: \x01", b"a: 1\na: 2\n", b"a: !!python/x 1"]
+)
+def test_foreign_bytes(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"p\.yaml"):
+        document.read("p.yaml", data)
+
+
+def test_bombs_are_refused_quickly() -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
+    with pytest.raises(InputError, match="aliases"):
+        document.read("p.yaml", "\n".join(lines).encode())
+    with pytest.raises(InputError, match="nested"):
+        document.read("p.yaml", b"[" * 100_000)
+    deep = "".join(" " * i + "a:\n" for i in range(300))
+    with pytest.raises(InputError, match="nested"):
+        document.read("p.yaml", deep.encode())
+
+
+def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MAX_BYTES", 10)
+    with pytest.raises(InputError, match="too large for a persona: 11 bytes"):
+        document.read("p.yaml", b"x" * 11)
+
+
+def test_counts_and_bases() -> None:
+    assert counted(1, 3) == Count(count=1, total=3, share=0.3333)
+    assert share_of(0, 0) == 0.0
+    for wrong in (
+        {},
+        {"field": "Q"},
+        {"mentions": ["a"], "field": "Q"},
+        {"answers": ["a"]},
+        {"at_least": 1.0},
+    ):
+        with pytest.raises(ValidationError):
+            Basis(**wrong)
+    with pytest.raises(ValidationError):
+        Count(count=True, total=3, share=0.3333)
+    with pytest.raises(ValidationError):
+        Count(count=1, total=3, share=float("nan"))
