@@ -1,0 +1,1 @@
+"""What only cloud backends have: parts, retries, weak endpoints, signatures, credentials."""
