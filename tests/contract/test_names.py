@@ -100,7 +100,7 @@ LONG = {
 }
 
 
-@pytest.mark.needs("long names")
+@pytest.mark.needs("long segments")
 @pytest.mark.parametrize("kind", LONG_SEGMENTS)
 async def test_a_segment_of_nine_hundred_bytes(storage: StorageBackend, kind: str) -> None:
     await keeps_long(storage, LONG_SEGMENTS[kind])

@@ -270,7 +270,7 @@ class StorageBackend(ABC):
         """Delete objects in bulk, one by one where the server refuses that.
 
         Returns:
-            What could not be deleted, with its error; empty if all went well.
+            What could not be deleted, with its error, refused names among it; empty if all went well.
         """
 
     @abstractmethod
