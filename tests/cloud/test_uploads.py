@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from persona.config.schema import StorageSettings
 from persona.errors import PersonaError
 from persona.storage.backends.rest import parse_xml
 from persona.storage.backends.s3 import S3Backend
 from persona.storage.stack import open_storage
+from tests.described import PRELUDE, described
 from tests.servers import S3Server
 from tests.serving import Server
 
@@ -121,17 +121,12 @@ async def test_a_copy_above_the_limit_goes_in_parts(
         await storage.close()
 
 
-STREAMER = """
-import asyncio, hashlib, json, sys
-from persona.config.schema import AzureSettings, GCSSettings, S3Settings, StorageSettings
-from persona.config.secret import Secret
-from persona.storage.stack import open_storage
+STREAMER = (
+    PRELUDE
+    + """
+import hashlib
 
-MIB, BLOCKS = 1 << 20, int(sys.argv[2])
-given = json.loads(sys.argv[1])
-section = {"s3": S3Settings, "gcs": GCSSettings, "azure": AzureSettings}[given["backend"]]
-secret = {key: Secret(value) for key, value in given["secrets"].items()}
-settings = StorageSettings(backend=given["backend"], **{given["backend"]: section(**given["plain"], **secret)})
+BLOCKS = int(sys.argv[2])
 
 async def chunks(digest):
     for number in range(BLOCKS):
@@ -154,19 +149,7 @@ asyncio.run(main())
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(peak.split()[1]) * 1024)
 """
-
-
-def described(settings: StorageSettings) -> str:
-    """Return a provider's settings as JSON for another process."""
-    import json
-
-    from persona.config.secret import Secret
-
-    section = getattr(settings, settings.backend)
-    values = {item.name: getattr(section, item.name) for item in dataclasses.fields(section)}
-    secrets = {key: value.reveal() for key, value in values.items() if isinstance(value, Secret)}
-    plain = {key: value for key, value in values.items() if value is not None and key not in secrets}
-    return json.dumps({"backend": settings.backend, "plain": plain, "secrets": secrets})
+)
 
 
 @pytest.mark.parametrize(("name", "mebibytes"), [("seaweedfs", 1024), ("fake-gcs", 256), ("azurite", 256)])

