@@ -123,6 +123,9 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.flush()
     except PersonaError as error:
         return _fail(session, error.message, error.hint, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:  # a command group alone: the help is what was wanted
+        print(error.format_message())
+        return 2
     except click.UsageError as error:
         usage = f"See “{error.ctx.command_path} --help”." if error.ctx else "See “persona --help”."
         return _fail(session, error.format_message(), usage, 2)
