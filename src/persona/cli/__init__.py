@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -14,4 +17,8 @@ def main() -> None:
         return
     from persona.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:  # a thread may still wait for a server that does not answer; the user does not
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
