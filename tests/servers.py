@@ -6,8 +6,8 @@ start it with the same folder: the first one starts it, the others join, and `te
 last has stopped or died. So the workers of pytest-xdist share one SeaweedFS (3.6 s to start, up to 500 MB)
 without a controller.
 
-As a script, ``python -m tests.servers seaweedfs BUCKET`` starts one, makes the bucket, says how to reach it, and ends it
-with Ctrl+C.
+As a script, ``python -m tests.servers seaweedfs BUCKET`` starts one, makes the bucket, says how to reach it, and
+ends it with Ctrl+C.
 """
 
 from __future__ import annotations

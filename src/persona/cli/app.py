@@ -123,6 +123,11 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.flush()
     except PersonaError as error:
         return _fail(session, error.message, error.hint, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:  # a group without a command: the help, and no reproach
+        if session.json:
+            return _fail(session, "There is no command.", f"See “{error.ctx.command_path} --help”.", 2)
+        print(error.format_message(), file=sys.stderr)
+        return 2
     except click.UsageError as error:
         usage = f"See “{error.ctx.command_path} --help”." if error.ctx else "See “persona --help”."
         return _fail(session, error.format_message(), usage, 2)
