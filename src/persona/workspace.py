@@ -236,11 +236,23 @@ def create(context: Context, name: str, changes: Mapping[str, str]) -> Workspace
     planned = Workspace(name, context, context.load_plan(name, absolute | own))
     for other, place in others.items():
         if place and planned.place and place.meets(planned.place):
-            raise _shared(planned, other, "Give it another place, with --set s3.bucket=… or --set s3.prefix=…")
+            raise _shared(planned, other, _elsewhere(planned.settings.storage.backend, other, place))
     locations.make_folder(file.parent, context.home)
     locations.make_folder(context.locks, context.home)
     edit.set_values(file, own | {k: own.get(k, v) for k, v in folders.items()}, locks=context.locks, create=True)
     return Workspace(name, context, context.load_alone(name))
+
+
+def _elsewhere(backend: str, other: str, place: Place) -> str:
+    """Return how a new workspace gets a place that is not another's."""
+    if backend == "local":
+        return "Give it another folder, with --set local.path=FOLDER."
+    container, prefix = (key.removeprefix("storage.") for key in PLACE_KEYS[backend][1:])
+    if place.path:
+        return f"Give it another place, with --set {container}=NAME or --set {prefix}=FOLDER."
+    scope = "user" if other == DEFAULT else "workspace"
+    command = f"persona --workspace {other} storage config set {prefix} FOLDER --scope {scope}"
+    return f"“{other}” has all of {place.url}. Add --set {container}=NAME, or first give “{other}” a prefix: {command}"
 
 
 def _own_values(context: Context, name: str, changes: Mapping[str, str], taken: list[Place]) -> dict[str, str]:
