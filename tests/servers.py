@@ -6,7 +6,8 @@ start it with the same folder: the first one starts it, the others join, and `te
 last has stopped or died. So the workers of pytest-xdist share one SeaweedFS (3.6 s to start, up to 500 MB)
 without a controller.
 
-As a script, ``python -m tests.servers seaweedfs`` starts one, says how to reach it, and ends it with Ctrl+C.
+As a script, ``python -m tests.servers seaweedfs BUCKET`` starts one, makes the bucket, says how to reach it, and
+ends it with Ctrl+C.
 """
 
 from __future__ import annotations
@@ -232,10 +233,14 @@ class Azurite(Server):
 SERVERS: dict[str, type[Server]] = {kind.name: kind for kind in (SeaweedFS, Moto, RcloneS3, FakeGCS, Azurite)}
 
 
-def main(name: str) -> None:
-    """Start one server, say how to reach it, and end it when interrupted."""
+def main(name: str, *buckets: str) -> None:
+    """Start one server, make buckets, say how to reach it, and end it when interrupted."""
     with tempfile.TemporaryDirectory(prefix="persona-") as folder, SERVERS[name](Path(folder)) as server:
+        for bucket in buckets:
+            server.make_bucket(bucket)
         keys = f" access key {server.access_key}, secret {server.secret_key}" if isinstance(server, S3Server) else ""
+        if isinstance(server, Azurite):
+            keys = f" account {server.account}, key {server.account_key}"
         sys.stdout.write(f"{name} on {server.endpoint}{keys}\n")
         sys.stdout.flush()
         with suppress(KeyboardInterrupt):
@@ -243,4 +248,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -182,17 +182,6 @@ def _place(context: Context, name: str, *, alone: bool) -> Place | None:
     return place_of(config.settings.storage, context.environ)
 
 
-def _way_apart(backend: str, other: str) -> str:
-    """Return what to do about a new workspace whose place is, or lies in, that of another."""
-    if backend == "local":
-        return "Give it another folder: --set local.path=…"
-    holder = "container" if backend == "azure" else "bucket"
-    return (
-        f"Give it another {holder} (--set {backend}.{holder}=…), or first give “{other}” a prefix of its own: "
-        f"persona --workspace {other} storage config set {backend}.prefix {other}/"
-    )
-
-
 def _shared(workspace: Workspace, other: str, hint: str = "") -> ConfigError:
     """Return the error that two workspaces would share a place, with the hint or one that fits."""
     backend = workspace.settings.storage.backend
@@ -247,11 +236,23 @@ def create(context: Context, name: str, changes: Mapping[str, str]) -> Workspace
     planned = Workspace(name, context, context.load_plan(name, absolute | own))
     for other, place in others.items():
         if place and planned.place and place.meets(planned.place):
-            raise _shared(planned, other, _way_apart(planned.settings.storage.backend, other))
+            raise _shared(planned, other, _elsewhere(planned.settings.storage.backend, other, place))
     locations.make_folder(file.parent, context.home)
     locations.make_folder(context.locks, context.home)
     edit.set_values(file, own | {k: own.get(k, v) for k, v in folders.items()}, locks=context.locks, create=True)
     return Workspace(name, context, context.load_alone(name))
+
+
+def _elsewhere(backend: str, other: str, place: Place) -> str:
+    """Return how a new workspace gets a place that is not another's."""
+    if backend == "local":
+        return "Give it another folder, with --set local.path=FOLDER."
+    container, prefix = (key.removeprefix("storage.") for key in PLACE_KEYS[backend][1:])
+    if place.path:
+        return f"Give it another place, with --set {container}=NAME or --set {prefix}=FOLDER."
+    scope = "user" if other == DEFAULT else "workspace"
+    command = f"persona --workspace {other} storage config set {prefix} FOLDER --scope {scope}"
+    return f"“{other}” has all of {place.url}. Add --set {container}=NAME, or first give “{other}” a prefix: {command}"
 
 
 def _own_values(context: Context, name: str, changes: Mapping[str, str], taken: list[Place]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,11 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.flush()
     except PersonaError as error:
         return _fail(session, error.message, error.hint, error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:  # a command group alone: the help is what was wanted
-        print(error.format_message())
+    except click.exceptions.NoArgsIsHelpError as error:  # a group without a command: the help, and no reproach
+        if session.json:
+            return _fail(session, "There is no command.", f"See “{error.ctx.command_path} --help”.", 2)
+        with suppress(BrokenPipeError):
+            print(error.format_message(), file=sys.stderr)
         return 2
     except click.UsageError as error:
         usage = f"See “{error.ctx.command_path} --help”." if error.ctx else "See “persona --help”."
@@ -143,9 +147,10 @@ def _fail(session: Session, message: str, hint: str, code: int) -> int:
     """Say what went wrong, on stderr and with ``--json`` on stdout, and return the exit code."""
     if session.json:
         session.emit({"error": {"message": message, "hint": hint, "exit_code": code}})
-    print(f"Error: {message}", file=sys.stderr)
-    if hint:
-        print(f"  → {hint}", file=sys.stderr)
+    with suppress(BrokenPipeError):
+        print(f"Error: {message}", file=sys.stderr)
+        if hint:
+            print(f"  → {hint}", file=sys.stderr)
     return code
 
 

@@ -12,7 +12,8 @@ import click
 from persona.cli.app import PersonaCommand
 from persona.cli.render import fields, heading, table
 from persona.cli.session import Session
-from persona.storage.paths import clean
+from persona.errors import UsageError
+from persona.storage.paths import clean, printable
 
 if TYPE_CHECKING:
     from persona.personas.generate.provider import Generated
@@ -58,7 +59,7 @@ def generate(
     from persona.personas.generate.provider import generate as make
     from persona.personas.library import save
 
-    folder = clean(output)
+    folder = library_path(output)
     provider(provider_name)
     made = make(read_input(session, source), Options(count, seed, name_prefix), provider_name)
 
@@ -71,6 +72,21 @@ def generate(
         session.emit(generated_json(made, paths, location))
     else:
         print(generated_text(made, location))
+
+
+def library_path(text: str) -> str:
+    """Return the storage path that a user's text means.
+
+    Raises:
+        UsageError: it is a storage URL, as INPUT may be but a library may not.
+        NameRefusedError: it cannot name anything.
+    """
+    if "://" in text:
+        raise UsageError(
+            f"“{printable(text)}” is a storage URL, but a library is a path in the workspace, like personas/.",
+            hint="Make a workspace for that place: persona workspace create NAME --backend s3 --set s3.bucket=BUCKET",
+        )
+    return clean(text)
 
 
 def read_input(session: Session, source: str) -> Dataset:
@@ -170,6 +186,8 @@ def show(session: Session, path: str, key: str | None) -> None:
     from persona.personas.document import plain
     from persona.personas.library import find
 
+    library_path(path)
+
     async def work(storage: StorageBackend) -> tuple[str, str, Persona]:
         found, persona = await find(storage, path, key)
         return found, storage.url(found), persona
@@ -251,7 +269,7 @@ def export(session: Session, path: str, format_name: str, output: str) -> int:
 def _load(session: Session, path: str) -> tuple[Library, str]:
     from persona.personas.library import load
 
-    folder = clean(path)
+    folder = library_path(path)
 
     async def work(storage: StorageBackend) -> tuple[Library, str]:
         return await load(storage, folder), storage.url(folder)

@@ -71,7 +71,10 @@ def _azure_service(azure: AzureSettings) -> str:
 
 def _address(service: str) -> str:
     """Return a service's address in one spelling: the scheme does not count."""
-    parts = urlsplit(service if "//" in service else f"//{service}")
+    try:
+        parts = urlsplit(service if "//" in service else f"//{service}")
+    except ValueError:  # no address; opening the storage says so
+        return service
     return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 

@@ -68,7 +68,9 @@ class GCSSettings:
 
     bucket: str | None = key(values.bucket, "The bucket. It must exist.", allowed="bucket name")
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
-    project: str | None = key(values.text, "The project that requests are billed to.", allowed="text")
+    project: str | None = key(
+        values.text, "The project that requests with a person's own credentials are counted against.", allowed="text"
+    )
     credentials_file: Path | None = key(
         values.folder,
         "A service account's JSON file; null uses application default credentials.",

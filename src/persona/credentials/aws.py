@@ -36,6 +36,20 @@ class AWSKeys:
     session_token: Secret | None = None
     expires_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no HTTP header can carry, such as a line break that was copied along."""
+        token = self.session_token.reveal() if self.session_token else ""
+        for name, text in (
+            ("access key", self.access_key_id),
+            ("secret key", self.secret_access_key.reveal()),
+            ("session token", token),
+        ):
+            if not text.isascii() or not text.isprintable() or " " in text:
+                raise CredentialsError(
+                    f"The AWS {name} holds a character that none has: a space, a line break, or one outside of ASCII.",
+                    hint="Copy it again, and nothing with it.",
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class AWSCredentials:
@@ -71,6 +85,7 @@ def find(settings: S3Settings) -> AWSCredentials | None:
     if settings.profile:
         return _from_botocore(settings.profile)
     if os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"):
+        _from_environment()  # what cannot be used is said now
         return AWSCredentials("the environment (AWS_ACCESS_KEY_ID)", _from_environment)
     return _from_botocore(None)
 

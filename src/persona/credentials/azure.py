@@ -9,13 +9,16 @@ The order, that of Azure's own tools:
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from persona.config.schema import AzureSettings
 from persona.config.secret import Secret
+from persona.config.values import url
 from persona.errors import ConfigError, CredentialsError
 
 SCOPE = "https://storage.azure.com/.default"
@@ -92,8 +95,35 @@ def _place(settings: AzureSettings, found: AzureCredentials) -> AzureCredentials
         )
     if not account:
         raise ConfigError("storage.azure.account is not set.", hint="persona storage config set azure.account NAME")
+    if not re.fullmatch("[A-Za-z0-9-]{1,64}", account):
+        raise ConfigError(
+            f"{account!a} cannot be a storage account.", hint="An account's name has 3 to 24 of a-z and 0-9."
+        )
+    _check_secrets(found)
     endpoint = settings.endpoint_url or found.endpoint or f"https://{account}.blob.core.windows.net"
-    return replace(found, account=account, endpoint=endpoint.rstrip("/"))
+    try:
+        return replace(found, account=account, endpoint=url(endpoint))
+    except ValueError as allowed:
+        raise ConfigError(f"The blob endpoint of {found.source} cannot be used.", hint=f"Give {allowed}.") from None
+
+
+def _check_secrets(found: AzureCredentials) -> None:
+    """Refuse what cannot be a key or a signature, such as half of one."""
+    if found.account_key is not None:
+        try:
+            base64.b64decode(found.account_key.reveal().encode("ascii"), validate=True)
+        except ValueError:
+            raise CredentialsError(
+                f"The Azure account key from {found.source} is not valid base64.",
+                hint="Copy it whole, with the == at its end, and nothing with it.",
+            ) from None
+    if found.sas is not None:
+        text = found.sas.reveal().removeprefix("?")
+        if not re.fullmatch("[!-~]+", text) or not all("=" in part for part in text.split("&")):
+            raise CredentialsError(
+                f"The shared access signature from {found.source} is none.",
+                hint="Copy it whole: it begins with sv= or another parameter, and holds sig=.",
+            )
 
 
 def _of_string(source: str, string: Secret) -> AzureCredentials:

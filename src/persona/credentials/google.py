@@ -50,7 +50,7 @@ def find(settings: GCSSettings, *, emulator: bool) -> GoogleCredentials | None:
     try:
         import google.auth
         import google.auth.exceptions
-        import google.oauth2.service_account
+        import google.oauth2.credentials
     except ImportError:
         raise CredentialsError(
             "Google Cloud Storage needs google-auth, which is not installed.", hint="pip install 'persona[gcs]'"
@@ -63,6 +63,9 @@ def find(settings: GCSSettings, *, emulator: bool) -> GoogleCredentials | None:
         else:
             found, _ = google.auth.default(scopes=[SCOPE])
             source = f"application default credentials ({type(found).__module__.rpartition('.')[2]})"
+        if settings.project and isinstance(found, google.oauth2.credentials.Credentials):
+            # A person's own requests are counted against a project; those of a service account have theirs.
+            found = found.with_quota_project(settings.project)
     except (google.auth.exceptions.GoogleAuthError, OSError, ValueError) as error:
         raise CredentialsError(f"No Google credentials can be used: {first_line(error)}", hint=FIX) from error
     return GoogleCredentials(source, getattr(found, "service_account_email", None), _headers_of(found))

@@ -189,4 +189,7 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
             raise
         except NotFoundError:
             continue
-    raise NotFoundError(f"There is no persona at {storage.url(place)}.", hint="persona list PATH shows what there is.")
+    hint = f"“persona list {path}” shows what there is."
+    if not key:
+        hint = "If it is a library, say also which persona: persona show PATH ID. “persona list PATH” shows the IDs."
+    raise NotFoundError(f"There is no persona at {storage.url(place)}.", hint=hint)

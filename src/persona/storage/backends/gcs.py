@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from persona.config.schema import GCSSettings, PerformanceSettings
+from persona.config.values import url
 from persona.credentials import google
 from persona.errors import (
     ConfigError,
@@ -71,6 +72,7 @@ class GCSBackend(CloudBackend):
             foreign=endpoint != ENDPOINT,
         )
         self.bucket = settings.bucket
+        self._project = settings.project
         self.credentials = google.find(settings, emulator=plain)
         self._rest = RestClient(
             endpoint,
@@ -86,6 +88,8 @@ class GCSBackend(CloudBackend):
     def describe(self) -> Place:
         """Say what this backend is."""
         fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
+        if self._project:
+            fields.append(("Project", self._project))
         if self._foreign:
             fields.append(("Endpoint", self._rest.endpoint))
         return Place(
@@ -271,8 +275,16 @@ class _ResumableUpload:
 
 
 def _emulator() -> str | None:
+    """Return the address in STORAGE_EMULATOR_HOST, which may lack its scheme."""
     host = os.environ.get("STORAGE_EMULATOR_HOST")
-    return host if not host or "://" in host else f"http://{host}"
+    if not host:
+        return None
+    try:
+        return url(host if "://" in host else f"http://{host}")
+    except ValueError:
+        raise ConfigError(
+            "STORAGE_EMULATOR_HOST is no address.", hint="Set it to one such as http://127.0.0.1:4443, or unset it."
+        ) from None
 
 
 def _condition(condition: Condition | None, path: str) -> dict[str, str]:

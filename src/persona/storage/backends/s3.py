@@ -37,8 +37,10 @@ from persona.storage.backends.primitives import (
 )
 from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of, xml_or_none
 from persona.storage.metadata import S3_NAME, pack, unpack
+from persona.storage.paths import printable
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
+_REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _META = "x-amz-meta-"
 _BAD_KEYS = {
     "InvalidAccessKeyId",
@@ -80,6 +82,10 @@ class S3Backend(ObstoreBackend):
             or (credentials.region if credentials else None)
             or "us-east-1"
         )
+        if not _REGION.fullmatch(region):
+            raise ConfigError(
+                f"“{printable(region)}” cannot be a region.", hint="A region is a word such as eu-west-2, in ASCII."
+            )
         address = bucket_address(settings, region)
         plain = check_endpoint(address, allow_insecure=settings.allow_insecure, section="s3")
         super().__init__(
