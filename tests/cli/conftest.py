@@ -79,8 +79,8 @@ def process(project: Path) -> Callable[..., subprocess.Popen[str]]:
     """A function that starts a command line in a process of its own."""
 
     def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": project} | options
-        return subprocess.Popen([sys.executable, "-m", "persona", *arguments], **options)
+        chosen: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": project} | options
+        return subprocess.Popen([sys.executable, "-m", "persona", *arguments], text=True, **chosen)
 
     return start
 
@@ -104,7 +104,10 @@ def written(settings: StorageSettings) -> dict[str, Any]:
     section = getattr(settings, settings.backend)
     values = {item.name: getattr(section, item.name) for item in fields(section)}
     plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items() if value}
-    return {"backend": settings.backend, settings.backend: plain | {n: str(v) for n, v in plain.items() if isinstance(v, Path)}}
+    return {
+        "backend": settings.backend,
+        settings.backend: plain | {n: str(v) for n, v in plain.items() if isinstance(v, Path)},
+    }
 
 
 @pytest.fixture
@@ -129,7 +132,11 @@ def changed(settings: StorageSettings, **changes: object) -> StorageSettings:
 def small_input(folder: Path, name: str = "input.csv", people: int = 12) -> Path:
     """Write a small survey, and return it."""
     rows = [
-        (f"P{i},25-34,The prices are too high for me,Lower prices" if i % 2 else f"P{i},55-64,The text is small,Larger text")
+        (
+            f"P{i},25-34,The prices are too high for me,Lower prices"
+            if i % 2
+            else f"P{i},55-64,The text is small,Larger text"
+        )
         for i in range(people)
     ]
     file = folder / name

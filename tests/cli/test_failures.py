@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from persona.config.schema import AzureSettings, GCSSettings, LocalSettings, PerformanceSettings, S3Settings, StorageSettings
+from persona.config.schema import (
+    AzureSettings,
+    GCSSettings,
+    S3Settings,
+    StorageSettings,
+)
 from persona.config.secret import Secret
-from persona.storage.backends import local_files
 from tests.cli.conftest import Configure, Run, changed, files_below, small_input, written
 
 CLOUDS = ("seaweedfs", "fake-gcs", "azurite")
@@ -73,7 +77,10 @@ def test_a_refused_name_writes_nothing(persona: Run, project: Path, home: Path, 
         ("storage: {backend: gcs}", "bucket"),
         ("storage: {backend: azure, azure: {account: a}}", "container"),
         ("storage: {backend: azure, azure: {container: abc}}", "account"),
-        ("storage: {backend: s3, s3: {bucket: b-b-b, access_key_id: a, secret_access_key: b, endpoint_url: http://example.com}}", "allow_insecure"),
+        (
+            "storage: {backend: s3, s3: {bucket: b-b-b, access_key_id: a, secret_access_key: b, endpoint_url: http://example.com}}",
+            "allow_insecure",
+        ),
     ],
 )
 def test_a_bad_configuration(persona: Run, project: Path, text: str, said: str) -> None:
@@ -86,7 +93,9 @@ def test_a_bad_configuration(persona: Run, project: Path, text: str, said: str) 
 
 
 @pytest.mark.parametrize("backend", CLOUDS)
-def test_a_bucket_that_is_not_there(persona: Run, project: Path, configure: Configure, place: Place, backend: str) -> None:
+def test_a_bucket_that_is_not_there(
+    persona: Run, project: Path, configure: Configure, place: Place, backend: str
+) -> None:
     settings = place(backend)
     name = "container" if backend == "azurite" else "bucket"
     configure(changed(settings, **{name: "there-is-no-such-bucket-3141"}))
@@ -117,7 +126,9 @@ def test_wrong_credentials(persona: Run, project: Path, configure: Configure, pl
 
 
 @pytest.mark.parametrize("backend", ["local", *CLOUDS])
-def test_personas_that_are_there_stay(persona: Run, project: Path, configure: Configure, place: Place, backend: str) -> None:
+def test_personas_that_are_there_stay(
+    persona: Run, project: Path, configure: Configure, place: Place, backend: str
+) -> None:
     configure(place(backend))
     small_input(project)
     assert persona("generate", "input.csv").code == 0
@@ -135,12 +146,18 @@ def test_personas_that_are_there_stay(persona: Run, project: Path, configure: Co
 def unreachable(backend: str) -> StorageSettings:
     """Return settings of a provider at an address where nothing listens."""
     if backend == "s3":
-        keys = {"access_key_id": "testkey", "secret_access_key": Secret(WRONG)}
-        return StorageSettings(backend="s3", s3=S3Settings(bucket="bucket", endpoint_url=NOWHERE, region="eu-west-2", **keys))
+        section = S3Settings(
+            bucket="bucket",
+            region="eu-west-2",
+            endpoint_url=NOWHERE,
+            access_key_id="testkey",
+            secret_access_key=Secret(WRONG),
+        )
+        return StorageSettings(backend="s3", s3=section)
     if backend == "gcs":
         return StorageSettings(backend="gcs", gcs=GCSSettings(bucket="bucket", endpoint_url=NOWHERE, anonymous=True))
-    section = AzureSettings(container="bucket", account="a", account_key=Secret(WRONG), endpoint_url=f"{NOWHERE}/a")
-    return StorageSettings(backend="azure", azure=section)
+    azure = AzureSettings(container="bucket", account="a", account_key=Secret(WRONG), endpoint_url=f"{NOWHERE}/a")
+    return StorageSettings(backend="azure", azure=azure)
 
 
 @pytest.mark.parametrize("backend", ["s3", "gcs", "azure"])
@@ -165,12 +182,10 @@ def test_an_unreachable_provider(persona: Run, configure: Configure, backend: st
 
 
 @pytest.mark.parametrize("backend", ["s3", "gcs", "azure"])
-def test_generate_tells_that_a_provider_is_unreachable(
-    persona: Run, project: Path, home: Path, backend: str
-) -> None:
-    quick = PerformanceSettings(retry_attempts=1, retry_delay=0.01)
-    document = written(unreachable(backend)) | {"performance": {"retry_attempts": quick.retry_attempts, "retry_delay": "10ms"}}
-    (project / "persona.yaml").write_text(repr({"storage": document}))
+def test_generate_tells_that_a_provider_is_unreachable(persona: Run, project: Path, home: Path, backend: str) -> None:
+    performance = {"retry_attempts": 1, "retry_delay": "10ms"}
+    document = written(unreachable(backend)) | {"performance": performance}
+    (project / "persona.yaml").write_text(json.dumps({"storage": document}))
     small_input(project)
     for arguments in (["generate", "input.csv"], ["list"], ["export"], ["storage", "list"]):
         ran = persona(*arguments)

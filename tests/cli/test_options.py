@@ -14,8 +14,17 @@ from persona.config.schema import LocalSettings, StorageSettings
 from tests.cli.conftest import Configure, Run, small_input
 
 OPTIONS = ("--json", "--verbose", "--quiet", "--workspace", "--config")
-SHOWING = (["storage", "status"], ["storage", "stats"], ["storage", "list"], ["storage", "config", "show"],
-           ["storage", "config", "test"], ["workspace", "list"], ["workspace", "current"], ["list", "/"], ["export", "/"])  # fmt: skip
+SHOWING = (
+    ["storage", "status"],
+    ["storage", "stats"],
+    ["storage", "list"],
+    ["storage", "config", "show"],
+    ["storage", "config", "test"],
+    ["workspace", "list"],
+    ["workspace", "current"],
+    ["list", "/"],
+    ["export", "/"],
+)
 
 
 def commands(group: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
@@ -50,7 +59,9 @@ def test_json_before_between_and_after(persona: Run, command: list[str]) -> None
     assert documents[0] == documents[1] == documents[2]
 
 
-def test_workspace_and_config_before_and_after(persona: Run, project: Path, tmp_path: Path, configure: Configure) -> None:
+def test_workspace_and_config_before_and_after(
+    persona: Run, project: Path, tmp_path: Path, configure: Configure
+) -> None:
     assert persona("workspace", "create", "team").code == 0
     team = persona("--workspace", "team", "storage", "status", "--json").json["location"]
     assert team.endswith("/workspaces/team/data/")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from persona.config.schema import LocalSettings, S3Settings, StorageSettings
+from persona.config.schema import S3Settings, StorageSettings
 from persona.config.secret import Secret
 from tests.cli.conftest import Configure, Run, files_below, small_input
 
@@ -32,8 +32,14 @@ def silent() -> Iterator[str]:
 
 def hanging(address: str) -> StorageSettings:
     """Return the settings of an S3 server at an address."""
-    keys = {"access_key_id": "testkey", "secret_access_key": Secret("testsecret")}
-    return StorageSettings(backend="s3", s3=S3Settings(bucket="bucket", endpoint_url=address, region="eu", **keys))
+    section = S3Settings(
+        bucket="bucket",
+        region="eu",
+        endpoint_url=address,
+        access_key_id="testkey",
+        secret_access_key=Secret("testsecret"),
+    )
+    return StorageSettings(backend="s3", s3=section)
 
 
 def test_a_silent_provider_is_found_out_soon(process: Start, configure: Configure, silent: str) -> None:
@@ -41,7 +47,7 @@ def test_a_silent_provider_is_found_out_soon(process: Start, configure: Configur
     begun = time.monotonic()
     commands = [process("storage", "status", "--json"), process("storage", "config", "test", "--json")]
     (status, _), (tested, _) = (command.communicate(timeout=30) for command in commands)
-    assert time.monotonic() - begun < 10 + 2  # two processes start side by side
+    assert time.monotonic() - begun < 10 + 5  # two processes start side by side, on a busy machine
     assert [command.returncode for command in commands] == [7, 7]
     assert "did not answer in time" in json.loads(status)["health"]["error"]
     assert json.loads(tested)["ok"] is False
@@ -49,10 +55,9 @@ def test_a_silent_provider_is_found_out_soon(process: Start, configure: Configur
 
 @pytest.mark.parametrize("arguments", [["generate", "input.csv"], ["storage", "status"], ["storage", "list", "--json"]])
 def test_ctrl_c_while_the_provider_is_silent(
-    process: Start, project: Path, configure: Configure, silent: str, arguments: list[str]
+    process: Start, project: Path, configure: Configure, arguments: list[str]
 ) -> None:
     small_input(project)
-    configure(hanging(silent))
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         configure(hanging("http://{}:{}".format(*server.getsockname())))
@@ -63,7 +68,7 @@ def test_ctrl_c_while_the_provider_is_silent(
             begun = time.monotonic()
             running.send_signal(signal.SIGINT)
             out, err = running.communicate(timeout=20)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 3
     assert running.returncode == 130
     assert err == "\nError: Interrupted.\n"  # the empty line closes the ^C that a terminal shows
     assert out == "" if "--json" not in arguments else json.loads(out)["error"]["exit_code"] == 130
@@ -91,7 +96,9 @@ def test_a_broken_pipe_is_quiet(process: Start, many: Path) -> None:
         running.stderr.close()
 
 
-@pytest.mark.parametrize("arguments", [["storage", "list"], ["storage", "status", "--json"], ["export", "/"], ["--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["storage", "list"], ["storage", "status", "--json"], ["export", "/"], ["--help"]]
+)
 def test_a_full_disk_behind_stdout(process: Start, home: Path, arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         running = process(*arguments, stdout=full)
@@ -177,12 +184,15 @@ def test_a_read_only_folder(persona: Run, open_folder: Path) -> None:
     assert {name: data for name, data in after.items() if not name.startswith("home-other")} == before
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["storage", "list"], ["storage", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["storage", "list"], ["storage", "--help"]], ids=" ".join
+)
 def test_nothing_heavy_is_imported_at_the_start(project: Path, arguments: list[str]) -> None:
     program = (
         "import sys, atexit\n"
         f"sys.argv = ['persona', *{arguments!r}]\n"
-        f"atexit.register(lambda: print([m for m in sys.modules if m.partition('.')[0] in {HEAVY!r}], file=sys.stderr))\n"
+        f"heavy = lambda: [name for name in sys.modules if name.partition('.')[0] in {HEAVY!r}]\n"
+        "atexit.register(lambda: print(heavy(), file=sys.stderr))\n"
         "from persona.cli import main\n"
         "main()\n"
     )

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from persona.config.schema import StorageSettings
 from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
+from persona.storage.paths import clean
 
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
 """The scheme of a storage URL, and the backend that it stands for."""
@@ -73,6 +74,7 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
 
     Raises:
         UsageError: it is no storage URL.
+        NameRefusedError: what it names cannot be an object.
     """
     parts = urlsplit(url)
     backend = SCHEMES.get(parts.scheme)
@@ -86,6 +88,7 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
         place = Path(path)
         local = replace(settings.local, path=place.parent)
         return open_storage(replace(settings, backend=backend, local=local)), place.name
+    path = clean(path)
     name = url.partition("://")[2].partition("/")[0]
     if backend == "azure":
         azure = replace(settings.azure, container=name, prefix="")
