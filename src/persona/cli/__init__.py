@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 INTERRUPTED = 130
 
@@ -15,10 +16,31 @@ def main() -> None:
 
         print(f"persona {__version__}")
         return
-    from persona.cli.app import run
+    _mend_streams()
+    try:
+        from persona.cli.app import run
 
-    code = run(sys.argv[1:])
-    if code == INTERRUPTED:  # a thread may still wait for a server that does not answer; the user does not
-        sys.stdout.flush()
-        os._exit(code)
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command line itself could take it
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        _leave_at_once(code)
     sys.exit(code)
+
+
+def _mend_streams() -> None:
+    """Let nothing fail for a stream that was closed by the caller, or whose encoding lacks a character."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # opened, so that no other file gets its number
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _leave_at_once(code: int) -> None:
+    """End without waiting for threads, which may wait for a silent server for as long as its timeout."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from persona import __version__
+from persona.cli.render import error_json
 from persona.cli.session import Session
 from persona.errors import PersonaError
 
@@ -131,27 +132,37 @@ def run(argv: Sequence[str]) -> int:
             print(error.format_message(), file=sys.stderr)
         return 2
     except click.UsageError as error:
+        session.json = session.json or "--json" in argv  # which may stand after what could not be read
         usage = f"See “{error.ctx.command_path} --help”." if error.ctx else "See “persona --help”."
         return _fail(session, error.format_message(), usage, 2)
     except click.ClickException as error:
         return _fail(session, error.format_message(), "", 2)
     except (KeyboardInterrupt, click.Abort):
         return _fail(session, "Interrupted.", "", 130)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # the reader, such as `head`, has seen enough; Click exits by itself then
+        _drop_output()
         return 0
+    except OSError as error:  # a full disk behind stdout; what happens to storage is a PersonaError
+        _drop_output()
+        return _fail(session, f"The output cannot be written: {error.strerror}.", "Send it elsewhere.", 1)
     return result if isinstance(result, int) else 0
 
 
 def _fail(session: Session, message: str, hint: str, code: int) -> int:
     """Say what went wrong, on stderr and with ``--json`` on stdout, and return the exit code."""
-    if session.json:
-        session.emit({"error": {"message": message, "hint": hint, "exit_code": code}})
+    if session.json and not session.emitted:
+        session.emit({"error": error_json(message, hint, code)})
     with suppress(BrokenPipeError):
         print(f"Error: {message}", file=sys.stderr)
         if hint:
             print(f"  → {hint}", file=sys.stderr)
     return code
+
+
+def _drop_output() -> None:
+    """Let what stdout still holds go nowhere, so that the end of the process does not fail at it."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warnings(session: Session) -> None:

@@ -262,7 +262,8 @@ def export(session: Session, path: str, format_name: str, output: str) -> int:
         if session.json:
             session.emit({"format": format_name, "personas": len(library.personas), "output": output})
         else:
-            session.note(f"Wrote {len(library.personas)} personas to {output}.")
+            count = len(library.personas)
+            session.note(f"Wrote {count} persona{'' if count == 1 else 's'} to {output}.")
     return _report(library.refused)
 
 

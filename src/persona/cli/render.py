@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 RULE = "═" * 65
 
@@ -41,6 +44,17 @@ def human_size(count: int) -> str:
 def human_time(moment: datetime | None) -> str:
     """Return a time to the minute in UTC: ``2025-01-20 14:32 UTC``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if moment else "–"
+
+
+def json_text(document: Any, indent: int | None = None) -> str:
+    """Return a document as JSON that stdout can take: in ASCII unless its encoding is UTF-8."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(document, ensure_ascii=not utf8, indent=indent)
+
+
+def error_json(message: str, hint: str, exit_code: int) -> dict[str, str | int]:
+    """Return an error for JSON."""
+    return {"message": message, "hint": hint, "exit_code": exit_code}
 
 
 def json_time(moment: datetime | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from persona.cli.render import json_text
+
 if TYPE_CHECKING:
+    from persona.config.schema import StorageSettings
     from persona.storage.backend import StorageBackend
     from persona.workspace import Workspace
 
@@ -28,6 +30,8 @@ class Session:
     config_file: Path | None = None
     overrides: dict[str, str] = field(default_factory=dict)
     """Configuration keys that flags of the command set, such as ``storage.backend``."""
+    emitted: bool = False
+    """Whether the one JSON document has been written, or begun: then no error follows as another."""
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -36,14 +40,21 @@ class Session:
 
         return resolve(self.workspace_name, config_file=self.config_file, overrides=self.overrides)
 
-    def with_storage(self, work: Callable[[StorageBackend], Awaitable[T]]) -> T:
-        """Open the workspace's storage, do the work in an event loop, and close the storage whatever happens."""
+    def with_storage(
+        self, work: Callable[[StorageBackend], Awaitable[T]], settings: StorageSettings | None = None
+    ) -> T:
+        """Open the workspace's storage, do the work in an event loop, and close the storage whatever happens.
+
+        Args:
+            work: what to do.
+            settings: another storage than the workspace's.
+        """
         import asyncio
 
         from persona.storage.stack import open_storage
 
         async def run() -> T:
-            storage = open_storage(self.workspace.settings.storage)
+            storage = open_storage(settings or self.workspace.settings.storage)
             try:
                 return await work(storage)
             finally:
@@ -53,8 +64,8 @@ class Session:
 
     def emit(self, document: Any) -> None:
         """Write the one JSON document of a command to stdout."""
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        self.emitted = True
+        sys.stdout.write(json_text(document, indent=2) + "\n")
 
     def note(self, text: str) -> None:
         """Tell a person something beside the result, on stderr, unless ``--quiet``."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from persona.cli.app import PersonaCommand, PersonaGroup
-from persona.cli.render import fields, heading, human_size, human_time, json_time, table
+from persona.cli.render import error_json, fields, heading, human_size, human_time, json_text, json_time, table
 from persona.cli.session import Session
 from persona.errors import IncompleteError, PersonaError
 
@@ -53,11 +52,15 @@ def list_(session: Session, prefix: str) -> None:
     """List objects below PREFIX, a folder; without it, all. Rows appear as they are read."""
 
     async def work(storage: StorageBackend) -> None:
-        rows = _JsonRows() if session.json else _Rows(storage.url(prefix))
+        rows = _JsonRows(session) if session.json else _Rows(storage.url(prefix))
         refused: list[RefusedName] = []
-        async for page in storage.scan(prefix):
-            rows.page(page)
-            refused += page.refused
+        try:
+            async for page in storage.scan(prefix):
+                rows.page(page)
+                refused += page.refused
+        except PersonaError as error:
+            rows.end(refused, error)
+            raise
         rows.end(refused)
         if refused:
             raise IncompleteError(
@@ -82,14 +85,16 @@ class _Rows:
             print(f"{human_size(found.size):>10}  {human_time(found.last_modified):<20}  {found.path}")
         sys.stdout.flush()
 
-    def end(self, refused: list[RefusedName]) -> None:
-        print(f"{self._count:,} objects" if self._count != 1 else "1 object")
+    def end(self, refused: list[RefusedName], error: PersonaError | None = None) -> None:
+        if error is None:
+            print(f"{self._count:,} objects" if self._count != 1 else "1 object")
 
 
 class _JsonRows:
     """The contract's document, written as it is read, so that memory does not grow with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._before = '{"objects": ['
 
     def page(self, page: Listing) -> None:
@@ -100,27 +105,34 @@ class _JsonRows:
                 "last_modified": json_time(found.last_modified),
                 "version": found.version,
             }
-            sys.stdout.write(f"{self._before}\n  {json.dumps(row, ensure_ascii=False)}")
+            self._session.emitted = True
+            sys.stdout.write(f"{self._before}\n  {json_text(row)}")
             self._before = ","
         sys.stdout.flush()
 
-    def end(self, refused: list[RefusedName]) -> None:
-        names = [{"key": name.key, "reason": name.reason} for name in refused]
+    def end(self, refused: list[RefusedName], error: PersonaError | None = None) -> None:
+        if error is not None and not self._session.emitted:
+            return  # nothing is written yet, so the error is the document
+        self._session.emitted = True
+        rest: dict[str, Any] = {"refused": [{"key": name.key, "reason": name.reason} for name in refused]}
+        if error is not None:
+            rest["error"] = error_json(error.message, error.hint, error.exit_code)
         start = self._before if self._before != "," else "\n"
-        sys.stdout.write(f'{start}], "refused": {json.dumps(names, ensure_ascii=True)}}}\n')
+        sys.stdout.write(f"{start}], {json_text(rest)[1:]}\n")
 
 
 def _report(session: Session, title: str, *, detailed: bool) -> int:
     """Print a report of the storage, and return the exit code: that of the error if the storage does not answer."""
+    from persona.storage.stack import impatient, open_storage
+    from persona.storage.summary import Summary, summarise
+
     settings = session.workspace.settings.storage
 
     async def work(storage: StorageBackend) -> int:
-        from persona.storage.summary import Summary, summarise
-
         error: PersonaError | None = None
         summary = Summary()
         try:
-            summary = await summarise(storage, detailed=detailed)
+            summary = await summarise(storage, detailed=detailed, patient=lambda: open_storage(settings))
         except PersonaError as failure:
             error = failure
         report = _Report(settings.backend, storage.url(), storage.describe(), summary, error, detailed)
@@ -131,7 +143,7 @@ def _report(session: Session, title: str, *, detailed: bool) -> int:
         _name_refused(session, summary)
         return error.exit_code if error else 1 if summary.refused else 0
 
-    return session.with_storage(work)
+    return session.with_storage(work, impatient(settings))
 
 
 def _name_refused(session: Session, summary: Summary) -> None:

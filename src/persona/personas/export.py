@@ -151,7 +151,7 @@ FORMATS: dict[str, Callable[[Sequence[Entry]], bytes]] = {
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file on this machine whole or not at all.
+    """Write a file on this machine whole or not at all; a device or a pipe is written to, never replaced.
 
     Raises:
         NotFoundError: its folder does not exist.
@@ -166,6 +166,10 @@ def write_file(path: Path, data: bytes) -> None:
         raise NotFoundError(f"There is no folder {printable(str(path.parent))}.", hint="Make it first.")
     temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        path = path.resolve()  # a link stays one: what it points to is replaced
         handle, name = tempfile.mkstemp(prefix=".persona-", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -63,6 +64,9 @@ async def examine(storage: StorageBackend) -> Findings:
             await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
             _judge_conditions(findings)
             await step("delete", lambda: storage.delete(probe), "it can be deleted")
+        elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
+            with suppress(PersonaError):
+                await storage.delete(probe)
         findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
         _judge_clock(findings, storage.describe().clock_skew)
     return findings

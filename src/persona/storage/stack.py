@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from persona.config.schema import StorageSettings
 from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
+from persona.storage.paths import clean
 
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
 """The scheme of a storage URL, and the backend that it stands for."""
@@ -44,6 +45,18 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
     return LocalBackend(settings.local.path)
 
 
+def impatient(settings: StorageSettings) -> StorageSettings:
+    """Return settings under which a provider that does not answer is found out in less than ten seconds."""
+    given = settings.performance
+    performance = replace(
+        given,
+        retry_attempts=min(given.retry_attempts, 1),
+        retry_delay=min(given.retry_delay, 0.5),
+        timeout=min(given.timeout, 4.0),
+    )
+    return replace(settings, performance=performance)
+
+
 def is_url(text: str) -> bool:
     """Say whether a text is a storage URL rather than a path."""
     return "://" in text
@@ -61,6 +74,7 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
 
     Raises:
         UsageError: it is no storage URL.
+        NameRefusedError: what it names cannot be an object.
     """
     parts = urlsplit(url)
     backend = SCHEMES.get(parts.scheme)
@@ -74,6 +88,7 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
         place = Path(path)
         local = replace(settings.local, path=place.parent)
         return open_storage(replace(settings, backend=backend, local=local)), place.name
+    path = clean(path)
     name = url.partition("://")[2].partition("/")[0]
     if backend == "azure":
         azure = replace(settings.azure, container=name, prefix="")

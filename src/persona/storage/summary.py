@@ -5,10 +5,11 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from persona.errors import PersonaError
 from persona.storage.backend import Listing, RefusedName, StorageBackend, StorageObject
 from persona.storage.paths import sort_key
 
@@ -72,20 +73,42 @@ class Summary:
             (heapq.heappush if len(self.largest) < LARGEST else heapq.heappushpop)(self.largest, entry)
 
 
-async def summarise(storage: StorageBackend, *, detailed: bool = False) -> Summary:
+async def summarise(
+    storage: StorageBackend, *, detailed: bool = False, patient: Callable[[], StorageBackend] | None = None
+) -> Summary:
     """Count everything in a storage.
 
     Args:
         storage: what to count.
         detailed: also group by type, folder and size, and find the largest.
+        patient: opens the same storage with more patience, to go on with when `storage` breaks off after it has
+            answered. So a provider that is out is found out soon, and a long count still stands a short failure.
     """
     begun = time.perf_counter()
     summary = Summary()
-    async for page in storage.scan():
+    async for page in _pages(storage, patient):
         summary.latency = summary.latency or time.perf_counter() - begun
         summary.add_page(page, detailed=detailed)
     summary.latency = summary.latency or time.perf_counter() - begun
     return summary
+
+
+async def _pages(storage: StorageBackend, patient: Callable[[], StorageBackend] | None) -> AsyncIterator[Listing]:
+    last: str | None = None
+    try:
+        async for page in storage.scan():
+            yield page
+            last = page[-1].path if page else last
+        return
+    except PersonaError as error:
+        if patient is None or last is None or not error.temporary:
+            raise
+    again = patient()
+    try:
+        async for page in again.scan(after=last):
+            yield page
+    finally:
+        await again.close()
 
 
 def size_step(size: int) -> str:
