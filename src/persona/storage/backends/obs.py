@@ -20,7 +20,7 @@ from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVer
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, RangeError
 from persona.storage.backends.primitives import Attributes, Written
-from persona.storage.backends.rest import CHUNK_BYTES
+from persona.storage.backends.rest import CHUNK_BYTES, late, senseless
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
 from persona.storage.retry import RetryPolicy
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, PutMode
     from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store
 
+KEYS_LAST = timedelta(minutes=6)
+"""How long obstore may keep temporary keys: it asks again 5 minutes before. Those that are handed out last longer."""
 _STATUS = re.compile(r"status code: (\d{3})[^:\n]*:? ?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
 _STANDARD = {
     "Content-Type",
@@ -86,7 +88,7 @@ class ObstoreBackend(CloudBackend):
             return self._download(key, await obstore.get_async(self._store, key, options=options))
         except Exception as error:
             if "non-partial" not in str(error):
-                raise self._error(error) from error
+                raise await self._failure(error) from error
         whole = await self._get(key, 0, None, version)  # the endpoint ignores ranges
         return _Slice(whole, start, length)
 
@@ -107,22 +109,27 @@ class ObstoreBackend(CloudBackend):
                 use_multipart=False,
             )
         except Exception as error:
-            raise self._error(error) from error
+            raise await self._failure(error) from error
         etag = (result["e_tag"] or "").strip('"')
         return Written(etag, self._digest(etag))
 
-    async def _delete(self, key: str) -> None:
-        await self._delete_batch([key])
-
     async def _delete_batch(self, keys: Sequence[str]) -> None:
         try:
-            await obstore.delete_async(self._store, keys[0] if len(keys) == 1 else list(keys))
+            await obstore.delete_async(self._store, list(keys))
         except Exception as error:
             raise self._error(error) from error
 
+    async def _failure(self, error: Exception) -> PersonaError:
+        """Return this project's error for one of obstore's, which says of a redirect only that it is one."""
+        if "redirect without LOCATION" in str(error):
+            await self._check_bucket()  # this answer names the region
+        return self._error(error)
+
     def _download(self, key: str, result: GetResult) -> Download:
         meta = result.meta
-        etag = (meta["e_tag"] or "").strip('"')
+        if not meta["e_tag"]:
+            raise senseless(self._host)
+        etag = meta["e_tag"].strip('"')
         attributes = result.attributes
         stored = {name: text for name, text in attributes.items() if name not in _STANDARD}
         described = StorageObject(
@@ -149,12 +156,14 @@ class ObstoreBackend(CloudBackend):
             kind = re.search(r"kind: (\w+)", text)
             if kind and kind[1] == "Connect":
                 return UnreachableError(f"Nothing answers at {self._host}.", hint="Check the endpoint and the network.")
+            if kind and kind[1] == "Timeout":
+                return late(self._host)
+            if "missing from response" in text or "redirect" in text or "Unexpected content" in text:
+                return senseless(self._host)
             return UnreachableError(f"The connection to {self._host} broke off.", hint="Try again.")
         if cause := _own(error):
             return cause
-        return PersonaError(
-            f"{self._host} gave an answer that makes no sense.", hint="Check that the endpoint is right."
-        )
+        return senseless(self._host)
 
 
 class _ObstoreDownload(Download):
