@@ -109,7 +109,7 @@ async def test_the_providers_own_endpoint_is_not_tried(monkeypatch: pytest.Monke
     keys = S3Settings(bucket="bucket", access_key_id="key", secret_access_key=Secret("secret"))
     storage = open_storage(StorageSettings(backend="s3", s3=keys, performance=PerformanceSettings()))
     assert await storage.conditions_kept()
-    assert storage.describe().kind == "AWS S3"
+    assert storage.describe().provider == "AWS S3"
     await storage.close()
 
 

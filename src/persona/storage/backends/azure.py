@@ -23,7 +23,7 @@ from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, retry_config
+from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -85,7 +85,8 @@ class AzureBlobBackend(ObstoreBackend):
             timeout=performance.timeout,
             connections=performance.concurrent_uploads + 2,
         )
-        self._store = AzureStore(
+        self._store = opened(
+            AzureStore,
             container_name=self.container,
             account_name=self.credentials.account,
             endpoint=endpoint,
@@ -238,6 +239,7 @@ class _BlockUpload:
 
 def _obstore_credentials(found: AzureCredentials) -> dict[str, Any]:
     if found.account_key is not None:
+        sharedkey.decoded(found.account_key.reveal())
         return {"account_key": found.account_key.reveal()}
     if found.sas is not None:
         return {"sas_key": found.sas.reveal().removeprefix("?")}

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
 
 from persona.config.schema import PerformanceSettings
-from persona.errors import PersonaError, UnreachableError
+from persona.errors import ConfigError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, RangeError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, PutMode
     from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store
 
+S = TypeVar("S")
 KEYS_LAST = timedelta(minutes=6)
 """How long obstore may keep temporary keys: it asks again 5 minutes before. Those that are handed out last longer."""
 _STATUS = re.compile(r"status code: (\d{3})[^:\n]*:? ?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
@@ -63,6 +64,21 @@ def retry_config(policy: RetryPolicy) -> RetryConfig:
             "base": 2,
         },
     }
+
+
+def opened(kind: Callable[..., S], **options: Any) -> S:
+    """Return a store of obstore, which checks its settings when it is made.
+
+    Raises:
+        ConfigError: it refuses them; why is not said, since its message may hold a secret.
+    """
+    try:
+        return kind(**options)
+    except (BaseError, ValueError):
+        raise ConfigError(
+            "The storage settings cannot be used: an address, a name or a key has not the form of one.",
+            hint="Compare “persona storage config show” with what the provider gives.",
+        ) from None
 
 
 class ObstoreBackend(CloudBackend):

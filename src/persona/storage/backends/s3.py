@@ -25,7 +25,7 @@ from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, retry_config
+from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
 from persona.storage.backends.primitives import (
     MIB,
     Attributes,
@@ -115,8 +115,9 @@ class S3Backend(ObstoreBackend):
         config: dict[str, Any] = {"skip_signature": True}
         if self.credentials is not None:
             config = {"credential_provider": self._obstore_keys}
-        self._store = S3Store(
-            self.bucket,
+        self._store = opened(
+            S3Store,
+            bucket=self.bucket,
             endpoint=address,
             virtual_hosted_style_request=True,  # the bucket stands in the address already, in either style
             region=self.region,
