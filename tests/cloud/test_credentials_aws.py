@@ -166,15 +166,17 @@ async def test_a_role_is_assumed(moto: S3Server, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("profiles")
-def test_a_role_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_role_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultProxy() as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", proxy.url)
         refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>"
-        proxy.on("POST", "/", answer(403, refusal))
-        credentials = aws.find(S3Settings(bucket="b", profile="role"))
-        assert credentials is not None
-        with pytest.raises(CredentialsError, match="not you"):
-            credentials.current()
+        proxy.on("POST", "/", answer(403, refusal), times=2)
+        settings = S3Settings(bucket="b", profile="role", endpoint_url="http://127.0.0.1:9")
+        storage = open_storage(StorageSettings(backend="s3", s3=settings))
+        for operation in (storage.read, storage.stat):
+            with pytest.raises(CredentialsError, match="not you"):
+                await operation("a")
+        await storage.close()
 
 
 @pytest.mark.usefixtures("environment")

@@ -14,7 +14,7 @@ import azure.core.exceptions
 import azure.identity
 import pytest
 
-from persona.config.schema import AzureSettings, StorageSettings
+from persona.config.schema import AzureSettings, PerformanceSettings, StorageSettings
 from persona.config.secret import Secret
 from persona.credentials import azure as credentials
 from persona.errors import AccessDeniedError, ConfigError, CredentialsError, PersonaError
@@ -172,9 +172,9 @@ async def test_no_way_of_the_chain_works(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(azure.identity, "DefaultAzureCredential", NoIdentity)
     settings = azure_settings(account="one", endpoint_url="http://127.0.0.1:9/one")
     storage = open_storage(StorageSettings(backend="azure", azure=settings))
-    for work in (storage.read("a"), storage.stat("a"), storage.write("a", b"x")):
+    for operation in (storage.read, storage.stat, storage.delete):
         with pytest.raises(CredentialsError, match="gives no token") as caught:
-            await work
+            await operation("a")
         assert "CANARY" not in f"{caught.value}{caught.value.hint}"
     await storage.close()
 
@@ -213,7 +213,8 @@ def ways(server: Azurite) -> dict[str, dict[str, str]]:
 async def test_every_operation(azurite: Azurite, way: str) -> None:
     azurite.make_bucket("creds")
     settings = azure_settings(prefix=f"ways {way}", **ways(azurite)[way])
-    storage = open_storage(StorageSettings(backend="azure", azure=settings))
+    quick = PerformanceSettings(retry_delay=0.01)  # with a SAS, this server fails to delete in bulk
+    storage = open_storage(StorageSettings(backend="azure", azure=settings, performance=quick))
     blocks = [block(number) for number in range(6)]
     await storage.write("a é", b"x", condition=IfAbsent(), metadata={"Who": "é"})
     await storage.write_stream("big", stream(blocks))

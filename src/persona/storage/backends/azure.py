@@ -17,7 +17,6 @@ from obstore.store import AzureStore
 
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
-from persona.credentials.azure import AzureCredentials
 from persona.errors import ConfigError, CredentialsError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sharedkey
@@ -92,7 +91,7 @@ class AzureBlobBackend(ObstoreBackend):
             endpoint=endpoint,
             client_options=client_options(performance, allow_http=plain),
             retry_config=retry_config(policy),
-            **_obstore_credentials(self.credentials),
+            **self._obstore_credentials(),
         )
 
     def describe(self) -> Place:
@@ -184,6 +183,18 @@ class AzureBlobBackend(ObstoreBackend):
         elif found.token is not None:
             request.headers["authorization"] = f"Bearer {found.token()}"
 
+    def _obstore_credentials(self) -> dict[str, Any]:
+        found = self.credentials
+        if found.account_key is not None:
+            sharedkey.decoded(found.account_key.reveal())
+            return {"account_key": found.account_key.reveal()}
+        if found.sas is not None:
+            return {"sas_key": found.sas.reveal().removeprefix("?")}
+        if (token := found.token) is not None:
+            ask = self._providing(lambda: {"token": token(), "expires_at": datetime.now(UTC) + KEYS_LAST})
+            return {"credential_provider": ask}
+        return {"skip_signature": True}
+
     def _digest(self, etag: str) -> Digest | None:
         """Return None: an ETag of Azure is opaque."""
         return None
@@ -235,18 +246,6 @@ class _BlockUpload:
 
     async def abort(self) -> None:
         """Do nothing: uncommitted blocks cannot be deleted, are not seen, and expire within a week."""
-
-
-def _obstore_credentials(found: AzureCredentials) -> dict[str, Any]:
-    if found.account_key is not None:
-        sharedkey.decoded(found.account_key.reveal())
-        return {"account_key": found.account_key.reveal()}
-    if found.sas is not None:
-        return {"sas_key": found.sas.reveal().removeprefix("?")}
-    if found.token is not None:
-        token = found.token
-        return {"credential_provider": lambda: {"token": token(), "expires_at": datetime.now(UTC) + KEYS_LAST}}
-    return {"skip_signature": True}
 
 
 def _entry(blob: ElementTree.Element) -> Entry:

@@ -87,12 +87,25 @@ class ObstoreBackend(CloudBackend):
     metadata_name: re.Pattern[str]
     metadata_limit: int
     _store: S3Store | AzureStore
+    _refusal: PersonaError | None = None
 
     @abstractmethod
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError: ...
 
     @abstractmethod
     def _digest(self, etag: str) -> Digest | None: ...
+
+    def _providing(self, ask: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+        """Return what obstore asks for credentials. It passes on only the text of an error, so the error is kept."""
+
+        def provide() -> dict[str, Any]:
+            try:
+                return ask()
+            except PersonaError as error:
+                self._refusal = error
+                raise
+
+        return provide
 
     async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download:
         options: GetOptions = {}
@@ -162,6 +175,8 @@ class ObstoreBackend(CloudBackend):
     def _error(self, error: Exception) -> PersonaError:
         """Return this project's error for one of obstore's."""
         text = str(error)
+        if self._refusal is not None and "credential provider" in text:
+            return self._refusal
         if found := _STATUS.search(text):
             return self._translate(int(found[1]), {}, found[2].encode())
         if "StartTooLarge" in text:
@@ -177,8 +192,6 @@ class ObstoreBackend(CloudBackend):
             if "missing from response" in text or "redirect" in text or "Unexpected content" in text:
                 return senseless(self._host)
             return UnreachableError(f"The connection to {self._host} broke off.", hint="Try again.")
-        if cause := _own(error):
-            return cause
         return senseless(self._host)
 
 
@@ -225,13 +238,3 @@ class _Slice(Download):
 
     async def close(self) -> None:
         await self._whole.close()
-
-
-def _own(error: BaseException) -> PersonaError | None:
-    """Return this project's error if one is among the causes: that of a credential provider, say."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PersonaError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None

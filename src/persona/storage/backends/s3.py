@@ -114,7 +114,7 @@ class S3Backend(ObstoreBackend):
         )
         config: dict[str, Any] = {"skip_signature": True}
         if self.credentials is not None:
-            config = {"credential_provider": self._obstore_keys}
+            config = {"credential_provider": self._providing(self._obstore_keys)}
         self._store = opened(
             S3Store,
             bucket=self.bucket,
@@ -244,7 +244,7 @@ class S3Backend(ObstoreBackend):
         if self.credentials is not None:
             sigv4.sign(request, self.credentials.current(), region=self.region, host=self._rest.host)
 
-    def _obstore_keys(self) -> Any:
+    def _obstore_keys(self) -> dict[str, Any]:
         assert self.credentials is not None  # noqa: S101  (for the type checker)
         keys = self.credentials.current()
         return {
