@@ -12,8 +12,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -26,7 +27,7 @@ class Seen:
 
     method: str
     target: str
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
     time: float = field(default_factory=time.monotonic)
 

@@ -70,4 +70,4 @@ def behind(running: Callable[[str], Server]) -> Iterator[Callable[[str], Faulty]
 
         yield put_before
         for storage in [storage for each in made for storage in each.opened]:
-            asyncio.run(storage.close())  # type: ignore[arg-type]
+            asyncio.run(storage.close())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -242,5 +241,3 @@ def test_no_bucket_and_no_good_prefix() -> None:
 )
 def test_the_address_of_a_bucket(settings: S3Settings, region: str, address: str) -> None:
     assert s3.bucket_address(settings, region) == address
-
-

@@ -15,6 +15,7 @@ from persona.credentials import google
 from persona.errors import ConfigError, CredentialsError, UnreachableError
 from persona.storage.backend import StorageBackend
 from persona.storage.stack import open_storage
+from tests.contract.helpers import block, stream
 from tests.faults import Act, FaultProxy, answer, reset
 
 OBJECT = json.dumps({"name": "a", "size": "1", "updated": "2020-11-02T10:00:00Z", "generation": "5"})
@@ -84,7 +85,7 @@ async def test_no_token_is_given(account: Path) -> None:
     with FaultProxy() as proxy:
         proxy.on("POST", "/token", REFUSED)
         storage = opened(account, proxy)
-        with pytest.raises(CredentialsError, match="gives no token.*invalid_grant") as caught:
+        with pytest.raises(CredentialsError, match=r"gives no token.*invalid_grant") as caught:
             await storage.stat("a")
         await storage.close()
     assert "gcloud" in caught.value.hint
@@ -177,8 +178,6 @@ async def test_an_upload_is_not_sent_elsewhere(account: Path) -> None:
         proxy.on("GET", "/b/b/o", answer(200, "{}"))
         proxy.on("POST", "resumable", answer(200, location="http://127.0.0.1:9/upload?upload_id=1"))
         storage = opened(account, proxy)
-        from tests.contract.helpers import block, stream
-
         with pytest.raises(UnreachableError, match="another host"):
             await storage.write_stream("a", stream([block(number) for number in range(6)]))
         await storage.close()
@@ -187,8 +186,6 @@ async def test_an_upload_is_not_sent_elsewhere(account: Path) -> None:
 @pytest.mark.parametrize("headers", [{}, {"range": "bytes=0-0"}, {"range": "odd"}])
 async def test_an_upload_that_does_not_go_on(headers: dict[str, str], account: Path) -> None:
     """A part that is not kept must not be taken for kept."""
-    from tests.contract.helpers import block, stream
-
     with FaultProxy() as proxy:
         proxy.on("POST", "/token", token("t", 3600))
         proxy.on("GET", "/b/b/o", answer(200, "{}"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from persona.errors import InputError
 from persona.storage.metadata import AZURE_NAME, PACKED, S3_NAME, checked, pack, unpack
 
-TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = pytest.mark.parametrize("name", [S3_NAME, AZURE_NAME], ids=["s3", "azure"])
 
 

@@ -116,7 +116,7 @@ def test_settings_and_backends_do_not_show_secrets() -> None:
         storage = open_storage(settings)
         place = storage.describe()
         assert CANARY not in f"{settings}{settings!r}{storage!r}{vars(storage)}{place}{storage.url('a')}"
-        asyncio.run(storage.close())  # type: ignore[arg-type]
+        asyncio.run(storage.close())
 
 
 MOVED = "<Error><Code>PermanentRedirect</Code><Endpoint>bucket.s3.eu-west-3.amazonaws.com</Endpoint></Error>"
@@ -156,7 +156,7 @@ async def test_refused_keys(code: str, status: int, words: str) -> None:
     assert caught.value.exit_code == 4
 
 
-async def test_a_sas_is_not_followed_elsewhere(behind: Behind) -> None:
+async def test_a_sas_is_not_repeated(behind: Behind) -> None:
     """What an error page of a real server repeats of the address does not come into our words."""
     faulty = behind("azure")
     settings = faulty.settings(retry_attempts=0)
