@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from persona.config.schema import S3Settings
@@ -34,7 +33,6 @@ class AWSKeys:
     access_key_id: str
     secret_access_key: Secret
     session_token: Secret | None = None
-    expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no HTTP header can carry, such as a line break that was copied along."""
@@ -111,7 +109,7 @@ def _from_botocore(profile: str | None) -> AWSCredentials:
     try:
         found = session.get_credentials()
         region = session.get_config_variable("region")
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError, ValueError) as error:
         raise CredentialsError(f"The AWS credentials cannot be used: {error}", hint=FIX) from error
     if found is None:
         raise CredentialsError("No AWS credentials were found.", hint=FIX)
@@ -119,7 +117,7 @@ def _from_botocore(profile: str | None) -> AWSCredentials:
     def current() -> AWSKeys:
         try:
             keys: Any = found.get_frozen_credentials()
-        except botocore.exceptions.BotoCoreError as error:
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError, ValueError) as error:
             raise CredentialsError(f"The AWS credentials cannot be refreshed: {error}", hint=FIX) from error
         token = Secret(keys.token) if keys.token else None
         return AWSKeys(keys.access_key, Secret(keys.secret_key), token)

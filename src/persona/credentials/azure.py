@@ -129,12 +129,12 @@ def _check_secrets(found: AzureCredentials) -> None:
 def _of_string(source: str, string: Secret) -> AzureCredentials:
     """Read a connection string (Microsoft, "Configure Azure Storage connection strings")."""
     text = string.reveal()
-    pairs = dict(part.strip().partition("=")[::2] for part in text.split(";") if part.strip())
-    if pairs.get("UseDevelopmentStorage", "").lower() == "true":
-        pairs = dict(part.partition("=")[::2] for part in _EMULATOR.split(";"))
-    account = pairs.get("AccountName", "")
-    endpoint = pairs.get("BlobEndpoint", "")
-    key, sas = pairs.get("AccountKey"), pairs.get("SharedAccessSignature")
+    pairs = _pairs(text)
+    if pairs.get("usedevelopmentstorage", "").lower() == "true":
+        pairs = _pairs(_EMULATOR)
+    account = pairs.get("accountname", "")
+    endpoint = pairs.get("blobendpoint", "")
+    key, sas = pairs.get("accountkey"), pairs.get("sharedaccesssignature")
     if not (key or sas) or not (account or endpoint):
         raise ConfigError(
             f"The connection string of {source} has no AccountKey or SharedAccessSignature, or names no account.",
@@ -147,9 +147,15 @@ def _of_string(source: str, string: Secret) -> AzureCredentials:
     )
 
 
+def _pairs(text: str) -> dict[str, str]:
+    """Return the parts of a connection string; their names are case-insensitive, as for Azure's own libraries."""
+    parts = (part.partition("=") for part in text.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in parts}
+
+
 def _endpoint(account: str, pairs: Mapping[str, str]) -> str:
-    scheme = pairs.get("DefaultEndpointsProtocol", "https")
-    return f"{scheme}://{account}.blob.{pairs.get('EndpointSuffix', 'core.windows.net')}"
+    scheme = pairs.get("defaultendpointsprotocol", "https")
+    return f"{scheme}://{account}.blob.{pairs.get('endpointsuffix', 'core.windows.net')}"
 
 
 def _account_of(endpoint: str) -> str:

@@ -57,8 +57,8 @@ def find(settings: GCSSettings, *, emulator: bool) -> GoogleCredentials | None:
         ) from None
     try:
         if settings.credentials_file is not None:
-            loaded: Any = google.auth
-            found, _ = loaded.load_credentials_from_file(str(settings.credentials_file), scopes=[SCOPE])
+            kind: Any = google.oauth2.service_account.Credentials
+            found = kind.from_service_account_file(str(settings.credentials_file), scopes=[SCOPE])
             source = f"the file {settings.credentials_file} (storage.gcs.credentials_file)"
         else:
             found, _ = google.auth.default(scopes=[SCOPE])
@@ -66,7 +66,7 @@ def find(settings: GCSSettings, *, emulator: bool) -> GoogleCredentials | None:
         if settings.project and isinstance(found, google.oauth2.credentials.Credentials):
             # A person's own requests are counted against a project; those of a service account have theirs.
             found = found.with_quota_project(settings.project)
-    except (google.auth.exceptions.GoogleAuthError, OSError, ValueError) as error:
+    except (google.auth.exceptions.GoogleAuthError, OSError, ValueError, TypeError, AttributeError) as error:
         raise CredentialsError(f"No Google credentials can be used: {first_line(error)}", hint=FIX) from error
     return GoogleCredentials(source, getattr(found, "service_account_email", None), _headers_of(found))
 

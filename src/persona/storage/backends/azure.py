@@ -7,7 +7,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -17,13 +17,12 @@ from obstore.store import AzureStore
 
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
-from persona.credentials.azure import AzureCredentials
 from persona.errors import ConfigError, CredentialsError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
+from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -33,7 +32,7 @@ from persona.storage.backends.primitives import (
     etag_condition,
     policy_of,
 )
-from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of
+from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of, understood
 from persona.storage.metadata import AZURE_NAME, pack, unpack
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
@@ -85,13 +84,14 @@ class AzureBlobBackend(ObstoreBackend):
             timeout=performance.timeout,
             connections=performance.concurrent_uploads + 2,
         )
-        self._store = AzureStore(
+        self._store = opened(
+            AzureStore,
             container_name=self.container,
             account_name=self.credentials.account,
             endpoint=endpoint,
             client_options=client_options(performance, allow_http=plain),
             retry_config=retry_config(policy),
-            **_obstore_credentials(self.credentials),
+            **self._obstore_credentials(),
         )
 
     def describe(self) -> Place:
@@ -124,15 +124,16 @@ class AzureBlobBackend(ObstoreBackend):
         stored = {
             name.lower().removeprefix(_META): text for name, text in headers.items() if name.lower().startswith(_META)
         }
-        return Entry(
-            key,
-            int(headers.get("content-length", 0)),
-            parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
-            headers.get("etag", "").strip('"'),
-            _md5(headers.get("content-md5")),
-            headers.get("content-type"),
-            unpack(stored),
-        )
+        with understood(self._host):
+            return Entry(
+                key,
+                int(headers["content-length"]),
+                parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
+                headers["etag"].strip('"'),
+                _md5(headers.get("content-md5")),
+                headers.get("content-type"),
+                unpack(stored),
+            )
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}
@@ -142,9 +143,11 @@ class AzureBlobBackend(ObstoreBackend):
             query["startFrom"] = after
         if token:
             query["marker"] = token
-        root = parse_xml((await self._rest.send("GET", f"/{self.container}", query=query)).body)
-        folders = [_decoded(name) for name in root.iterfind("Blobs/BlobPrefix/Name")]
-        return Page([_entry(blob) for blob in root.iter("Blob")], folders, text_of(root, "NextMarker") or None)
+        reply = await self._rest.send("GET", f"/{self.container}", query=query)
+        with understood(self._host):
+            root = parse_xml(reply.body, "EnumerationResults")
+            folders = [_decoded(name) for name in root.iterfind("Blobs/BlobPrefix/Name")]
+            return Page([_entry(blob) for blob in root.iter("Blob")], folders, text_of(root, "NextMarker") or None)
 
     async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
         address = f"{self.credentials.endpoint}{self._path(source)}"
@@ -159,6 +162,9 @@ class AzureBlobBackend(ObstoreBackend):
             status = (await self._rest.send("HEAD", self._path(target))).headers.get("x-ms-copy-status", "success")
         if status != "success":
             raise UnreachableError(f"{self._host} gave up the copy ({status}).", hint="Try again.")
+
+    async def _delete(self, key: str) -> None:
+        await self._rest.send("DELETE", self._path(key))
 
     async def _check_bucket(self) -> None:
         query = {"restype": "container", "comp": "list", "maxresults": "1"}
@@ -176,6 +182,18 @@ class AzureBlobBackend(ObstoreBackend):
             request.query |= dict(azure.sas_pairs(found.sas))
         elif found.token is not None:
             request.headers["authorization"] = f"Bearer {found.token()}"
+
+    def _obstore_credentials(self) -> dict[str, Any]:
+        found = self.credentials
+        if found.account_key is not None:
+            sharedkey.decoded(found.account_key.reveal())
+            return {"account_key": found.account_key.reveal()}
+        if found.sas is not None:
+            return {"sas_key": found.sas.reveal().removeprefix("?")}
+        if (token := found.token) is not None:
+            ask = self._providing(lambda: {"token": token(), "expires_at": datetime.now(UTC) + KEYS_LAST})
+            return {"credential_provider": ask}
+        return {"skip_signature": True}
 
     def _digest(self, etag: str) -> Digest | None:
         """Return None: an ETag of Azure is opaque."""
@@ -223,28 +241,18 @@ class _BlockUpload:
             headers={**self._headers, "x-ms-blob-content-md5": md5, "content-type": "application/xml"},
             body=f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode(),
         )
-        return Written(reply.headers.get("etag", "").strip('"'), _md5(md5))
+        with understood(self._rest.host):
+            return Written(reply.headers["etag"].strip('"'), _md5(md5))
 
     async def abort(self) -> None:
         """Do nothing: uncommitted blocks cannot be deleted, are not seen, and expire within a week."""
-
-
-def _obstore_credentials(found: AzureCredentials) -> dict[str, Any]:
-    if found.account_key is not None:
-        return {"account_key": found.account_key.reveal()}
-    if found.sas is not None:
-        return {"sas_key": found.sas.reveal().removeprefix("?")}
-    if found.token is not None:
-        token = found.token
-        return {"credential_provider": lambda: {"token": token(), "expires_at": None}}
-    return {"skip_signature": True}
 
 
 def _entry(blob: ElementTree.Element) -> Entry:
     name = blob.find("Name")
     properties = blob.find("Properties")
     if name is None or properties is None:
-        raise UnreachableError("The endpoint answers with something other than a list of blobs.", hint="Check it.")
+        raise ValueError("no blob")
     return Entry(
         _decoded(name),
         int(text_of(properties, "Content-Length") or 0),

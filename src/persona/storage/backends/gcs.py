@@ -11,6 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -31,7 +32,7 @@ from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import by_status, changed
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, check_endpoint, policy_of
-from persona.storage.backends.rest import Body, Reply, Request, RestClient
+from persona.storage.backends.rest import Body, Reply, Request, RestClient, understood
 from persona.storage.paths import from_key
 
 ENDPOINT = "https://storage.googleapis.com"
@@ -111,7 +112,12 @@ class GCSBackend(CloudBackend):
         if start or length is not None:
             headers["range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
         body = await self._rest.open(self._path(key), query=query, headers=headers)
-        return _GCSDownload(body, self._described(key, body.headers), self._rest.host)
+        with ExitStack() as unless_read:
+            unless_read.callback(body.close)
+            with understood(self._host):
+                described = self._described(key, body.headers)
+            unless_read.pop_all()
+        return _GCSDownload(body, described, self._host)
 
     async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
@@ -128,7 +134,8 @@ class GCSBackend(CloudBackend):
             headers={"content-type": f"multipart/related; boundary={boundary}"},
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
-        return _written(reply, key, md5)
+        with understood(self._host):
+            return _written(reply, key, md5)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         reply = await self._rest.send(
@@ -138,14 +145,16 @@ class GCSBackend(CloudBackend):
             headers={"content-type": "application/json; charset=utf-8"},
             body=json.dumps(_resource(attributes)).encode(),
         )
-        session = urlsplit(reply.headers["location"])
+        with understood(self._host):
+            session = urlsplit(reply.headers["location"])
         if session.netloc != self._rest.host:  # our token goes to the endpoint that we were given, and no other
             raise UnreachableError(f"{self._rest.host} sends the upload to another host.", hint="Check endpoint_url.")
         return _ResumableUpload(self._rest, key, session.path, dict(parse_qsl(session.query)))
 
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("GET", self._path(key), query={"fields": f"{_FIELDS},contentType,metadata"})
-        return _entry(json.loads(reply.body))
+        with understood(self._host):
+            return _entry(json.loads(reply.body))
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"prefix": prefix, "maxResults": "1000", "fields": f"items({_FIELDS}),prefixes,nextPageToken"}
@@ -155,18 +164,22 @@ class GCSBackend(CloudBackend):
             query["startOffset"] = after
         if token:
             query["pageToken"] = token
-        reply = json.loads((await self._rest.send("GET", f"{self._bucket_path}/o", query=query)).body)
-        entries = [_entry(item) for item in reply.get("items", ())]
-        return Page(entries, reply.get("prefixes", ()), reply.get("nextPageToken") or None)
+        reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
+        with understood(self._host):
+            page = json.loads(reply.body)
+            entries = [_entry(item) for item in page.get("items", ())]
+            return Page(entries, page.get("prefixes", ()), page.get("nextPageToken") or None)
 
     async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
         query = _condition(condition, target)
         path = f"{self._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
         while True:
-            reply = json.loads((await self._rest.send("POST", path, query=query)).body)
-            if reply.get("done", True):
-                return
-            query["rewriteToken"] = reply["rewriteToken"]
+            reply = await self._rest.send("POST", path, query=query)
+            with understood(self._host):
+                rewrite = json.loads(reply.body)
+                if rewrite.get("done", True):
+                    return
+                query["rewriteToken"] = rewrite["rewriteToken"]
 
     async def _delete(self, key: str) -> None:
         await self._rest.send("DELETE", self._path(key))
@@ -253,7 +266,8 @@ class _ResumableUpload:
         while data:
             end = self._offset + len(data)
             reply = await self._send(f"bytes {self._offset}-{end - 1}/*", data)
-            kept = int(reply.headers.get("range", "bytes=0--1").rpartition("-")[2]) + 1
+            with understood(self._rest.host):
+                kept = int(reply.headers["range"].rpartition("-")[2]) + 1 if "range" in reply.headers else 0
             if not self._offset < kept <= end:
                 raise UnreachableError(f"The upload of {self._key} does not go on.", hint="Try again.")
             data = data[kept - self._offset :]
@@ -262,7 +276,8 @@ class _ResumableUpload:
     async def finish(self) -> Written:
         """Say how long the object is, which makes it visible."""
         reply = await self._send(f"bytes */{self._offset}", b"")
-        return _written(reply, self._key, base64.b64encode(self._md5.digest()).decode("ascii"))
+        with understood(self._rest.host):
+            return _written(reply, self._key, base64.b64encode(self._md5.digest()).decode("ascii"))
 
     async def abort(self) -> None:
         """Cancel the upload, which is answered with 499."""

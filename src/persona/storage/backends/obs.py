@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
 
 from persona.config.schema import PerformanceSettings
-from persona.errors import PersonaError, UnreachableError
+from persona.errors import ConfigError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, RangeError
 from persona.storage.backends.primitives import Attributes, Written
-from persona.storage.backends.rest import CHUNK_BYTES
+from persona.storage.backends.rest import CHUNK_BYTES, late, senseless
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
 from persona.storage.retry import RetryPolicy
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, PutMode
     from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store
 
+S = TypeVar("S")
+KEYS_LAST = timedelta(minutes=6)
+"""How long obstore may keep temporary keys: it asks again 5 minutes before. Those that are handed out last longer."""
 _STATUS = re.compile(r"status code: (\d{3})[^:\n]*:? ?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
 _STANDARD = {
     "Content-Type",
@@ -63,18 +66,46 @@ def retry_config(policy: RetryPolicy) -> RetryConfig:
     }
 
 
+def opened(kind: Callable[..., S], **options: Any) -> S:
+    """Return a store of obstore, which checks its settings when it is made.
+
+    Raises:
+        ConfigError: it refuses them; why is not said, since its message may hold a secret.
+    """
+    try:
+        return kind(**options)
+    except (BaseError, ValueError):
+        raise ConfigError(
+            "The storage settings cannot be used: an address, a name or a key has not the form of one.",
+            hint="Compare “persona storage config show” with what the provider gives.",
+        ) from None
+
+
 class ObstoreBackend(CloudBackend):
     """The primitives that obstore serves."""
 
     metadata_name: re.Pattern[str]
     metadata_limit: int
     _store: S3Store | AzureStore
+    _refusal: PersonaError | None = None
 
     @abstractmethod
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError: ...
 
     @abstractmethod
     def _digest(self, etag: str) -> Digest | None: ...
+
+    def _providing(self, ask: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+        """Return what obstore asks for credentials. It passes on only the text of an error, so the error is kept."""
+
+        def provide() -> dict[str, Any]:
+            try:
+                return ask()
+            except PersonaError as error:
+                self._refusal = error
+                raise
+
+        return provide
 
     async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download:
         options: GetOptions = {}
@@ -86,7 +117,7 @@ class ObstoreBackend(CloudBackend):
             return self._download(key, await obstore.get_async(self._store, key, options=options))
         except Exception as error:
             if "non-partial" not in str(error):
-                raise self._error(error) from error
+                raise await self._failure(error) from error
         whole = await self._get(key, 0, None, version)  # the endpoint ignores ranges
         return _Slice(whole, start, length)
 
@@ -107,22 +138,27 @@ class ObstoreBackend(CloudBackend):
                 use_multipart=False,
             )
         except Exception as error:
-            raise self._error(error) from error
+            raise await self._failure(error) from error
         etag = (result["e_tag"] or "").strip('"')
         return Written(etag, self._digest(etag))
 
-    async def _delete(self, key: str) -> None:
-        await self._delete_batch([key])
-
     async def _delete_batch(self, keys: Sequence[str]) -> None:
         try:
-            await obstore.delete_async(self._store, keys[0] if len(keys) == 1 else list(keys))
+            await obstore.delete_async(self._store, list(keys))
         except Exception as error:
             raise self._error(error) from error
 
+    async def _failure(self, error: Exception) -> PersonaError:
+        """Return this project's error for one of obstore's, which says of a redirect only that it is one."""
+        if "redirect without LOCATION" in str(error):
+            await self._check_bucket()  # this answer names the region
+        return self._error(error)
+
     def _download(self, key: str, result: GetResult) -> Download:
         meta = result.meta
-        etag = (meta["e_tag"] or "").strip('"')
+        if not meta["e_tag"]:
+            raise senseless(self._host)
+        etag = meta["e_tag"].strip('"')
         attributes = result.attributes
         stored = {name: text for name, text in attributes.items() if name not in _STANDARD}
         described = StorageObject(
@@ -139,6 +175,8 @@ class ObstoreBackend(CloudBackend):
     def _error(self, error: Exception) -> PersonaError:
         """Return this project's error for one of obstore's."""
         text = str(error)
+        if self._refusal is not None and "credential provider" in text:
+            return self._refusal
         if found := _STATUS.search(text):
             return self._translate(int(found[1]), {}, found[2].encode())
         if "StartTooLarge" in text:
@@ -149,12 +187,12 @@ class ObstoreBackend(CloudBackend):
             kind = re.search(r"kind: (\w+)", text)
             if kind and kind[1] == "Connect":
                 return UnreachableError(f"Nothing answers at {self._host}.", hint="Check the endpoint and the network.")
+            if kind and kind[1] == "Timeout":
+                return late(self._host)
+            if "missing from response" in text or "redirect" in text or "Unexpected content" in text:
+                return senseless(self._host)
             return UnreachableError(f"The connection to {self._host} broke off.", hint="Try again.")
-        if cause := _own(error):
-            return cause
-        return PersonaError(
-            f"{self._host} gave an answer that makes no sense.", hint="Check that the endpoint is right."
-        )
+        return senseless(self._host)
 
 
 class _ObstoreDownload(Download):
@@ -200,13 +238,3 @@ class _Slice(Download):
 
     async def close(self) -> None:
         await self._whole.close()
-
-
-def _own(error: BaseException) -> PersonaError | None:
-    """Return this project's error if one is among the causes: that of a credential provider, say."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PersonaError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None

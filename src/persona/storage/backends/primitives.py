@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,13 +74,19 @@ def check_endpoint(endpoint: str, *, allow_insecure: bool, section: str) -> bool
         ConfigError: it is plain http to another machine.
     """
     parts = urlsplit(endpoint)
-    local = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-    if parts.scheme == "http" and not local and not allow_insecure:
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or "") and not allow_insecure:
         raise ConfigError(
             f"{endpoint} is plain http: credentials and data would cross the network unprotected.",
             hint=f"Use https, or set storage.{section}.allow_insecure to true if you trust the network.",
         )
     return parts.scheme == "http"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, even if it starts with 127
+        return False
 
 
 def etag_condition(condition: Condition | None) -> dict[str, str]:

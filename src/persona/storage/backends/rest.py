@@ -11,8 +11,9 @@ import asyncio
 import functools
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -68,16 +69,27 @@ def encode_path(path: str) -> str:
     return quote(path, safe="/-_.~")
 
 
-def parse_xml(body: bytes) -> ElementTree.Element:
+def parse_xml(body: bytes, tag: str) -> ElementTree.Element:
     """Parse an answer in XML, without its namespace: some services give one and others do not.
 
     Raises:
-        UnreachableError: it is no XML, so that whatever answers is not the provider.
+        ValueError: it is no XML or not the answer expected, which a login page would pass for with an empty listing.
     """
     root = xml_or_none(body)
-    if root is None:
-        raise UnreachableError("The endpoint answers with something other than XML.", hint="Check the endpoint.")
+    if root is None or root.tag != tag:
+        raise ValueError(f"no {tag}")
     return root
+
+
+@contextmanager
+def understood(host: str) -> Iterator[None]:
+    """Raise `UnreachableError` if an answer cannot be read within: whatever gave it is not the provider."""
+    try:
+        yield
+    except PersonaError:
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise senseless(host) from error
 
 
 def xml_or_none(body: bytes) -> ElementTree.Element | None:
@@ -139,6 +151,7 @@ class RestClient:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         allow: Iterable[int] = (),
+        check: Callable[[bytes], None] | None = None,
     ) -> Reply:
         """Send a request, again after passing failures, and return its answer.
 
@@ -149,6 +162,7 @@ class RestClient:
             headers: headers, with lower-case names.
             body: the content.
             allow: statuses beside 2xx that are an answer and no error.
+            check: raises if the body of an answer is an error after all.
 
         Raises:
             PersonaError: what `translate` makes of a refusal, or `UnreachableError`.
@@ -158,6 +172,8 @@ class RestClient:
             request = Request(method, self._base + path, dict(query or {}), dict(headers or {}), body)
             response = self._exchange(request, preload=True)
             if 200 <= response.status < 300 or response.status in allow:
+                if check is not None:
+                    check(response.data)
                 return Reply(response.status, response.headers, response.data)
             raise self.translate(response.status, response.headers, response.data)
 
@@ -173,7 +189,13 @@ class RestClient:
             response = self._exchange(request, preload=False)
             if 200 <= response.status < 300:
                 return Body(response, self._in_thread)
-            raise self.translate(response.status, response.headers, response.read(1 << 16))
+            try:
+                body = response.read(1 << 16)
+            except urllib3.exceptions.HTTPError as error:
+                raise unreachable(self.host, error) from error
+            finally:
+                response.close()
+            raise self.translate(response.status, response.headers, body)
 
         return await self._policy.run(lambda: self._in_thread(once))
 
@@ -203,8 +225,8 @@ class RestClient:
             )
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.host, error) from error
-        if date := response.headers.get("date"):
-            self.clock_skew = parsedate_to_datetime(date).timestamp() - time.time()
+        with suppress(KeyError, ValueError):  # a server may leave it out, or write it in its own way
+            self.clock_skew = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
         return response
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -246,6 +268,19 @@ class Body:
         self._response.release_conn()
 
 
+def senseless(host: str) -> UnreachableError:
+    """Return the error for an answer that no provider gives."""
+    return UnreachableError(
+        f"{host} gives an answer that makes no sense.",
+        hint="Check that the endpoint is right, and that no login page of the network stands before it.",
+    )
+
+
+def late(host: str) -> UnreachableError:
+    """Return the error for an answer that did not come in time."""
+    return UnreachableError(f"{host} did not answer in time.", hint="Check the network, or raise performance.timeout.")
+
+
 def unreachable(host: str, error: BaseException) -> UnreachableError:
     """Return the error for a provider that does not answer; never with the URL, which may bear a signature."""
     if isinstance(error, urllib3.exceptions.NameResolutionError):
@@ -260,9 +295,7 @@ def unreachable(host: str, error: BaseException) -> UnreachableError:
     if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(
         error, urllib3.exceptions.NewConnectionError
     ):
-        return UnreachableError(
-            f"{host} did not answer in time.", hint="Check the network, or raise performance.timeout."
-        )
+        return late(host)
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return UnreachableError(f"Nothing answers at {host}.", hint="Check the endpoint and the network.")
     return UnreachableError(f"The connection to {host} broke off.", hint="Try again.")

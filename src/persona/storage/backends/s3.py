@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
+from xml.etree import ElementTree
 
 from obstore.store import S3Store
 
@@ -24,7 +25,7 @@ from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import ObstoreBackend, client_options, retry_config
+from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
 from persona.storage.backends.primitives import (
     MIB,
     Attributes,
@@ -35,10 +36,20 @@ from persona.storage.backends.primitives import (
     etag_condition,
     policy_of,
 )
-from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of, xml_or_none
+from persona.storage.backends.rest import (
+    Request,
+    RestClient,
+    Translator,
+    encode_path,
+    parse_xml,
+    text_of,
+    understood,
+    xml_or_none,
+)
 from persona.storage.metadata import S3_NAME, pack, unpack
 from persona.storage.paths import printable
 
+_LATE_STATUS = {"InternalError": 500, "PreconditionFailed": 412, "NoSuchUpload": 404, "NoSuchKey": 404}
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _META = "x-amz-meta-"
@@ -109,9 +120,10 @@ class S3Backend(ObstoreBackend):
         )
         config: dict[str, Any] = {"skip_signature": True}
         if self.credentials is not None:
-            config = {"credential_provider": self._obstore_keys}
-        self._store = S3Store(
-            self.bucket,
+            config = {"credential_provider": self._providing(self._obstore_keys)}
+        self._store = opened(
+            S3Store,
+            bucket=self.bucket,
             endpoint=address,
             virtual_hosted_style_request=True,  # the bucket stands in the address already, in either style
             region=self.region,
@@ -146,14 +158,17 @@ class S3Backend(ObstoreBackend):
             for name, text in pack(attributes.metadata, self.metadata_name, self.metadata_limit).items()
         }
         reply = await self._rest.send("POST", _path(key), query={"uploads": ""}, headers=headers)
-        return _S3Upload(self._rest, _path(key), text_of(parse_xml(reply.body), "UploadId"), condition)
+        with understood(self._host):
+            begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
+        return _S3Upload(self._rest, _path(key), text_of(begun, "UploadId"), condition)
 
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("HEAD", _path(key))
-        return self._entry(key, reply.headers)
+        with understood(self._host):
+            return self._entry(key, reply.headers)
 
     def _entry(self, key: str, headers: Mapping[str, str]) -> Entry:
-        etag = headers.get("etag", "").strip('"')
+        etag = headers["etag"].strip('"')
         stored = {
             name.lower().removeprefix(_META): text for name, text in headers.items() if name.lower().startswith(_META)
         }
@@ -175,7 +190,11 @@ class S3Backend(ObstoreBackend):
             query["continuation-token"] = token
         elif after is not None:
             query["start-after"] = after
-        root = parse_xml((await self._rest.send("GET", "/", query=query)).body)
+        reply = await self._rest.send("GET", "/", query=query)
+        with understood(self._host):
+            return self._listed(parse_xml(reply.body, "ListBucketResult"))
+
+    def _listed(self, root: ElementTree.Element) -> Page:
         decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
         entries = [
             Entry(
@@ -195,8 +214,8 @@ class S3Backend(ObstoreBackend):
         entry = await self._head(source)
         if entry.size > self.copy_limit:
             return await self._copy_in_parts(entry, target)
-        reply = await self._rest.send("PUT", _path(target), headers={"x-amz-copy-source": self._source(source)})
-        _refuse_error(self._translate, reply.body)
+        headers = {"x-amz-copy-source": self._source(source)}
+        await self._rest.send("PUT", _path(target), headers=headers, check=_refusing(self._translate))
         return None
 
     async def _copy_in_parts(self, entry: Entry, target: str) -> None:
@@ -218,6 +237,9 @@ class S3Backend(ObstoreBackend):
             await upload.abort()
             raise
 
+    async def _delete(self, key: str) -> None:
+        await self._rest.send("DELETE", _path(key))
+
     async def _check_bucket(self) -> None:
         await self._rest.send("GET", "/", query={"list-type": "2", "max-keys": "1", "prefix": f"{self._prefix}/"})
 
@@ -228,14 +250,14 @@ class S3Backend(ObstoreBackend):
         if self.credentials is not None:
             sigv4.sign(request, self.credentials.current(), region=self.region, host=self._rest.host)
 
-    def _obstore_keys(self) -> Any:
+    def _obstore_keys(self) -> dict[str, Any]:
         assert self.credentials is not None  # noqa: S101  (for the type checker)
         keys = self.credentials.current()
         return {
             "access_key_id": keys.access_key_id,
             "secret_access_key": keys.secret_access_key.reveal(),
             "token": keys.session_token.reveal() if keys.session_token else None,
-            "expires_at": keys.expires_at,
+            "expires_at": datetime.now(UTC) + KEYS_LAST if keys.session_token else None,
         }
 
     def _digest(self, etag: str) -> Digest | None:
@@ -251,7 +273,7 @@ class S3Backend(ObstoreBackend):
         root = xml_or_none(body)
         code = text_of(root, "Code") if root is not None else ""
         region = headers.get("x-amz-bucket-region") or (text_of(root, "Region") if root is not None else "")
-        if region and region != self.region and (status == 301 or code == "AuthorizationHeaderMalformed"):
+        if region and region != self.region and status in (301, 307, 400):  # 400 also to HEAD, which has no code
             return ConfigError(
                 f"The bucket {self.bucket} is in {region}, not in {self.region}.",
                 hint=f"persona storage config set s3.region {region}",
@@ -301,12 +323,15 @@ class _S3Upload:
     async def part(self, number: int, data: bytes) -> None:
         """Send a part."""
         reply = await self._rest.send("PUT", self._path, query=self._part(number), body=data)
-        self._etags[number] = reply.headers["etag"].strip('"')
+        with understood(self._rest.host):
+            self._etags[number] = reply.headers["etag"].strip('"')
 
     async def part_from(self, number: int, headers: Mapping[str, str]) -> None:
         """Copy a part from another object."""
-        reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers)
-        self._etags[number] = text_of(parse_xml(reply.body), "ETag").strip('"')
+        check = _refusing(self._rest.translate)
+        reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers, check=check)
+        with understood(self._rest.host):
+            self._etags[number] = text_of(parse_xml(reply.body, "CopyPartResult"), "ETag").strip('"')
 
     async def finish(self) -> Written:
         """Complete the upload; the conditions are those of a single put."""
@@ -316,14 +341,17 @@ class _S3Upload:
             for number in sorted(self._etags)
         )
         body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        check = _refusing(self._rest.translate)
         try:
-            reply = await self._rest.send("POST", self._path, query=self._query, headers=headers, body=body)
-            _refuse_error(self._rest.translate, reply.body)
+            reply = await self._rest.send(
+                "POST", self._path, query=self._query, headers=headers, body=body, check=check
+            )
         except MissingError:
             if not (etag := await self._done_already()):
                 raise
         else:
-            etag = text_of(parse_xml(reply.body), "ETag").strip('"')
+            with understood(self._rest.host):
+                etag = text_of(parse_xml(reply.body, "CompleteMultipartUploadResult"), "ETag").strip('"')
         return Written(etag, None)  # such an ETag is no digest of the content
 
     async def abort(self) -> None:
@@ -349,8 +377,12 @@ def _path(key: str) -> str:
     return encode_path(f"/{key}")
 
 
-def _refuse_error(translate: Any, body: bytes) -> None:
-    """Raise if an answer with status 200 holds an error, as completing and copying may (Amazon S3 API Reference)."""
-    root = xml_or_none(body)
-    if root is not None and root.tag == "Error":
-        raise translate(500 if text_of(root, "Code") == "InternalError" else 400, {}, body)
+def _refusing(translate: Translator) -> Callable[[bytes], None]:
+    """Return what raises if an answer of status 200 holds an error: copying and completing may (S3 API Reference)."""
+
+    def check(body: bytes) -> None:
+        root = xml_or_none(body)
+        if root is not None and root.tag == "Error":
+            raise translate(_LATE_STATUS.get(text_of(root, "Code"), 400), {}, body)
+
+    return check

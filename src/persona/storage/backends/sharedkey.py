@@ -46,11 +46,19 @@ def sign(request: Request, account: str, key: str) -> None:
         f"/{account}{request.path}",
         *(f"{name.lower()}:{text}" for name, text in sorted(request.query.items(), key=lambda pair: pair[0].lower())),
     ]
+    signature = base64.b64encode(hmac.digest(decoded(key), "\n".join(lines).encode(), "sha256")).decode("ascii")
+    request.headers["authorization"] = f"SharedKey {account}:{signature}"
+
+
+def decoded(key: str) -> bytes:
+    """Return the bytes of an account's key.
+
+    Raises:
+        ConfigError: it is not base64.
+    """
     try:
-        secret = base64.b64decode(key, validate=True)
+        return base64.b64decode(key, validate=True)
     except ValueError:
         raise ConfigError(
             "The Azure account key is not valid base64.", hint="Copy it whole, with the == at its end."
         ) from None
-    signature = base64.b64encode(hmac.digest(secret, "\n".join(lines).encode(), "sha256")).decode("ascii")
-    request.headers["authorization"] = f"SharedKey {account}:{signature}"

@@ -35,7 +35,8 @@ def sign(request: Request, keys: AWSKeys, *, region: str, host: str, now: dateti
         request.headers["x-amz-security-token"] = keys.session_token.reveal()
     signed = {name: " ".join(text.split()) for name, text in sorted(request.headers.items())}
     names = ";".join(signed)
-    query = "&".join(f"{_quote(name)}={_quote(text)}" for name, text in sorted(request.query.items()))
+    pairs = sorted((_quote(name), _quote(text)) for name, text in request.query.items())  # in the order of the encoded
+    query = "&".join(f"{name}={text}" for name, text in pairs)
     lines = [f"{name}:{text}" for name, text in signed.items()]
     canonical = "\n".join(
         [request.method, request.path, query, *lines, "", names, request.headers["x-amz-content-sha256"]]

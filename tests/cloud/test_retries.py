@@ -1,0 +1,282 @@
+"""What passes is tried again, within bounds; what does not pass is not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona.errors import (
+    AccessDeniedError,
+    ConflictError,
+    PersonaError,
+    ThrottledError,
+    UnreachableError,
+)
+from persona.storage.backend import StorageBackend
+from persona.storage.retry import RetryPolicy
+from tests.cloud.conftest import Faulty
+from tests.contract.helpers import MIB, block, received, stream
+from tests.faults import answer, html, lose_answer, reset, stall, truncate
+
+Behind = Callable[[str], Faulty]
+Operation = Callable[[StorageBackend], Awaitable[Any]]
+
+BUSY = answer(503, "<Error><Code>SlowDown</Code></Error>")
+
+
+def put(storage: StorageBackend) -> Awaitable[Any]:
+    return storage.write("a", b"new")
+
+
+def get(storage: StorageBackend) -> Awaitable[Any]:
+    return storage.read("a")
+
+
+def stat(storage: StorageBackend) -> Awaitable[Any]:
+    return storage.stat("a")
+
+
+def scan(storage: StorageBackend) -> Awaitable[Any]:
+    return storage.list()
+
+
+def delete(storage: StorageBackend) -> Awaitable[Any]:
+    return storage.delete("a")
+
+
+REQUESTS = [
+    ("s3", put, "PUT", r"/a$"),
+    ("s3", get, "GET", r"/a$"),
+    ("s3", stat, "HEAD", r"/a$"),
+    ("s3", scan, "GET", r"max-keys=1000"),
+    ("s3", delete, "DELETE", r"/a$"),
+    ("gcs", put, "POST", r"uploadType=multipart"),
+    ("gcs", get, "GET", r"a\?alt=media"),
+    ("gcs", stat, "GET", r"a\?fields"),
+    ("gcs", scan, "GET", r"maxResults=1000"),
+    ("gcs", delete, "DELETE", r"a$"),
+    ("azure", put, "PUT", r"/a$"),
+    ("azure", get, "GET", r"/a$"),
+    ("azure", stat, "HEAD", r"/a$"),
+    ("azure", scan, "GET", r"maxresults=5000"),
+    ("azure", delete, "DELETE", r"/a$"),
+]
+IDS = [f"{backend}-{operation.__name__}" for backend, operation, *_ in REQUESTS]
+
+
+@pytest.mark.parametrize(("backend", "operation", "method", "pattern"), REQUESTS, ids=IDS)
+async def test_busy_twice_then_done(
+    behind: Behind, backend: str, operation: Operation, method: str, pattern: str
+) -> None:
+    faulty = behind(backend)
+    storage = faulty.open()
+    await storage.write("a", b"old")
+    before = len(faulty.proxy.requests(method, pattern))
+    faulty.proxy.on(method, pattern, BUSY, times=2)
+    await operation(storage)
+    assert len(faulty.proxy.requests(method, pattern)) - before == 3
+
+
+@pytest.mark.parametrize(("backend", "operation", "method", "pattern"), REQUESTS, ids=IDS)
+async def test_attempts_are_bounded(
+    behind: Behind, backend: str, operation: Operation, method: str, pattern: str
+) -> None:
+    faulty = behind(backend)
+    await faulty.direct().write("a", b"old")
+    storage = faulty.open(retry_attempts=2)
+    faulty.proxy.on(method, pattern, BUSY, times=3)
+    with pytest.raises(UnreachableError) as caught:
+        await operation(storage)
+    assert caught.value.exit_code == 7
+    assert caught.value.hint
+    assert len(faulty.proxy.requests(method, pattern)) == 3
+
+
+@pytest.mark.parametrize(("backend", "operation", "method", "pattern"), REQUESTS, ids=IDS)
+async def test_a_refusal_is_final(
+    behind: Behind, backend: str, operation: Operation, method: str, pattern: str
+) -> None:
+    faulty = behind(backend)
+    await faulty.direct().write("a", b"old")
+    storage = faulty.open()
+    faulty.proxy.on(method, pattern, answer(403, "<Error><Code>AccessDenied</Code></Error>"))
+    with pytest.raises(AccessDeniedError) as caught:
+        await operation(storage)
+    assert caught.value.exit_code == 4
+    assert len(faulty.proxy.requests(method, pattern)) == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "operation", "method", "pattern"), [case for case in REQUESTS if case[1] is not delete]
+)
+async def test_a_page_instead_of_an_answer_is_named(
+    behind: Behind, backend: str, operation: Operation, method: str, pattern: str
+) -> None:
+    """A captive portal, or the address of something else: no traceback, and never an empty listing."""
+    faulty = behind(backend)
+    await faulty.direct().write("a", b"old")
+    storage = faulty.open(retry_attempts=0)
+    faulty.proxy.on(method, pattern, html())
+    with pytest.raises(UnreachableError) as caught:
+        await operation(storage)
+    assert "127.0.0.1" in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("backend", "operation", "method", "pattern"), REQUESTS, ids=IDS)
+async def test_a_stall_ends_after_the_timeout(
+    behind: Behind, backend: str, operation: Operation, method: str, pattern: str
+) -> None:
+    faulty = behind(backend)
+    await faulty.direct().write("a", b"old")
+    storage = faulty.open(retry_attempts=0, timeout=0.5)
+    faulty.proxy.on(method, pattern, stall)
+    start = time.monotonic()
+    with pytest.raises(UnreachableError, match="in time"):
+        await operation(storage)
+    assert 0.4 < time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("backend", "operation", "method", "pattern"),
+    [case for case in REQUESTS if case[:2] in [("s3", stat), ("gcs", put), ("azure", scan)]],
+)
+async def test_the_pause_asked_for_is_kept(
+    behind: Behind, backend: str, operation: Operation, method: str, pattern: str
+) -> None:
+    faulty = behind(backend)
+    await faulty.direct().write("a", b"old")
+    storage = faulty.open()
+    faulty.proxy.on(method, pattern, answer(429, "", retry_after="1"))
+    await operation(storage)
+    first, second = faulty.proxy.requests(method, pattern)
+    assert 1 <= second.time - first.time < 2
+
+
+@pytest.mark.parametrize("backend", ["s3", "gcs", "azure"])
+async def test_a_download_is_whole_or_an_error(behind: Behind, backend: str) -> None:
+    """A body that breaks off is either read on or an error; it is never taken for the end."""
+    faulty = behind(backend)
+    content = block(1) + block(2) + block(3)
+    await faulty.direct().write("big", content)
+    storage = faulty.open(retry_attempts=2)
+    faulty.proxy.on("GET", "big", truncate)
+    try:
+        assert await storage.read("big") == content
+    except UnreachableError as error:
+        assert "broke off" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("backend", "method", "pattern"),
+    [("s3", "PUT", "partNumber=2"), ("gcs", "PUT", "upload_id"), ("azure", "PUT", "comp=block&")],
+)
+async def test_a_reset_within_an_upload_in_parts(behind: Behind, backend: str, method: str, pattern: str) -> None:
+    faulty = behind(backend)
+    storage = faulty.open()
+    faulty.proxy.on(method, pattern, reset)
+    blocks = [block(number) for number in range(12)]
+    written = await storage.write_stream("big", stream(blocks), condition=None)
+    assert written.size == 12 * MIB
+    assert await received(faulty.direct(), "big") == b"".join(blocks)
+
+
+async def test_a_lost_answer_to_the_end_of_an_upload(behind: Behind) -> None:
+    """The next attempt is told that there is no such upload: it was completed."""
+    faulty = behind("moto")
+    storage = faulty.open()
+    faulty.proxy.on("POST", "uploadId=", lose_answer)
+    blocks = [block(number) for number in range(7)]
+    await storage.write_stream("big", stream(blocks))
+    assert await received(faulty.direct(), "big") == b"".join(blocks)
+
+
+class Clock:
+    """A loop's clock that sleeping moves on, so that no test waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+        self.loop = asyncio.new_event_loop()
+        monkeypatch.setattr(self.loop, "time", lambda: self.now)
+
+        async def sleep(pause: float) -> None:
+            self.pauses.append(pause)
+            self.now += pause
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+
+    def run(self, policy: RetryPolicy, errors: list[PersonaError], takes: float = 0.0) -> Any:
+        async def operation() -> str:
+            self.now += takes
+            if errors:
+                raise errors.pop(0)
+            return "done"
+
+        try:
+            return self.loop.run_until_complete(policy.run(operation))
+        finally:
+            self.loop.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that sleeping moves on."""
+    return Clock(monkeypatch)
+
+
+def test_pauses_double_up_to_the_longest(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    assert clock.run(RetryPolicy(attempts=6, delay=1, max_delay=10), [UnreachableError("x")] * 6) == "done"
+    assert clock.pauses == [1, 2, 4, 8, 10, 10]
+
+
+def test_no_attempt_starts_after_the_time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    errors: list[PersonaError] = [UnreachableError(str(number)) for number in range(9)]
+    with pytest.raises(UnreachableError, match="2"):
+        clock.run(RetryPolicy(attempts=8, delay=1, max_time=25), errors, takes=10)
+    assert clock.pauses == [1, 2]
+
+
+def test_a_pause_beyond_the_time_is_not_begun(clock: Clock) -> None:
+    with pytest.raises(ThrottledError):
+        clock.run(RetryPolicy(attempts=8, max_time=60), [ThrottledError("x", retry_after=61)] * 2)
+    assert clock.pauses == []
+
+
+def test_what_was_asked_for_is_the_least(clock: Clock) -> None:
+    clock.run(RetryPolicy(attempts=2, delay=0.5), [ThrottledError("x", retry_after=7)] * 2)
+    assert clock.pauses == [7, 7]
+
+
+def test_what_does_not_pass_is_raised_at_once(clock: Clock) -> None:
+    with pytest.raises(ConflictError):
+        clock.run(RetryPolicy(attempts=5), [ConflictError("x")])
+    assert clock.pauses == []
+
+
+def test_no_attempts_more_is_one(clock: Clock) -> None:
+    with pytest.raises(UnreachableError):
+        clock.run(RetryPolicy(attempts=0), [UnreachableError("x")])
+    assert clock.pauses == []
+
+
+@given(attempt=st.integers(0, 20), delay=st.floats(0, 60), longest=st.floats(0, 120))
+def test_jitter_is_full_and_bounded(attempt: int, delay: float, longest: float) -> None:
+    pause = RetryPolicy(delay=delay, max_delay=longest)._pause(attempt, UnreachableError("x"))
+    assert 0 <= pause <= min(delay * 2**attempt, longest)
+
+
+def test_a_retry_is_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        clock.run(RetryPolicy(attempts=1, delay=0), [UnreachableError("host does not answer.")])
+    assert caplog.messages == ["host does not answer. Trying again in 0.0 s."]
