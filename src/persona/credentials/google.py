@@ -51,6 +51,7 @@ def find(settings: GCSSettings, *, emulator: bool) -> GoogleCredentials | None:
         import google.auth
         import google.auth.exceptions
         import google.oauth2.credentials
+        import google.oauth2.service_account
     except ImportError:
         raise CredentialsError(
             "Google Cloud Storage needs google-auth, which is not installed.", hint="pip install 'persona[gcs]'"
