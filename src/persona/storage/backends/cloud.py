@@ -244,10 +244,15 @@ class CloudBackend(StorageBackend):
 
     async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
         """Delete objects in bulk, one by one where the server refuses that."""
-        names = {self._key(path): path for path in paths}
+        names: dict[str, str] = {}
+        failures: dict[str, PersonaError] = {}
+        for path in paths:
+            try:
+                names[self._key(path)] = path
+            except NameRefusedError as error:
+                failures[path] = error
         await self._require_bucket()
         keys = [*names]
-        failures: dict[str, PersonaError] = {}
         for start in range(0, len(keys), self.batch_size):
             batch = keys[start : start + self.batch_size]
             try:
