@@ -125,8 +125,8 @@ def test_without_azure_identity(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("key", ["no base64!", "CANAR"])
 def test_an_account_key_that_is_none(key: str) -> None:
-    with pytest.raises(ConfigError, match="not valid base64") as caught:
-        open_storage(StorageSettings(backend="azure", azure=azure_settings(account="one", account_key=key)))
+    with pytest.raises(CredentialsError, match="not valid base64") as caught:
+        credentials.find(azure_settings(account="one", account_key=key))
     assert key not in str(caught.value)
 
 

@@ -194,9 +194,21 @@ async def test_a_lost_answer_to_the_end_of_an_upload(behind: Behind) -> None:
     faulty = behind("moto")
     storage = faulty.open()
     faulty.proxy.on("POST", "uploadId=", lose_answer)
+    faulty.proxy.on("POST", "uploadId=", answer(404, "<Error><Code>NoSuchUpload</Code></Error>"))
     blocks = [block(number) for number in range(7)]
     await storage.write_stream("big", stream(blocks))
     assert await received(faulty.direct(), "big") == b"".join(blocks)
+
+
+async def test_an_upload_that_another_ended(behind: Behind) -> None:
+    """An object that is there, but not of these parts, does not make the upload a success."""
+    faulty = behind("moto")
+    await faulty.direct().write("big", b"another's")
+    storage = faulty.open()
+    faulty.proxy.on("POST", "uploadId=", answer(404, "<Error><Code>NoSuchUpload</Code></Error>"))
+    with pytest.raises(PersonaError):
+        await storage.write_stream("big", stream([block(number) for number in range(7)]))
+    assert await received(faulty.direct(), "big") == b"another's"
 
 
 class Clock:

@@ -186,7 +186,6 @@ class AzureBlobBackend(ObstoreBackend):
     def _obstore_credentials(self) -> dict[str, Any]:
         found = self.credentials
         if found.account_key is not None:
-            sharedkey.decoded(found.account_key.reveal())
             return {"account_key": found.account_key.reveal()}
         if found.sas is not None:
             return {"sas_key": found.sas.reveal().removeprefix("?")}
