@@ -6,6 +6,7 @@ around the backend here, in one order for all commands.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,7 @@ from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
 from persona.storage.paths import clean
 
+log = logging.getLogger(__name__)
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
 """The scheme of a storage URL, and the backend that it stands for."""
 
@@ -26,6 +28,8 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
         ConfigError: something that this backend needs is not set, or cannot be.
         CredentialsError: no credentials were found.
     """
+    if settings.cache.enabled:
+        log.info("storage.cache is accepted, and has no effect yet: every read goes to the provider.")
     if settings.backend == "s3":
         from persona.storage.backends.s3 import S3Backend
 

@@ -33,10 +33,9 @@ from persona.storage.backends.primitives import (
     policy_of,
 )
 from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of, understood
-from persona.storage.metadata import AZURE_NAME, pack, unpack
+from persona.storage.metadata import AZURE_NAME
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
-_META = "x-ms-meta-"
 _BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
 
 
@@ -56,6 +55,7 @@ class AzureBlobBackend(ObstoreBackend):
     max_parts = 50_000  # "Scalability and performance targets for Blob storage"
     batch_size = 256  # Azure Storage REST API, "Blob Batch"
     metadata_name = AZURE_NAME
+    metadata_prefix = "x-ms-meta-"
     metadata_limit = 8192  # "Setting and retrieving properties and metadata for Blob service resources"
     stale_version = "0x8D0000000000000"
 
@@ -115,25 +115,13 @@ class AzureBlobBackend(ObstoreBackend):
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}
-        packed = pack(attributes.metadata, self.metadata_name, self.metadata_limit)
-        headers |= {f"{_META}{name}": text for name, text in packed.items()}
+        headers |= self._metadata_headers(attributes)
         return _BlockUpload(self._rest, self._path(key), headers)
 
     async def _head(self, key: str) -> Entry:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
-        stored = {
-            name.lower().removeprefix(_META): text for name, text in headers.items() if name.lower().startswith(_META)
-        }
         with understood(self._host):
-            return Entry(
-                key,
-                int(headers["content-length"]),
-                parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
-                headers["etag"].strip('"'),
-                _md5(headers.get("content-md5")),
-                headers.get("content-type"),
-                unpack(stored),
-            )
+            return self._entry(key, headers, _md5(headers.get("content-md5")))
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}

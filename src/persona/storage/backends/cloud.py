@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from persona.config.schema import PerformanceSettings
 from persona.errors import (
     BucketNotFoundError,
-    ConfigError,
     ConflictError,
     NameRefusedError,
     NotFoundError,
@@ -25,7 +24,7 @@ from persona.storage.backend import Condition, Download, Listing, RefusedName, S
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
 from persona.storage.backends.listing import Page, as_listed, in_order
-from persona.storage.backends.primitives import Attributes, Entry, Upload, Written
+from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, abandon, clean_prefix
 from persona.storage.backends.streams import EmptyDownload, chain, counted, in_parts
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
@@ -59,7 +58,7 @@ class CloudBackend(StorageBackend):
 
     def __init__(self, place: str, prefix: str, performance: PerformanceSettings, *, host: str, foreign: bool) -> None:
         self._place = place
-        self._prefix = _clean_prefix(prefix)
+        self._prefix = clean_prefix(prefix)
         self._performance = performance
         self._host = host
         self._foreign = foreign
@@ -168,8 +167,7 @@ class CloudBackend(StorageBackend):
         first = await anext(parts, b"")
         second = await anext(parts, None)
         if second is None:
-            kind = attributes.content_type
-            return await self.write(path, first, condition=condition, content_type=kind, metadata=metadata)
+            return await self.write(path, first, condition=condition, content_type=content_type, metadata=metadata)
         await self._before_write()
         try:
             written, total = await self._upload(key, attributes, condition, chain([first, second], parts))
@@ -274,9 +272,9 @@ class CloudBackend(StorageBackend):
 
     def _written(self, path: str, size: int, attributes: Attributes, written: Written) -> StorageObject:
         self._bucket_seen = True
-        now = datetime.now(UTC)
-        kind, metadata = attributes.content_type, attributes.metadata
-        return StorageObject(clean(path), size, now, written.version, written.digest, kind, metadata)
+        return StorageObject(
+            clean(path), size, datetime.now(UTC), *written, attributes.content_type, attributes.metadata
+        )
 
     def _listing(self, entries: Sequence[Entry], start: str | None) -> Listing:
         """Return a page under storage paths, without what does not come after the start."""
@@ -367,7 +365,7 @@ class CloudBackend(StorageBackend):
             await self._conditions.kept_by_uploads(key, condition)
             return await upload.finish(), total
         except BaseException as error:
-            await _abort(upload)
+            await abandon(upload)
             if isinstance(error, BaseExceptionGroup):
                 raise error.exceptions[0] from None
             raise
@@ -404,20 +402,5 @@ class CloudBackend(StorageBackend):
         return failures
 
 
-def _clean_prefix(prefix: str) -> str:
-    try:
-        return clean(prefix)
-    except NameRefusedError as error:
-        raise ConfigError(f"The prefix cannot be used: {error}", hint=error.hint) from error
-
-
 def _object(path: str, entry: Entry) -> StorageObject:
     return StorageObject(path, *entry[1:])
-
-
-async def _abort(upload: Upload) -> None:
-    """Abort an upload, also in a cancelled task; the reason for it is what the caller hears of."""
-    try:
-        await asyncio.shield(upload.abort())
-    except PersonaError as error:
-        log.warning("An upload could not be aborted (%s); its parts may be charged for until they expire.", error)

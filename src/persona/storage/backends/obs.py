@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
@@ -19,7 +20,7 @@ from persona.errors import ConfigError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, RangeError
-from persona.storage.backends.primitives import Attributes, Written
+from persona.storage.backends.primitives import Attributes, Entry, Written
 from persona.storage.backends.rest import CHUNK_BYTES, late, senseless
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
@@ -85,6 +86,7 @@ class ObstoreBackend(CloudBackend):
     """The primitives that obstore serves."""
 
     metadata_name: re.Pattern[str]
+    metadata_prefix: str
     metadata_limit: int
     _store: S3Store | AzureStore
     _refusal: PersonaError | None = None
@@ -153,6 +155,25 @@ class ObstoreBackend(CloudBackend):
         if "redirect without LOCATION" in str(error):
             await self._check_bucket()  # this answer names the region
         return self._error(error)
+
+    def _metadata_headers(self, attributes: Attributes) -> dict[str, str]:
+        """Return the user's metadata as the headers of a request."""
+        packed = pack(attributes.metadata, self.metadata_name, self.metadata_limit)
+        return {f"{self.metadata_prefix}{name}": text for name, text in packed.items()}
+
+    def _entry(self, key: str, headers: Mapping[str, str], digest: Digest | None) -> Entry:
+        """Return what the headers of a HEAD say of an object."""
+        lower = {name.lower(): text for name, text in headers.items()}
+        start = self.metadata_prefix
+        return Entry(
+            key,
+            int(lower["content-length"]),
+            parsedate_to_datetime(lower["last-modified"]).astimezone(UTC),
+            lower["etag"].strip('"'),
+            digest,
+            lower.get("content-type"),
+            unpack({name.removeprefix(start): text for name, text in lower.items() if name.startswith(start)}),
+        )
 
     def _download(self, key: str, result: GetResult) -> Download:
         meta = result.meta

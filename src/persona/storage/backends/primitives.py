@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +12,12 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
-from persona.errors import ConfigError
+from persona.errors import ConfigError, NameRefusedError, PersonaError
 from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion
+from persona.storage.paths import clean
 from persona.storage.retry import RetryPolicy
+
+log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 
@@ -96,3 +101,23 @@ def etag_condition(condition: Condition | None) -> dict[str, str]:
     if isinstance(condition, IfVersion):
         return {"if-match": f'"{condition.version}"'}
     return {}
+
+
+def clean_prefix(prefix: str) -> str:
+    """Return a configured prefix as a storage path.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return clean(prefix)
+    except NameRefusedError as error:
+        raise ConfigError(f"The prefix cannot be used: {error}", hint=error.hint) from error
+
+
+async def abandon(upload: Upload) -> None:
+    """Abort an upload, also in a cancelled task; the reason for it is what the caller hears of."""
+    try:
+        await asyncio.shield(upload.abort())
+    except PersonaError as error:
+        log.warning("An upload could not be aborted (%s); its parts may be charged for until they expire.", error)

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
@@ -46,13 +45,12 @@ from persona.storage.backends.rest import (
     understood,
     xml_or_none,
 )
-from persona.storage.metadata import S3_NAME, pack, unpack
+from persona.storage.metadata import S3_NAME
 from persona.storage.paths import printable
 
 _LATE_STATUS = {"InternalError": 500, "PreconditionFailed": 412, "NoSuchUpload": 404, "NoSuchKey": 404}
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_META = "x-amz-meta-"
 _BAD_KEYS = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
@@ -77,6 +75,7 @@ class S3Backend(ObstoreBackend):
     setting = "s3.bucket"
     min_part_bytes = 5 * MIB  # Amazon S3 User Guide, "Multipart upload limits"
     metadata_name = S3_NAME
+    metadata_prefix = "x-amz-meta-"
     metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
     conditional_copies = False  # real S3 takes If-None-Match on copies; the services that speak its protocol do not
     copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
@@ -152,11 +151,7 @@ class S3Backend(ObstoreBackend):
         await self._rest.close()
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
-        headers = {"content-type": attributes.content_type}
-        headers |= {
-            f"{_META}{name}": text
-            for name, text in pack(attributes.metadata, self.metadata_name, self.metadata_limit).items()
-        }
+        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes)}
         reply = await self._rest.send("POST", _path(key), query={"uploads": ""}, headers=headers)
         with understood(self._host):
             begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
@@ -165,22 +160,8 @@ class S3Backend(ObstoreBackend):
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("HEAD", _path(key))
         with understood(self._host):
-            return self._entry(key, reply.headers)
-
-    def _entry(self, key: str, headers: Mapping[str, str]) -> Entry:
-        etag = headers["etag"].strip('"')
-        stored = {
-            name.lower().removeprefix(_META): text for name, text in headers.items() if name.lower().startswith(_META)
-        }
-        return Entry(
-            key,
-            int(headers.get("content-length", 0)),
-            parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
-            etag,
-            self._digest(etag),
-            headers.get("content-type"),
-            unpack(stored),
-        )
+            etag = reply.headers["etag"].strip('"')
+            return self._entry(key, reply.headers, self._digest(etag))
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"list-type": "2", "max-keys": "1000", "encoding-type": "url", "prefix": prefix}
