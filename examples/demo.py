@@ -31,7 +31,7 @@ def main() -> None:
         folder = Path(name)
         print("━━ On local disk, with nothing configured ━━\n")
         local = run_all(folder, "local", {})
-        print("━━ On S3: the same commands, another storage ━━\n")
+        print("━━ On S3: the same commands, another storage ━━\n", flush=True)
         with SeaweedFS(folder / "seaweedfs") as server:
             bucket = server.make_bucket("company-personas")
             s3 = run_all(folder, "s3", s3_environment(server.endpoint, bucket))
