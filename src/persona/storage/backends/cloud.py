@@ -182,7 +182,7 @@ class CloudBackend(StorageBackend):
         except MissingError:
             raise await self._absent(path) from None
         self._bucket_seen = True
-        return _object(clean(path), entry)
+        return entry.named(clean(path))
 
     async def exists(self, path: str) -> bool:
         """Say whether the object is there."""
@@ -284,7 +284,7 @@ class CloudBackend(StorageBackend):
             if after is not None and sort_key(entry.key) <= after:
                 continue
             try:
-                listing.append(_object(from_key(self._prefix, entry.key), entry))
+                listing.append(entry.named(from_key(self._prefix, entry.key)))
             except NameRefusedError as error:
                 listing.refused.append(RefusedName(entry.key, str(error)))
         return listing
@@ -400,7 +400,3 @@ class CloudBackend(StorageBackend):
 
         await asyncio.gather(*map(one, paths))
         return failures
-
-
-def _object(path: str, entry: Entry) -> StorageObject:
-    return StorageObject(path, *entry[1:])

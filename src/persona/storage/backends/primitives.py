@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import ConfigError, NameRefusedError, PersonaError
-from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion
+from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion, StorageObject
 from persona.storage.paths import clean
 from persona.storage.retry import RetryPolicy
 
@@ -32,6 +32,10 @@ class Entry(NamedTuple):
     digest: Digest | None = None
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
+
+    def named(self, path: str) -> StorageObject:
+        """Return the object under a storage path."""
+        return StorageObject(path, *self[1:])
 
 
 class Written(NamedTuple):
