@@ -82,21 +82,17 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
     """
     parts = urlsplit(url)
     backend = SCHEMES.get(parts.scheme)
-    path = unquote(parts.path) if backend == "local" else url.partition("://")[2].partition("/")[2]
+    name, _, path = url.partition("://")[2].partition("/")
     if backend is None or bool(parts.netloc) == (backend == "local"):
         raise UsageError(
             f"“{url}” is no storage URL.",
             hint="Use s3://bucket/key, gs://bucket/key, az://container/key or file:///abs/path.",
         )
     if backend == "local":
-        place = Path(path)
+        place = Path(unquote(parts.path))
         local = replace(settings.local, path=place.parent)
         return open_storage(replace(settings, backend=backend, local=local)), place.name
+    holder = "container" if backend == "azure" else "bucket"
+    section = replace(getattr(settings, backend), **{holder: name, "prefix": ""})
     path = clean(path)
-    name = url.partition("://")[2].partition("/")[0]
-    if backend == "azure":
-        azure = replace(settings.azure, container=name, prefix="")
-        return open_storage(replace(settings, backend=backend, azure=azure)), path
-    if backend == "gcs":
-        return open_storage(replace(settings, backend=backend, gcs=replace(settings.gcs, bucket=name, prefix=""))), path
-    return open_storage(replace(settings, backend=backend, s3=replace(settings.s3, bucket=name, prefix=""))), path
+    return open_storage(replace(settings, backend=backend, **{backend: section})), path

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 
 from obstore.store import AzureStore
@@ -30,7 +30,6 @@ from persona.storage.backends.primitives import (
     Written,
     check_endpoint,
     etag_condition,
-    policy_of,
 )
 from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of, understood
 from persona.storage.metadata import AZURE_NAME
@@ -71,26 +70,17 @@ class AzureBlobBackend(ObstoreBackend):
             f"az://{settings.container}",
             settings.prefix,
             performance,
-            host=urlsplit(endpoint).netloc,
+            address=endpoint,
             foreign=not endpoint.endswith(".blob.core.windows.net"),
         )
         self.container = settings.container
-        policy = policy_of(performance)
-        self._rest = RestClient(
-            endpoint,
-            sign=self._sign,
-            translate=self._translate,
-            policy=policy,
-            timeout=performance.timeout,
-            connections=performance.concurrent_uploads + 2,
-        )
         self._store = opened(
             AzureStore,
             container_name=self.container,
             account_name=self.credentials.account,
             endpoint=endpoint,
             client_options=client_options(performance, allow_http=plain),
-            retry_config=retry_config(policy),
+            retry_config=retry_config(self._policy),
             **self._obstore_credentials(),
         )
 
@@ -108,10 +98,6 @@ class AzureBlobBackend(ObstoreBackend):
             f"account {account}" if self.credentials.token is None else None,
             self._rest.clock_skew,
         )
-
-    async def close(self) -> None:
-        """Let go of connections and threads."""
-        await self._rest.close()
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}

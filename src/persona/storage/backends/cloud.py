@@ -24,7 +24,8 @@ from persona.storage.backend import Condition, Download, Listing, RefusedName, S
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
 from persona.storage.backends.listing import Page, as_listed, in_order
-from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, abandon, clean_prefix
+from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, abandon, clean_prefix, policy_of
+from persona.storage.backends.rest import Request, RestClient
 from persona.storage.backends.streams import EmptyDownload, chain, counted, in_parts
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
@@ -40,7 +41,7 @@ class CloudBackend(StorageBackend):
         place: the location's start for people: ``s3://bucket``.
         prefix: the configured key prefix.
         performance: tuning.
-        host: the endpoint's host, for messages.
+        address: what requests of our own are sent to: the endpoint, with the bucket in it where the paths lack it.
         foreign: whether the endpoint is another than the provider's own, so that its guarantees are tried before they
             are relied on.
     """
@@ -56,17 +57,34 @@ class CloudBackend(StorageBackend):
     stale_version = "0" * 32
     """A version that no object has."""
 
-    def __init__(self, place: str, prefix: str, performance: PerformanceSettings, *, host: str, foreign: bool) -> None:
+    def __init__(
+        self, place: str, prefix: str, performance: PerformanceSettings, *, address: str, foreign: bool
+    ) -> None:
         self._place = place
         self._prefix = clean_prefix(prefix)
         self._performance = performance
-        self._host = host
         self._foreign = foreign
+        self._policy = policy_of(performance)
+        self._rest = RestClient(
+            address,
+            sign=self._sign,
+            translate=self._translate,
+            policy=self._policy,
+            timeout=performance.timeout,
+            connections=performance.concurrent_uploads + 2,
+        )
+        self._host = self._rest.host
         self._bucket_seen = False
         self._parts_explained = False
         self._conditions = Conditions(self, self._prefix, foreign=foreign)
 
     # What a provider's file gives. Keys are whole; what is not found raises MissingError.
+
+    @abstractmethod
+    def _sign(self, request: Request) -> None: ...
+
+    @abstractmethod
+    def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError: ...
 
     @abstractmethod
     async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download: ...
@@ -197,8 +215,13 @@ class CloudBackend(StorageBackend):
         """List objects page by page, in key order."""
         folder = clean(prefix)
         last = None if after is None else clean(after)
-        if folder and (last is None or sort_key(last) < sort_key(folder)) and await self.exists(folder):
-            yield Listing([await self.stat(folder)])
+        if folder and (last is None or sort_key(last) < sort_key(folder)):
+            try:
+                entry = await self._head(self._key(folder))
+            except MissingError:  # be it the object or the bucket: the listing that follows tells
+                log.debug("no object %s", folder)
+            else:
+                yield Listing([entry.named(folder)])
         base = to_key(self._prefix, folder)
         start = None if last is None else to_key(self._prefix, last)
         pages = (in_order if self._foreign else as_listed)(self._page, f"{base}/" if base else "", start)
@@ -264,6 +287,10 @@ class CloudBackend(StorageBackend):
         """Say whether the endpoint itself keeps conditions on writes."""
         await self._before_write()
         return await self._conditions.on_puts()
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+        await self._rest.close()
 
     # The parts of it.
 

@@ -31,7 +31,7 @@ from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVer
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import by_status, changed
 from persona.storage.backends.listing import Page
-from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, check_endpoint, policy_of
+from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, check_endpoint
 from persona.storage.backends.rest import Body, Reply, Request, RestClient, understood
 from persona.storage.paths import from_key
 
@@ -69,20 +69,12 @@ class GCSBackend(CloudBackend):
             f"gs://{settings.bucket}",
             settings.prefix,
             performance,
-            host=urlsplit(endpoint).netloc,
+            address=endpoint,
             foreign=endpoint != ENDPOINT,
         )
         self.bucket = settings.bucket
         self._project = settings.project
         self.credentials = google.find(settings, emulator=plain)
-        self._rest = RestClient(
-            endpoint,
-            sign=self._sign,
-            translate=self._translate,
-            policy=policy_of(performance),
-            timeout=performance.timeout,
-            connections=performance.concurrent_uploads + 2,
-        )
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
         self._upload_path = f"/upload{self._bucket_path}/o"
 
@@ -101,10 +93,6 @@ class GCSBackend(CloudBackend):
             self.credentials.identity if self.credentials else None,
             self._rest.clock_skew,
         )
-
-    async def close(self) -> None:
-        """Let go of connections and threads."""
-        await self._rest.close()
 
     async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download:
         query = {"alt": "media"} | _condition(IfVersion(version) if version is not None else None, key)

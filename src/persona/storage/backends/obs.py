@@ -92,9 +92,6 @@ class ObstoreBackend(CloudBackend):
     _refusal: PersonaError | None = None
 
     @abstractmethod
-    def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError: ...
-
-    @abstractmethod
     def _digest(self, etag: str) -> Digest | None: ...
 
     def _providing(self, ask: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 from obstore.store import S3Store
@@ -33,7 +33,6 @@ from persona.storage.backends.primitives import (
     Written,
     check_endpoint,
     etag_condition,
-    policy_of,
 )
 from persona.storage.backends.rest import (
     Request,
@@ -102,21 +101,12 @@ class S3Backend(ObstoreBackend):
             f"s3://{settings.bucket}",
             settings.prefix,
             performance,
-            host=urlsplit(address).netloc,
+            address=address,
             foreign=settings.endpoint_url is not None,
         )
         self.bucket = settings.bucket
         self.region = region
         self.credentials = credentials
-        policy = policy_of(performance)
-        self._rest = RestClient(
-            address,
-            sign=self._sign,
-            translate=self._translate,
-            policy=policy,
-            timeout=performance.timeout,
-            connections=performance.concurrent_uploads + 2,
-        )
         config: dict[str, Any] = {"skip_signature": True}
         if self.credentials is not None:
             config = {"credential_provider": self._providing(self._obstore_keys)}
@@ -127,7 +117,7 @@ class S3Backend(ObstoreBackend):
             virtual_hosted_style_request=True,  # the bucket stands in the address already, in either style
             region=self.region,
             client_options=client_options(performance, allow_http=plain),
-            retry_config=retry_config(policy),
+            retry_config=retry_config(self._policy),
             **config,
         )
 
@@ -145,10 +135,6 @@ class S3Backend(ObstoreBackend):
             f"access key {keys.access_key_id}" if keys else None,
             self._rest.clock_skew,
         )
-
-    async def close(self) -> None:
-        """Let go of connections and threads."""
-        await self._rest.close()
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes)}
