@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from persona.config.schema import StorageSettings
 from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
-from persona.storage.paths import clean
+from persona.storage.paths import clean, join
 
 log = logging.getLogger(__name__)
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
@@ -47,6 +47,29 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
     if settings.local.path is None:
         raise ConfigError("storage.local.path is not set.", hint="persona storage config set local.path FOLDER")
     return LocalBackend(settings.local.path)
+
+
+def open_below(settings: StorageSettings, path: str) -> StorageBackend:
+    """Open the storage whose root is a folder of the storage that the settings describe. Makes no request.
+
+    Args:
+        settings: the whole storage.
+        path: a storage path; "" for the whole.
+
+    Raises:
+        NameRefusedError: the path cannot be a folder there.
+        ConfigError, CredentialsError: as for `open_storage`.
+    """
+    folder = clean(path)
+    if not folder:
+        return open_storage(settings)
+    if settings.backend == "local":
+        from persona.storage.layers.below import Below
+
+        return Below(open_storage(settings), folder)
+    section = getattr(settings, settings.backend)
+    inner = replace(section, prefix=join(section.prefix, folder))
+    return open_storage(replace(settings, **{settings.backend: inner}))
 
 
 def impatient(settings: StorageSettings) -> StorageSettings:

@@ -20,7 +20,7 @@ from persona.errors import (
     NotFoundError,
     PersonaError,
 )
-from persona.storage.backend import Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
+from persona.storage.backend import Checkpoint, Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
 from persona.storage.backends.listing import Page, as_listed, in_order
@@ -177,6 +177,7 @@ class CloudBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream, in parts above ``chunk_size``."""
         key = self._key(path)
@@ -192,6 +193,9 @@ class CloudBackend(StorageBackend):
         except PersonaError as error:
             raise await self._refused(error, path, condition) from error
         return self._written(path, total, attributes, written)
+
+    async def abort_upload(self, path: str, token: str) -> None:
+        """Give up an upload that was left."""
 
     async def stat(self, path: str) -> StorageObject:
         """Describe an object, with its content type and metadata."""
@@ -255,6 +259,18 @@ class CloudBackend(StorageBackend):
         except PersonaError as error:
             raise await self._refused(error, target, condition) from error
         return await self.stat(target)
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another place of this provider."""
+        return None
 
     async def delete(self, path: str) -> None:
         """Delete an object; that it is not there is no error."""
