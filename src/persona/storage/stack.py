@@ -103,6 +103,12 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
         UsageError: it is no storage URL.
         NameRefusedError: what it names cannot be an object.
     """
+    found, path = url_settings(url, settings)
+    return open_storage(found), path
+
+
+def url_settings(url: str, settings: StorageSettings) -> tuple[StorageSettings, str]:
+    """Return the settings of the place that a storage URL names, and the path in it; as for `open_url`."""
     parts = urlsplit(url)
     backend = SCHEMES.get(parts.scheme)
     name, _, path = url.partition("://")[2].partition("/")
@@ -114,8 +120,7 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
     if backend == "local":
         place = Path(unquote(parts.path))
         local = replace(settings.local, path=place.parent)
-        return open_storage(replace(settings, backend=backend, local=local)), place.name
+        return replace(settings, backend=backend, local=local), place.name
     holder = "container" if backend == "azure" else "bucket"
     section = replace(getattr(settings, backend), **{holder: name, "prefix": ""})
-    path = clean(path)
-    return open_storage(replace(settings, backend=backend, **{backend: section})), path
+    return replace(settings, backend=backend, **{backend: section}), clean(path)
