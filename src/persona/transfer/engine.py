@@ -308,6 +308,7 @@ class Engine:
             return
         with self._journal.transaction():
             self._journal.record(rows)
+            self._journal.set(elapsed=self._seconds())
         if self._meter:
             for row in rows:
                 self._meter.ended(row.path, row.size, settled=row.step != Step.OPEN)
@@ -323,9 +324,12 @@ class Engine:
         self._watch.phase(phase)
 
     def _note(self, **facts: object) -> None:
-        elapsed = self._elapsed + time.monotonic() - self._begun
         with self._journal.transaction():
-            self._journal.set(elapsed=round(elapsed, 3), **facts)
+            self._journal.set(elapsed=self._seconds(), **facts)
+
+    def _seconds(self) -> float:
+        """Return how long the job has run, all its runs together."""
+        return round(self._elapsed + time.monotonic() - self._begun, 3)
 
     def _check(self) -> None:
         if self._stop.is_set() and self._reason is None:
