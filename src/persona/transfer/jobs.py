@@ -128,7 +128,10 @@ class Jobs:
         """
         journal = self.open(job)
         try:
-            return JobInfo(job, journal.facts(), self.is_running(job) if running is None else running)
+            facts = journal.facts()
+            if running is None:
+                running = facts["state"] == State.RUNNING and self.is_running(job)
+            return JobInfo(job, facts, running)
         finally:
             journal.close()
 
