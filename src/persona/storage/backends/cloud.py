@@ -36,6 +36,7 @@ from persona.storage.metadata import checked
 from persona.storage.paths import clean, clean_object, from_key, sort_key, to_key
 
 log = logging.getLogger(__name__)
+_NOTHING = Attributes("", {})
 
 
 class CloudBackend(StorageBackend):
@@ -204,8 +205,8 @@ class CloudBackend(StorageBackend):
 
     async def abort_upload(self, path: str, token: str) -> None:
         """Give up an upload that was left."""
-        if left := Token.read(token):
-            await self._left(self._key(path), left.upload, Attributes("", {}), None).abort()
+        if left := self._upload_left(self._key(path), Token.read(token), _NOTHING, None):
+            await left.abort()
 
     async def stat(self, path: str) -> StorageObject:
         """Describe an object, with its content type and metadata."""
@@ -443,18 +444,26 @@ class CloudBackend(StorageBackend):
         self, key: str, attributes: Attributes, condition: Condition | None, notes: Notes
     ) -> Upload | None:
         """Return the upload that was left, if it can go on; otherwise it is given up."""
-        if (left := notes.left) is None:
-            return None
-        upload = self._left(key, left.upload, attributes, condition)
-        if notes.fits(left) and await upload.resume():
+        upload = self._upload_left(key, notes.left, attributes, condition)
+        if upload is not None and notes.fits and await upload.resume():
             return upload
-        await give_up(upload)
+        if upload is not None:
+            await give_up(upload)
         return None
+
+    def _upload_left(
+        self, key: str, left: Token | None, attributes: Attributes, condition: Condition | None
+    ) -> Upload | None:
+        """Return an upload that was left, or None if its token is none of this provider's."""
+        try:
+            return left and self._left(key, left.upload, attributes, condition)
+        except (ValueError, TypeError):
+            return None
 
     async def _forget(self, key: str, notes: Notes) -> None:
         """Give up an upload that was left of what is now small."""
-        if left := notes.left:
-            await give_up(self._left(key, left.upload, Attributes("", {}), None), notes)
+        if left := self._upload_left(key, notes.left, _NOTHING, None):
+            await give_up(left, notes)
 
     async def _copied(
         self,
