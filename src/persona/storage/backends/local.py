@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -37,7 +38,7 @@ from persona.storage.backends.local_folder import Folder
 from persona.storage.backends.local_meta import Attributes, attributes_of
 from persona.storage.backends.local_read import CHUNK_BYTES, LocalDownload, copy_bytes
 from persona.storage.backends.local_scan import FoundFile, Walk
-from persona.storage.backends.local_threads import in_thread
+from persona.storage.backends.local_threads import Patience, in_thread
 from persona.storage.content_types import content_type_of
 
 PAGE_OBJECTS = 1000
@@ -54,6 +55,7 @@ class LocalBackend(StorageBackend):
 
     def __init__(self, root: Path) -> None:
         self._disk = Disk(root)
+        self._patience = Patience()
 
     def url(self, path: str = "") -> str:
         """Return the location as ``file:///folder/path``."""
@@ -80,7 +82,14 @@ class LocalBackend(StorageBackend):
         self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
     ) -> Download:
         """Open a file, and read its first chunk; its descriptor holds the version."""
-        return await in_thread(self._begin, paths.clean_object(path), start, length, version, undo=LocalDownload.let_go)
+        path = paths.clean_object(path)
+        if self._patience.says_quick():
+            begun = time.perf_counter()
+            try:
+                return self._begin(path, start, length, version)
+            finally:
+                self._patience.learn(time.perf_counter() - begun)
+        return await in_thread(self._begin, path, start, length, version, undo=LocalDownload.let_go)
 
     async def write(
         self,

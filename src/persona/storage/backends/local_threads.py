@@ -36,3 +36,28 @@ async def in_thread(
         if work.exception() is None and undo is not None:  # what it raised is of no interest any more
             undo(work.result())
         raise
+
+
+class Patience:
+    """Whether a read is done at once, in the event loop's thread, or in another one.
+
+    A file in the system's cache is opened and read in 50 microseconds, and the way to a thread and back takes twice as
+    long. A disk that has to turn, or a network's, would keep everything waiting: after a slow read the next ones go to
+    threads, and then one is tried again.
+    """
+
+    SLOW_SECONDS = 0.02  # a busy machine's own pauses are shorter
+    ROUNDS = 64
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def says_quick(self) -> bool:
+        """Say whether to read at once."""
+        self._left = max(0, self._left - 1)
+        return not self._left
+
+    def learn(self, seconds: float) -> None:
+        """Take note of how long a read took."""
+        if seconds > self.SLOW_SECONDS:
+            self._left = self.ROUNDS
