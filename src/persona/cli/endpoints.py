@@ -50,7 +50,7 @@ def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
     if is_local(path):
         here = Path(unquote(urlsplit(path).path) if is_url(path) else path).expanduser()
         absolute = Path(os.path.abspath(here))  # noqa: PTH100  (".." is the user's, and links stay as they are)
-        return _open(str(absolute), _local(settings, absolute), "", concurrency)
+        return _open(path if is_url(path) else str(absolute), _local(settings, absolute), "", concurrency)
     return _open(path, settings, clean(path), concurrency)
 
 

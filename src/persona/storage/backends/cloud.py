@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import (
@@ -35,6 +35,7 @@ from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
 from persona.storage.paths import clean, clean_object, from_key, sort_key, to_key
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 _NOTHING = Attributes("", {})
 
@@ -423,14 +424,14 @@ class CloudBackend(StorageBackend):
             at_once = self._performance.concurrent_uploads if self.parallel_parts else 1
             total = await self._sent(send(upload, parts, at_once, notes))
             await self._conditions.kept_by_uploads(key, condition)
-            return await upload.finish(), total
+            return await self._sent(upload.finish()), total
         except BaseException as error:
             if not notes.keeps(error):
                 await give_up(upload, notes)
             raise
 
-    async def _sent(self, sending: Coroutine[None, None, int]) -> int:
-        """Return what sending returns; parts whose upload is gone are no missing bucket."""
+    async def _sent(self, sending: Coroutine[None, None, T]) -> T:
+        """Return what sending returns; an upload that is gone is no missing bucket."""
         try:
             return await sending
         except MissingError:
