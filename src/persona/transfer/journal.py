@@ -205,7 +205,7 @@ class Journal:
         return rows
 
     def reopen(self) -> None:
-        """Take back what was begun and not ended by another process, which is gone, and what failed but for conflicts."""
+        """Take back what another process, which is gone, had begun, and what failed; but not conflicts."""
         with self.transaction():
             self._db.execute(
                 "UPDATE objects SET step = 'open', attempts = attempts + 1, mismatches = 0, error = NULL "
