@@ -140,6 +140,8 @@ class _Run:
 
                     cutover.switch(self.session, journal)
                 self._conclude(job, journal, watch)
+                if not journal.tally().all.objects and not journal.refused():
+                    self.session.note(f"There is nothing in {source.backend.url()}.")
                 if state is State.PAUSED:
                     self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
                 return _exit_code(journal, state)
