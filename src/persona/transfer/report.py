@@ -68,7 +68,7 @@ def plan_of(journal: Journal) -> dict[str, Any]:
     for action in Action:
         count = tally.count({action})
         plan[action.value] = {"objects": count.objects, "bytes": count.bytes}
-    plan["refuse"] = {"objects": len(journal.refused()), "bytes": 0}
+    plan["refuse"]["objects"] += len(journal.refused())
     kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options.backup else 0
     written, there = tally.count(WRITING).objects, facts.get("target_objects", 0)
     local = facts["destination"]["identity"].startswith("local|")
