@@ -13,7 +13,7 @@ from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
 from persona.storage.paths import clean
 from persona.storage.stack import is_url, open_below, url_settings
-from persona.transfer.model import Endpoint
+from persona.transfer.model import OWN, Endpoint
 
 _WORKSPACE = "workspace:"
 
@@ -73,8 +73,9 @@ def _here(path: str) -> Path:
 
 
 def check_apart(source: Endpoint, target: Endpoint) -> None:
-    """Raise UsageError if one place is the other, or lies in it."""
-    if source.place.meets(target.place):
+    """Raise UsageError if one place is the other, or lies in it; but what was kept there may be brought back."""
+    kept = f"{target.place.path}/{OWN}".lstrip("/")
+    if source.place.meets(target.place) and not source.place.path.startswith(kept):
         raise UsageError(
             f"{source.backend.url()} and {target.backend.url()} are one place, or one lies in the other.",
             hint="Use two places that are apart.",
