@@ -173,6 +173,7 @@ class Engine:
             )
 
     async def _copy_all(self) -> None:
+        await self._rounds({Action.COMPARE}, Step.OPEN, self._worker.compare)  # those that failed in an earlier run
         tally = self._journal.tally()
         total, done = tally.count(WRITING), tally.count(WRITING, {Step.COPIED, Step.VERIFIED, Step.FAILED, Step.GONE})
         self._meter = Meter(

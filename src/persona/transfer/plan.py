@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from persona.errors import UsageError
+from persona.errors import NameRefusedError, NotFoundError, UsageError
 from persona.storage.backend import Digest, StorageObject
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import Take, beside, pages
 from persona.transfer.model import Action, Endpoint, Evidence, Options, Row, Step
 from persona.transfer.progress import Watch
+
+_SHORT = 100
+"""A path of so many characters cannot be too long: prefixes have at most half of the limit for a key."""
 
 
 class Planner:
@@ -61,6 +64,11 @@ class Planner:
             count.add(len(found), sum(item.size for item in found))
             self._watch.inventory(count.objects, count.bytes)
             self._check()
+        if self._options.must_exist and not count.objects and not journal.refused("source"):
+            raise NotFoundError(
+                f"There is nothing in {self._source.backend.url()}.",
+                hint="Check --from. A folder of this machine is written absolute, or with ~ or .. at its beginning.",
+            )
         journal.set(listed=True)
 
     async def compare_listings(self) -> None:
@@ -118,6 +126,8 @@ class Planner:
     def _decide(self, row: Row, found: StorageObject | None, seen: tuple[str, str] | None) -> None:
         if found is None:
             row.action = Action.COPY
+            if len(row.path) > _SHORT:
+                self._check_name(row)
             return
         row.target_version, row.target_digest = found.version, found.digest
         if proves(row.digest, found.digest):
@@ -128,6 +138,13 @@ class Planner:
             differs(row, self._options)
         else:
             row.action = Action.COMPARE
+
+    def _check_name(self, row: Row) -> None:
+        """Refuse a name that is too long below the destination's prefix."""
+        try:
+            self._target.backend.url(row.path)
+        except NameRefusedError as error:
+            row.action, row.step, row.error = Action.REFUSE, Step.FAILED, error.message
 
 
 def proves(ours: Digest | None, theirs: Digest | None) -> bool:

@@ -324,8 +324,10 @@ class Worker:
         try:
             found = await self._source.stat(row.path)
         except NotFoundError:
+            self._journal.note_changes({row.path: "deleted"})
             row.step, row.error = Step.GONE, "It was deleted at the source after the inventory."
             return False
+        self._journal.note_changes({row.path: "changed"})
         row.size, row.version, row.digest = found.size, found.version, found.digest
         row.content_type, row.metadata = found.content_type, found.metadata
         await self.abandon(row)

@@ -28,12 +28,12 @@ from persona.errors import (
 )
 from persona.storage import paths
 from persona.storage.backends.local_folder import Folder, LinkError
+from persona.storage.backends.local_lock import LockTimeoutError, locked
 
 TRIES = 32
 """How often a step is made again that met another process's step; each time, that other process got on."""
 
 LOCK_SECONDS = 60.0
-LOCK_POLL_SECONDS = 0.005
 LOCK_FILES = 256
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -167,23 +167,16 @@ class Disk:
 
         Paths share locks, and those that differ in case alone always do.
         """
-        from filelock import FileLock, Timeout
-
         self.prepare()
-        number = crc32(path.casefold().encode()) % LOCK_FILES
-        file = self.control("locks", f"{number:02x}.lock")
-        lock = FileLock(file, mode=0o600) if self.private else FileLock(file)
+        file = self.control("locks", f"{crc32(path.casefold().encode()) % LOCK_FILES:02x}.lock")
         try:
-            lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_POLL_SECONDS)
-        except Timeout as error:
+            with locked(file, self.file_mode, LOCK_SECONDS):
+                yield
+        except LockTimeoutError as error:
             raise UnreachableError(
                 f"{self.url(path)} is locked by another process for more than {LOCK_SECONDS:.0f} s.",
                 hint="End the process that hangs, then try again.",
             ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def prepare(self) -> None:
         """Make the root and the folder of locks, once, and find out whether case matters."""
@@ -238,13 +231,12 @@ class Disk:
         if self.ignores_case:
             refuse_other_case(folder, name)
         for _ in range(TRIES):
-            with suppress(FileExistsError):
-                os.mkdir(folder.at(name), self.folder_mode, dir_fd=folder.fd)
-                folder.sync()
             try:
                 return self._child(folder, name)
-            except FileNotFoundError:
-                continue  # another process removed it, since it was empty
+            except FileNotFoundError:  # or another process removed it, since it was empty
+                with suppress(FileExistsError):
+                    os.mkdir(folder.at(name), self.folder_mode, dir_fd=folder.fd)
+                    folder.sync()
             except NotADirectoryError:
                 self._move_beside(folder, name, key)
         raise NotADirectoryError(errno.ENOTDIR, "no folder can be made here", os.path.join(folder.path, name))
