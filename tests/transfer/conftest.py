@@ -15,7 +15,7 @@ import pytest
 
 from persona.cli import app
 from persona.config.places import Place
-from persona.config.schema import LocalSettings, PerformanceSettings, StorageSettings
+from persona.config.schema import LocalSettings, StorageSettings
 from persona.errors import PersonaError
 from persona.storage.backend import StorageBackend, StorageObject
 from persona.storage.stack import open_storage
@@ -172,9 +172,7 @@ def migrate(persona: Run) -> Run:
 @pytest.fixture
 def sync(persona: Run) -> Run:
     """A function that runs ``persona storage sync --json --from X --to Y``."""
-    return lambda source, target, *more: persona(
-        "storage", "sync", "--json", "--from", source, "--to", target, *more
-    )
+    return lambda source, target, *more: persona("storage", "sync", "--json", "--from", source, "--to", target, *more)
 
 
 @pytest.fixture
@@ -258,14 +256,14 @@ class Rig:
 
     def engine(self, *, watch: Watch | None = None, concurrency: int = 2, pair: Path | None = None) -> Engine:
         """Return an engine for the job, as a new process would make it."""
-        facts = self.journal.get("options")
-        options = Options(**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
+        facts: dict[str, Any] = self.journal.get("options")
+        values: dict[str, Any] = {key: tuple(it) if isinstance(it, list) else it for key, it in facts.items()}
         return Engine(
             self.job,
             self.journal,
             self.source,
             self.target,
-            options,
+            Options(**values),
             AsyncioExecutor(concurrency),
             whole_bytes=WHOLE,
             pair=pair,

@@ -7,9 +7,20 @@ from typing import Any
 
 import pytest
 
+from persona.cli import transfers
+from persona.transfer.jobs import Jobs
+from persona.transfer.plan import Planner
 from tests.transfer.conftest import Bucket, Run, Side, journals
 
 COUNTS = ("copy", "replace", "skip", "conflict", "remove", "refuse")
+
+
+class _Killed(Exception):  # noqa: N818  (stands for the end of a process)
+    """The process is gone."""
+
+
+async def _killed(*_: object) -> None:
+    raise _Killed
 
 
 def prepare(source: Side, target: Side) -> None:
@@ -60,7 +71,7 @@ def test_the_requests_that_a_dry_run_foretells_are_those_of_the_run(migrate: Run
     assert requests["write"] == 40
     puts = [seen for seen in s3.proxy.seen[begun:] if seen.method == "PUT" and "/new/" in seen.target]
     assert len(puts) == requests["write"]
-    listings = [seen for seen in s3.proxy.seen[begun:] if "list-type" in seen.target]
+    listings = [seen for seen in s3.proxy.seen[begun:] if "list-type" in seen.target and "probe" not in seen.target]
     assert len(listings) == requests["list"]
 
 
@@ -88,4 +99,30 @@ def test_the_text_says_that_nothing_was_written(persona: Run, folder: Side, loca
     assert ran.code == 0
     assert "Plan (nothing was written)" in ran.out
     assert "To copy" in ran.out
-    assert "Other content there, left alone  2" in " ".join(ran.out.split(" ")).replace(":", "")
+    assert "Other content there, left alone: 2 (21 B)" in ran.out
+
+
+def test_a_dry_run_that_was_interrupted_is_not_resumed_as_a_run(
+    migrate: Run, folder: Side, local: Side, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.fill({f"{i}.yaml": b"x" for i in range(3)})
+    with monkeypatch.context() as patch:
+        patch.setattr(transfers, "_on_signals", lambda engine, session: engine.pause())
+        document = migrate("--from", "local", "--to", folder.name, "--dry-run").done(130)
+    assert document["state"] == "paused"
+    assert journals(home) == []
+
+
+def test_a_dry_run_that_was_killed_is_not_resumed_as_a_run(
+    migrate: Run, folder: Side, local: Side, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.fill({f"{i}.yaml": b"x" for i in range(3)})
+    with monkeypatch.context() as patch:
+        patch.setattr(Planner, "compare_listings", _killed)
+        patch.setattr(Jobs, "remove", lambda self, job: 0)
+        with pytest.raises(_Killed):
+            migrate("--from", "local", "--to", folder.name, "--dry-run")
+    assert len(journals(home)) == 1
+    assert migrate("resume").done()["state"] == "planned"
+    assert folder.all == {}
+    assert journals(home) == []
