@@ -53,7 +53,7 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
         "switched": facts.get("switched"),
         "elapsed_seconds": facts["elapsed"],
         "created": facts["created"],
-        "error": facts["error"][1] if facts.get("error") else None,
+        "error": facts.get("error"),
     }
     if everything:
         result["items"] = [_item(row) for row in journal.rows()]

@@ -17,8 +17,8 @@ _CHANGES = 3
 """How often an object that changes again and again is begun anew."""
 
 
-class ChangedError(ConflictError):
-    """The source is not what it was at the inventory, and the plan is to be run exactly."""
+class DriftError(ConflictError):
+    """The source is not what it was at the inventory, and the job was to stop then."""
 
 
 class Worker:
@@ -316,7 +316,7 @@ class Worker:
     async def _look_again(self, row: Row) -> bool:
         """Take an object that changed after the inventory as it is now; say whether it is there."""
         if self._options.exact:
-            raise ChangedError(
+            raise DriftError(
                 f"“{row.path}” was written at the source after the plan was saved.",
                 hint="Make a new plan: --dry-run --plan FILE",
             )
