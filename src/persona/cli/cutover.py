@@ -78,7 +78,7 @@ def rollback(session: Session, jobs: Jobs, job: str, *, force: bool) -> int:
                 raise ConflictError(
                     f"{len(written):,} objects were written to {switched['after']} since the switch, and would not be "
                     f"seen in {switched['before']}: {'; '.join(written[:10])}.",
-                    hint=f"Carry them over with “persona storage sync”, or use --force: they stay in {current}.",
+                    hint=f"Carry them over with “persona storage sync” if you want them, then use --force: they stay in {current} too.",
                 )
             file = _set(session, switched["before"])
             with journal.transaction():
