@@ -12,6 +12,7 @@ from persona.cli.session import Session
 from persona.config import edit, locations
 from persona.config.schema import BACKENDS
 from persona.errors import ConfigError, ConflictError, InputError, UsageError
+from persona.transfer.drift import names_of
 from persona.workspace import resolve
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def rollback(session: Session, jobs: Jobs, job: str, *, force: bool) -> int:
                 )
             if not force and (written := asyncio.run(_written_since(session, journal))):
                 raise ConflictError(
-                    f"{len(written):,} objects were written to {switched['after']} since the switch, and would not be "
-                    f"seen in {switched['before']}: {'; '.join(written[:10])}.",
-                    hint=f"Carry them over with “persona storage sync” if need be, then use --force: they stay in {current}.",
+                    f"Written to {switched['after']} since the switch, and not to be seen in {switched['before']}: "
+                    f"{names_of(written)}.",
+                    hint=f"Carry over what you need with “persona storage sync”, then use --force: all stays in {current}.",
                 )
             file = _set(session, switched["before"])
             with journal.transaction():
