@@ -60,7 +60,7 @@ class _Run:
 
         async def work() -> int:
             ends = await self._opened(kind, source, target)
-            self._look_at_others(kind, *ends)
+            await self._look_at_others(kind, *ends)
             chunk = self._performance().chunk_size
             job, journal = self.jobs.create(kind, *ends, options, chunk)
             return await self._run(job, journal, *ends, dry=dry, plan_file=plan_file, new=True)
@@ -78,7 +78,7 @@ class _Run:
 
         async def work() -> int:
             ends = await self._reopened(head)
-            self._look_at_others(Kind.MIGRATE, *ends)
+            await self._look_at_others(Kind.MIGRATE, *ends)
             options = replace(_options(head), exact=True)
             job, journal = self.jobs.create(Kind.MIGRATE, *ends, options, head["part_bytes"])
             try:
@@ -130,7 +130,8 @@ class _Run:
                     keep = not new or error.temporary or journal.get("phase") != Phase.INVENTORY
                     if keep:
                         self._conclude(job, journal, watch)
-                        error.hint = f"{error.hint} Then go on: persona storage migrate resume {job}".strip()
+                        if journal.get("state") == State.PAUSED:
+                            error.hint = f"{error.hint} Then go on: persona storage migrate resume {job}".strip()
                     raise
                 if dry and plan_file and state is State.PLANNED:
                     planfile.save(journal, plan_file)
@@ -180,7 +181,7 @@ class _Run:
         if self.session.json:
             self.session.emit(document)
 
-    def _look_at_others(self, kind: Kind, source: Endpoint, target: Endpoint) -> None:
+    async def _look_at_others(self, kind: Kind, source: Endpoint, target: Endpoint) -> None:
         """Refuse a second job of this pair, speak of one that waits, and remove syncs of it that have ended."""
         endpoints.check_apart(source, target)
         for info in self.jobs.infos():
@@ -196,6 +197,7 @@ class _Run:
                     hint=f"persona storage migrate status {info.id}",
                 )
             if info.facts["kind"] == Kind.SYNC == kind:
+                await _abandon(self.session, self.jobs, info, target)
                 self.jobs.remove(info.id)
             elif not info.ended:
                 self.session.note(
@@ -300,41 +302,39 @@ def prune(session: Session, jobs: Jobs, job: str | None, age: timedelta) -> tupl
     if job is not None:
         info = jobs.info(job)
         if not info.ended:
-            _abandon(session, jobs, info)
+            asyncio.run(_abandon_alone(session, jobs, info))
         return [job], jobs.remove(job)
     limit = datetime.now(UTC) - age
     old = [info for info in jobs.infos() if info.ended and datetime.fromisoformat(info.facts["created"]) <= limit]
     return [info.id for info in old], sum(jobs.remove(info.id) for info in old)
 
 
-def _abandon(session: Session, jobs: Jobs, info: JobInfo) -> None:
+async def _abandon(session: Session, jobs: Jobs, info: JobInfo, target: Endpoint) -> None:
     """Abort the uploads in parts that a job left, which would be charged for."""
     journal = jobs.open(info.id)
     try:
-        uploads = [
-            (row.path, row.upload)
-            for rows in journal.batches(1000, steps=[Step.OPEN, Step.ACTIVE])
-            for row in rows
-            if row.upload
-        ]
+        for rows in journal.batches(1000, steps=[Step.OPEN, Step.ACTIVE]):
+            for row in rows:
+                if row.upload:
+                    await target.backend.abort_upload(row.path, row.upload)
+    except PersonaError as error:
+        session.note(f"Warning: the uploads of {info.id} could not be aborted ({error}); they expire by themselves.")
     finally:
         journal.close()
-    if not uploads:
-        return
 
-    async def work() -> None:
-        target = _OPENERS[info.facts["kind"]](session, info.facts["destination"]["name"], None)
-        try:
-            if target.identity == info.facts["destination"]["identity"]:
-                for path, token in uploads:
-                    await target.backend.abort_upload(path, token)
-        finally:
-            await target.backend.close()
 
+async def _abandon_alone(session: Session, jobs: Jobs, info: JobInfo) -> None:
+    """Do so with the destination opened for it, if it is still the one that the job belongs to."""
     try:
-        asyncio.run(work())
+        target = _OPENERS[info.facts["kind"]](session, info.facts["destination"]["name"], None)
     except PersonaError as error:
-        session.note(f"Warning: {len(uploads)} uploads could not be aborted ({error}); they expire by themselves.")
+        session.note(f"Warning: the destination of {info.id} cannot be opened ({error}); uploads left there expire.")
+        return
+    try:
+        if target.identity == info.facts["destination"]["identity"]:
+            await _abandon(session, jobs, info, target)
+    finally:
+        await target.backend.close()
 
 
 def _where(identity: str) -> str:

@@ -17,8 +17,8 @@ _CHANGES = 3
 """How often an object that changes again and again is begun anew."""
 
 
-class ChangedError(ConflictError):
-    """The source is not what it was at the inventory, and the plan is to be run exactly."""
+class DriftError(ConflictError):
+    """The source is not what it was at the inventory, and the job was to stop then."""
 
 
 class Worker:
@@ -316,7 +316,7 @@ class Worker:
     async def _look_again(self, row: Row) -> bool:
         """Take an object that changed after the inventory as it is now; say whether it is there."""
         if self._options.exact:
-            raise ChangedError(
+            raise DriftError(
                 f"“{row.path}” was written at the source after the plan was saved.",
                 hint="Make a new plan: --dry-run --plan FILE",
             )
@@ -324,8 +324,10 @@ class Worker:
         try:
             found = await self._source.stat(row.path)
         except NotFoundError:
+            self._journal.note_changes({row.path: "deleted"})
             row.step, row.error = Step.GONE, "It was deleted at the source after the inventory."
             return False
+        self._journal.note_changes({row.path: "changed"})
         row.size, row.version, row.digest = found.size, found.version, found.digest
         row.content_type, row.metadata = found.content_type, found.metadata
         await self.abandon(row)

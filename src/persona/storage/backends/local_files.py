@@ -26,9 +26,9 @@ from persona.errors import (
     StorageFullError,
     UnreachableError,
 )
+from persona.locks import LockTimeoutError, locked
 from persona.storage import paths
 from persona.storage.backends.local_folder import Folder, LinkError
-from persona.storage.backends.local_lock import LockTimeoutError, locked
 
 TRIES = 32
 """How often a step is made again that met another process's step; each time, that other process got on."""
@@ -170,7 +170,7 @@ class Disk:
         self.prepare()
         file = self.control("locks", f"{crc32(path.casefold().encode()) % LOCK_FILES:02x}.lock")
         try:
-            with locked(file, self.file_mode, LOCK_SECONDS):
+            with locked(file, LOCK_SECONDS, mode=self.file_mode):
                 yield
         except LockTimeoutError as error:
             raise UnreachableError(

@@ -1,4 +1,4 @@
-"""One file as a lock between processes and threads."""
+"""One file as a lock between processes and threads: of an object, a configuration file, a job."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
@@ -20,7 +21,7 @@ class LockTimeoutError(Exception):
 
 
 @contextmanager
-def locked(file: str, mode: int, seconds: float) -> Iterator[None]:
+def locked(file: str | Path, seconds: float, *, mode: int = 0o600) -> Iterator[None]:
     """Hold the lock of a file, which is made if need be and stays.
 
     By flock itself where the system has it, since filelock takes longer than all the rest of a small write; and it goes
@@ -28,11 +29,12 @@ def locked(file: str, mode: int, seconds: float) -> Iterator[None]:
 
     Args:
         file: its path.
-        mode: its permissions if it is made.
         seconds: how long to wait for it.
+        mode: its permissions if it is made.
 
     Raises:
         LockTimeoutError: it was not to be had in time.
+        OSError: the file cannot be made.
     """
     if sys.platform == "win32":
         from filelock import FileLock, Timeout
