@@ -101,7 +101,7 @@ class _Run:
 
         async def work() -> int:
             ends = await self._reopened(info.facts)
-            return await self._run(job, self.jobs.open(job), *ends)
+            return await self._run(job, self.jobs.open(job), *ends, dry=info.facts.get("dry", False))
 
         return asyncio.run(work())
 
@@ -117,17 +117,18 @@ class _Run:
         new: bool = False,
     ) -> int:
         """Run a job whose journal is open; close all."""
-        keep = True
+        keep = not dry  # a dry run leaves nothing, and one that was killed never becomes a real run
         try:
             with ExitStack() as stack:
                 stack.enter_context(self.jobs.locked(job))
+                journal.set(dry=dry)
                 watch = self._watch(stack, journal.facts())
                 engine = self._engine(job, journal, source, target, watch)
                 _on_signals(engine, self.session)
                 try:
                     state = await engine.run(dry=dry)
                 except PersonaError as error:
-                    keep = not new or error.temporary or journal.get("phase") != Phase.INVENTORY
+                    keep = keep and (not new or error.temporary or journal.get("phase") != Phase.INVENTORY)
                     if keep:
                         self._conclude(job, journal, watch)
                         if journal.get("state") == State.PAUSED:
@@ -135,7 +136,6 @@ class _Run:
                     raise
                 if dry and plan_file and state is State.PLANNED:
                     planfile.save(journal, plan_file)
-                keep = state is not State.PLANNED
                 if state is State.COMPLETE and journal.get("options")["switch"]:
                     from persona.cli import cutover
 
@@ -143,7 +143,7 @@ class _Run:
                 self._conclude(job, journal, watch)
                 if not journal.tally().all.objects and not journal.refused():
                     self.session.note(f"There is nothing in {source.backend.url()}.")
-                if state is State.PAUSED:
+                if state is State.PAUSED and keep:
                     self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
                 return _exit_code(journal, state)
         finally:
