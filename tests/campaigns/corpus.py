@@ -21,6 +21,9 @@ TYPICAL_BYTES = 36_000
 SLOTS = 16
 """How many objects are put or read at once."""
 
+OWN = ".persona-"
+"""Begins what the program keeps in a place for itself: backups, for example."""
+
 ODD_NAMES = (
     "odd/Zoë Müller/Interview №1.yaml",
     "odd/日本語/ペルソナ.yaml",
@@ -72,15 +75,6 @@ class Item:
         for start in range(0, self.size, MIB):
             block = head + start.to_bytes(8, "big") + _noise()
             yield block[: min(MIB, self.size - start)]
-
-    @property
-    def held(self) -> Held:
-        """What a place has to hold."""
-        digest = hashlib.sha256()
-        for block in self.blocks():
-            digest.update(block)
-        content_type = self.content_type or content_type_of(self.path)
-        return Held(digest.hexdigest(), self.size, content_type, self.metadata)
 
 
 @dataclass(frozen=True)
@@ -184,8 +178,8 @@ async def _chunks(item: Item) -> AsyncIterator[bytes]:
         yield block
 
 
-async def contents(storage: StorageBackend, prefix: str = "") -> dict[str, Held]:
-    """Read everything below a prefix, and say what it is."""
+async def read_all(storage: StorageBackend) -> dict[str, Held]:
+    """Read everything that a place holds, but for what the program keeps there for itself, and say what it is."""
     slots = asyncio.Semaphore(SLOTS)
     found: dict[str, Held] = {}
 
@@ -194,10 +188,11 @@ async def contents(storage: StorageBackend, prefix: str = "") -> dict[str, Held]
             found[listed.path] = await _held(storage, listed.path)
 
     async with asyncio.TaskGroup() as tasks:
-        async for page in storage.scan(prefix):
+        async for page in storage.scan():
             assert not page.refused, page.refused
             for listed in page:
-                tasks.create_task(get(listed))
+                if not listed.path.startswith(OWN):
+                    tasks.create_task(get(listed))
     return found
 
 
@@ -229,4 +224,13 @@ def differences(expected: dict[str, Held], found: dict[str, Held]) -> list[str]:
 
 def expected(items: Iterable[Item]) -> dict[str, Held]:
     """Return what a place has to hold for these items."""
-    return {item.path: replace(item.held, metadata=tuple(sorted(item.metadata))) for item in items}
+    return {item.path: _made(item) for item in items}
+
+
+@cache
+def _made(item: Item) -> Held:
+    digest = hashlib.sha256()
+    for block in item.blocks():
+        digest.update(block)
+    content_type = item.content_type or content_type_of(item.path)
+    return Held(digest.hexdigest(), item.size, content_type, tuple(sorted(item.metadata)))

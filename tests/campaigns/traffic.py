@@ -102,6 +102,8 @@ class Traffic:
         self.passed: list[Passed] = []
         self.on_event: Callable[[str, Passed], None] | None = None
         """Called in the proxy's thread when a request has ``begun``, was ``received``, was ``answered``."""
+        self.frozen = False
+        """While this is true, no request is passed on, and none is answered."""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -115,6 +117,14 @@ class Traffic:
     def requests(self, method: str, pattern: str = "") -> list[Passed]:
         """Return the requests that came, of a method and with a matching path and query."""
         return [each for each in self.passed if each.method == method and re.search(pattern, each.target)]
+
+    def wait_for(self, method: str, pattern: str, count: int = 1, *, within: float = 60.0) -> None:
+        """Wait until so many requests were answered with success."""
+        deadline = time.monotonic() + within
+        while sum(each.done for each in self.requests(method, pattern)) < count:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {count} of {method} {pattern} in {within} s: {self.passed[-20:]}")
+            time.sleep(0.01)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -154,6 +164,7 @@ class Traffic:
                 self.passed.append(passed)
                 self._tell("begun", passed)
                 try:
+                    await self._thawed(line)
                     await self.treat(line, passed, head)
                 finally:
                     passed.ended = time.monotonic()
@@ -163,6 +174,12 @@ class Traffic:
             line.hang_up()
             writer.transport.abort()
             self._tasks.discard(task)
+
+    async def _thawed(self, line: Line) -> None:
+        while self.frozen:
+            await asyncio.sleep(0.02)
+            if line.reader.at_eof():
+                raise EndOfLineError
 
     async def treat(self, line: Line, passed: Passed, head: bytes) -> None:
         """Do with a request what is to be done: here, pass it on, and its answer back."""

@@ -43,10 +43,10 @@ class Weather(Traffic):
         """How often each kind of fault has happened."""
         return Counter(each.fault for each in self.passed if each.fault)
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        super().__exit__(kind, *rest)
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
         missed = set(self.kinds) - self.met.keys()
-        if kind is None and missed:
+        if raised[0] is None and missed:
             raise FaultsNotMetError(f"not met: {', '.join(sorted(missed))} in {len(self.passed)} requests")
 
     def _draw(self, passed: Passed) -> str:
