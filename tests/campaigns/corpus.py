@@ -234,3 +234,13 @@ def _made(item: Item) -> Held:
         digest.update(block)
     content_type = item.content_type or content_type_of(item.path)
     return Held(digest.hexdigest(), item.size, content_type, tuple(sorted(item.metadata)))
+
+
+def many_small(root: Path, count: int, *, flat: bool) -> None:
+    """Put tiny objects into a folder: all in one, or in nested folders of 100."""
+    root.mkdir(parents=True)
+    for first in range(0, count, 100):
+        place = root if flat else root / f"{first // 10_000:03}" / f"{first // 100:05}"
+        place.mkdir(parents=True, exist_ok=True)
+        for number in range(first, min(first + 100, count)):
+            (place / f"persona-{number:06}.yaml").write_bytes(b"name: %d\n" % number)

@@ -15,6 +15,5 @@ def test_kills_at_random_moments(tmp_path: Path, seaweedfs: Server) -> None:
     items = corpus(150, large=(70 * MIB,))
     source, target = folder(tmp_path / "source"), fresh(seaweedfs)
     outcome = besiege(tmp_path, source, target, items, kills=12, seed=12, flags=("--verify", "reread"))
-    print(outcome)
-    assert len(outcome.kills) >= 12
-    assert outcome.phases.keys() >= {"inventory", "migration"}
+    assert len(outcome.kills) >= 12, str(outcome)
+    assert outcome.phases.keys() >= {"inventory", "migration"}, str(outcome)

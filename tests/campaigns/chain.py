@@ -1,0 +1,108 @@
+"""One library taken through every pair of places, and compared by another program after each step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from persona.config.schema import StorageSettings
+from persona.storage.paths import to_file
+from tests.campaigns.command import Command
+from tests.campaigns.corpus import Item
+from tests.campaigns.siege import check_report
+from tests.campaigns.sites import assert_holds, put, url_of
+from tests.servers import tool
+
+
+def take_through(
+    folder: Path,
+    places: Sequence[StorageSettings],
+    items: Sequence[Item],
+    tell: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Fill the first place, and migrate from each to the next.
+
+    Args:
+        folder: for homes and lists.
+        places: where the library goes, one after another; all but the first are empty.
+        items: the library.
+        tell: is told of each step.
+
+    Raises:
+        AssertionError: a report is not complete, or a place holds something else, by our digests or by rclone's.
+    """
+    put(places[0], items)
+    for number, (source, target) in enumerate(zip(places, places[1:], strict=False)):
+        step = folder / f"step-{number}"
+        command = Command(step, source, concurrent_uploads=16)
+        if target.backend != source.backend:
+            command = Command(step / "both", source, target, concurrent_uploads=16)
+        to = target.backend if target.backend != source.backend else url_of(target)
+        ran = command.run("storage", "migrate", "--from", source.backend, "--to", to, "--json")
+        check_report(ran.json, items)
+        assert_holds(target, items)
+        agreed = rclone_agrees(step, source, target, items)
+        tell(f"{source.backend} → {target.backend}: {ran.json['evidence']}, rclone agrees on {agreed}")
+
+
+def rclone_agrees(folder: Path, source: StorageSettings, target: StorageSettings, items: Sequence[Item]) -> int:
+    """Let ``rclone check --download`` compare two places, and return how many objects it compared.
+
+    Only names that a disk holds as they are take part where one side is a disk: others are percent-encoded there, so
+    that rclone sees another name. `assert_holds` has compared them all.
+    """
+    on_disk = "local" in (source.backend, target.backend)
+    paths = [item.path for item in items if not on_disk or str(to_file(Path("/"), item.path)) == f"/{item.path}"]
+    listed = folder / "paths"
+    listed.write_text("\n".join(paths), "utf-8")
+    variables = remote("A", source) | remote("B", target) | {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    command = ["check", "a:" + root(source), "b:" + root(target), "--download", "--files-from-raw", str(listed)]
+    ran = subprocess.run(
+        [tool("rclone"), *command, "--config", os.devnull, "--checkers", "16", "--retries", "1"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    assert f"{len(paths)} matching files" in ran.stderr, ran.stderr[-4000:]
+    return len(paths)
+
+
+def root(settings: StorageSettings) -> str:
+    """Return what stands for a place's root behind the name of an rclone remote."""
+    if settings.backend == "local":
+        return str(settings.local.path)
+    section = getattr(settings, settings.backend)
+    return f"{section.container if settings.backend == 'azure' else section.bucket}/{section.prefix}"
+
+
+def remote(name: str, settings: StorageSettings) -> dict[str, str]:
+    """Return the variables that make a place a remote of rclone; names are left as they are."""
+    s3, gcs, azure = settings.s3, settings.gcs, settings.azure
+    values = {
+        "local": lambda: {"type": "local"},
+        "s3": lambda: {
+            "type": "s3",
+            "provider": "SeaweedFS",
+            "access_key_id": s3.access_key_id,
+            "secret_access_key": s3.secret_access_key and s3.secret_access_key.reveal(),
+            "endpoint": s3.endpoint_url,
+            "region": s3.region,
+        },
+        "gcs": lambda: {
+            "type": "google cloud storage",
+            "anonymous": "true",
+            "endpoint": f"{gcs.endpoint_url}/storage/v1/",
+        },
+        "azure": lambda: {
+            "type": "azureblob",
+            "account": azure.account,
+            "key": azure.account_key and azure.account_key.reveal(),
+            "endpoint": azure.endpoint_url,
+        },
+    }[settings.backend]()
+    values["encoding"] = "Slash"
+    return {f"RCLONE_CONFIG_{name}_{key.upper()}": str(value) for key, value in values.items()}
