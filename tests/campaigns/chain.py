@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from persona.config.schema import StorageSettings
+from persona.config.secret import Secret
 from persona.storage.paths import to_file
 from tests.campaigns.command import Command
 from tests.campaigns.corpus import Item
 from tests.campaigns.siege import check_report
 from tests.campaigns.sites import assert_holds, put, url_of
-from tests.servers import tool
+from tests.serving import tool
 
 
 def take_through(
@@ -34,12 +36,11 @@ def take_through(
         AssertionError: a report is not complete, or a place holds something else, by our digests or by rclone's.
     """
     put(places[0], items)
-    for number, (source, target) in enumerate(zip(places, places[1:], strict=False)):
+    for number, (source, target) in enumerate(pairwise(places)):
         step = folder / f"step-{number}"
-        command = Command(step, source, concurrent_uploads=16)
-        if target.backend != source.backend:
-            command = Command(step / "both", source, target, concurrent_uploads=16)
-        to = target.backend if target.backend != source.backend else url_of(target)
+        same = target.backend == source.backend
+        command = Command(step, *([source] if same else [source, target]), concurrent_uploads=16)
+        to = url_of(target) if same else target.backend
         ran = command.run("storage", "migrate", "--from", source.backend, "--to", to, "--json")
         check_report(ran.json, items)
         assert_holds(target, items)
@@ -81,28 +82,20 @@ def root(settings: StorageSettings) -> str:
 
 def remote(name: str, settings: StorageSettings) -> dict[str, str]:
     """Return the variables that make a place a remote of rclone; names are left as they are."""
-    s3, gcs, azure = settings.s3, settings.gcs, settings.azure
-    values = {
-        "local": lambda: {"type": "local"},
-        "s3": lambda: {
-            "type": "s3",
-            "provider": "SeaweedFS",
-            "access_key_id": s3.access_key_id,
-            "secret_access_key": s3.secret_access_key and s3.secret_access_key.reveal(),
-            "endpoint": s3.endpoint_url,
-            "region": s3.region,
-        },
-        "gcs": lambda: {
-            "type": "google cloud storage",
-            "anonymous": "true",
-            "endpoint": f"{gcs.endpoint_url}/storage/v1/",
-        },
-        "azure": lambda: {
-            "type": "azureblob",
-            "account": azure.account,
-            "key": azure.account_key and azure.account_key.reveal(),
-            "endpoint": azure.endpoint_url,
-        },
-    }[settings.backend]()
+    values: dict[str, str | Secret | None]
+    if settings.backend == "local":
+        values = {"type": "local"}
+    elif settings.backend == "s3":
+        s3 = settings.s3
+        keys = {"access_key_id": s3.access_key_id, "secret_access_key": s3.secret_access_key}
+        values = {"type": "s3", "provider": "SeaweedFS", "endpoint": s3.endpoint_url, "region": s3.region, **keys}
+    elif settings.backend == "gcs":
+        endpoint = f"{settings.gcs.endpoint_url}/storage/v1/"
+        values = {"type": "google cloud storage", "anonymous": "true", "endpoint": endpoint}
+    else:
+        azure = settings.azure
+        keys = {"account": azure.account, "key": azure.account_key}
+        values = {"type": "azureblob", "endpoint": azure.endpoint_url, **keys}
     values["encoding"] = "Slash"
-    return {f"RCLONE_CONFIG_{name}_{key.upper()}": str(value) for key, value in values.items()}
+    shown = {key: value.reveal() if isinstance(value, Secret) else value for key, value in values.items()}
+    return {f"RCLONE_CONFIG_{name}_{key.upper()}": str(value) for key, value in shown.items()}
