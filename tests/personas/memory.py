@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from persona.errors import AlreadyExistsError, ConflictError, NotFoundError, PersonaError
 from persona.storage.backend import (
+    Checkpoint,
     Condition,
     Download,
     IfAbsent,
@@ -88,7 +89,11 @@ class MemoryBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
+        raise NotImplementedError
+
+    async def abort_upload(self, path: str, token: str) -> None:
         raise NotImplementedError
 
     async def stat(self, path: str) -> StorageObject:
@@ -109,6 +114,17 @@ class MemoryBackend(StorageBackend):
 
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         return await self.write(target, await self.read(source), condition=condition)
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        return None
 
     async def delete(self, path: str) -> None:
         self.objects.pop(path, None)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         "status": ("persona.cli.storage:status", "Say where the storage is, what it holds, and whether it answers."),
         "stats": ("persona.cli.storage:stats", "Count what the storage holds."),
         "list": ("persona.cli.storage:list_", "List objects."),
+        "migrate": ("persona.cli.migrate:migrate", "Move everything to another place, and prove that it arrived."),
+        "sync": ("persona.cli.sync:sync", "Bring one folder to the state of another."),
         "config": ("persona.cli.storage_config:config", "Show, set and test the configuration."),
     },
 )

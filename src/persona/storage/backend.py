@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from persona.errors import PersonaError
 
@@ -25,12 +26,15 @@ class Digest:
     """A digest of an object's content.
 
     Args:
-        algorithm: ``md5``, ``sha256`` or ``crc32c``.
-        value: lower-case hexadecimal.
+        algorithm: ``md5``, ``sha256``, ``crc32c``, or ``md5-parts`` (see `StorageObject`).
+        value: lower-case hexadecimal; of ``md5-parts`` with ``-`` and the number of parts after it.
+        vouched: whether the provider knows it. False where it only keeps what the writer claimed: Azure checks the
+            MD5 of a blob put at once, but not that of one put together of blocks, and does not tell them apart.
     """
 
     algorithm: str
     value: str
+    vouched: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class StorageObject:
         size: bytes.
         last_modified: in UTC. On the result of a write it is the writer's clock, since S3 does not say.
         version: an opaque token for compare-and-swap; it differs after every write.
-        digest: a digest of the content that the provider vouches for, or None where it gives none.
+        digest: a digest of the content from the provider, or None where it gives none. An upload in parts to S3 returns
+            ``md5-parts``, the MD5 of the MD5s of the parts, if what S3 answers is that of exactly the parts that were
+            sent, else None; listings and `stat` do not give it.
         content_type: the media type, or None where it was not asked for (listings do not carry it everywhere).
         metadata: the user's metadata, or None where it was not asked for.
     """
@@ -119,6 +125,20 @@ Condition = IfAbsent | IfVersion
 """What must hold for a write to happen. A backend whose endpoint ignores it says so in a warning, once."""
 
 
+class Checkpoint(Protocol):
+    """Where an upload in parts notes how it can go on, also in another process."""
+
+    token: str | None
+    """What was saved last by an upload of this very object, or None to begin anew."""
+
+    async def save(self, token: str | None) -> None:
+        """Keep a token durably; None says that the upload is given up, and its token of no use any more.
+
+        It is opaque text without credentials, but on GCS it is a capability: whoever has it can write to that one
+        upload for a week. Keep it in a file that only the user can read, and out of messages.
+        """
+
+
 class Download(ABC):
     """An object being read: iterate over it for its bytes, and close it if you stop early."""
 
@@ -148,6 +168,10 @@ class StorageBackend(ABC):
     @abstractmethod
     def describe(self) -> Place:
         """Say what this backend is and where its objects are, without a request."""
+
+    def beneath(self, path: str) -> tuple[StorageBackend, str]:
+        """Return the backend that holds an object, and the object's path there: a layer asks what it is around."""
+        return self, path
 
     @abstractmethod
     async def read(self, path: str) -> bytes:
@@ -212,10 +236,17 @@ class StorageBackend(ABC):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream, in parts above ``chunk_size``, as `write` otherwise.
 
-        If the stream raises, or the task is cancelled, the upload is aborted and nothing is visible.
+        If the stream raises, or the task is cancelled, nothing is visible, and the upload is aborted unless there is a
+        checkpoint. With one, an upload in parts saves its token once it has begun, and is left as it is when it fails.
+        A later call with that token goes on with it: ``chunks`` has to yield the whole content again, but parts that
+        the provider has, by its own account of them, are not sent. Where that account tells nothing of the content
+        (GCS), the content of the first call is trusted to be that of the second: read both under one version. A token
+        that the provider no longer knows, or of parts of another size, begins anew. If the condition does not hold, or
+        the stream is not as long as announced, the upload is aborted all the same, and None is saved.
 
         Args:
             path: where to.
@@ -225,7 +256,12 @@ class StorageBackend(ABC):
             condition: as for `write`.
             content_type: as for `write`.
             metadata: as for `write`.
+            checkpoint: where to note how the upload can go on. A local folder has no use for it.
         """
+
+    @abstractmethod
+    async def abort_upload(self, path: str, token: str) -> None:
+        """Give up an upload that was left, by the token that its checkpoint has. That it is gone is no error."""
 
     @abstractmethod
     async def stat(self, path: str) -> StorageObject:
@@ -258,6 +294,35 @@ class StorageBackend(ABC):
 
         Raises:
             NotFoundError: there is no such source.
+            AlreadyExistsError, ConflictError: as for `write`.
+        """
+
+    @abstractmethod
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another place on the provider's side, with content type and metadata.
+
+        Args:
+            other: where it is.
+            source: the object there.
+            target: where to, here.
+            version: copy only if the source is still at this version.
+            condition: what must hold for the write to happen.
+
+        Returns:
+            The object as written; None if the provider cannot do it between these places: they differ in provider,
+            endpoint, account or credentials. No request is made then, and no secret of the one goes to the other.
+
+        Raises:
+            NotFoundError: there is no such source.
+            ConflictError: the source is at another version.
             AlreadyExistsError, ConflictError: as for `write`.
         """
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from persona.config.schema import StorageSettings
 from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
-from persona.storage.paths import clean
+from persona.storage.paths import clean, join
 
 log = logging.getLogger(__name__)
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
@@ -49,6 +49,29 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
     return LocalBackend(settings.local.path)
 
 
+def open_below(settings: StorageSettings, path: str) -> StorageBackend:
+    """Open the storage whose root is a folder of the storage that the settings describe. Makes no request.
+
+    Args:
+        settings: the whole storage.
+        path: a storage path; "" for the whole.
+
+    Raises:
+        NameRefusedError: the path cannot be a folder there.
+        ConfigError, CredentialsError: as for `open_storage`.
+    """
+    folder = clean(path)
+    if not folder:
+        return open_storage(settings)
+    if settings.backend == "local":
+        from persona.storage.layers.below import Below
+
+        return Below(open_storage(settings), folder)
+    section = getattr(settings, settings.backend)
+    inner = replace(section, prefix=join(section.prefix, folder))
+    return open_storage(replace(settings, **{settings.backend: inner}))
+
+
 def impatient(settings: StorageSettings) -> StorageSettings:
     """Return settings under which a provider that does not answer is found out in less than ten seconds."""
     given = settings.performance
@@ -80,6 +103,12 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
         UsageError: it is no storage URL.
         NameRefusedError: what it names cannot be an object.
     """
+    found, path = url_settings(url, settings)
+    return open_storage(found), path
+
+
+def url_settings(url: str, settings: StorageSettings) -> tuple[StorageSettings, str]:
+    """Return the settings of the place that a storage URL names, and the path in it; as for `open_url`."""
     parts = urlsplit(url)
     backend = SCHEMES.get(parts.scheme)
     name, _, path = url.partition("://")[2].partition("/")
@@ -91,8 +120,7 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
     if backend == "local":
         place = Path(unquote(parts.path))
         local = replace(settings.local, path=place.parent)
-        return open_storage(replace(settings, backend=backend, local=local)), place.name
+        return replace(settings, backend=backend, local=local), place.name
     holder = "container" if backend == "azure" else "bucket"
     section = replace(getattr(settings, backend), **{holder: name, "prefix": ""})
-    path = clean(path)
-    return open_storage(replace(settings, backend=backend, **{backend: section})), path
+    return replace(settings, backend=backend, **{backend: section}), clean(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,9 +16,10 @@ from obstore.store import AzureStore
 
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
-from persona.errors import ConfigError, CredentialsError, PersonaError, UnreachableError
+from persona.errors import ConfigError, ConflictError, CredentialsError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sharedkey
+from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
 from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
@@ -27,11 +27,10 @@ from persona.storage.backends.primitives import (
     Attributes,
     Entry,
     Upload,
-    Written,
     check_endpoint,
     etag_condition,
 )
-from persona.storage.backends.rest import Request, RestClient, encode_path, parse_xml, text_of, understood
+from persona.storage.backends.rest import Request, encode_path, parse_xml, text_of, understood
 from persona.storage.metadata import AZURE_NAME
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
@@ -100,14 +99,17 @@ class AzureBlobBackend(ObstoreBackend):
         )
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
+        return self._left(key, BLOCKS, attributes, condition)
+
+    def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
         headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}
         headers |= self._metadata_headers(attributes)
-        return _BlockUpload(self._rest, self._path(key), headers)
+        return BlockUpload(self._rest, self._path(key), headers)
 
     async def _head(self, key: str) -> Entry:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         with understood(self._host):
-            return self._entry(key, headers, _md5(headers.get("content-md5")))
+            return self._entry(key, headers, claimed(headers.get("content-md5")))
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}
@@ -123,19 +125,27 @@ class AzureBlobBackend(ObstoreBackend):
             folders = [_decoded(name) for name in root.iterfind("Blobs/BlobPrefix/Name")]
             return Page([_entry(blob) for blob in root.iter("Blob")], folders, text_of(root, "NextMarker") or None)
 
-    async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
-        address = f"{self.credentials.endpoint}{self._path(source)}"
+    async def _copy(
+        self, other: AzureBlobBackend, source: str, target: str, version: str | None, condition: Condition | None
+    ) -> None:
+        address = f"{self.credentials.endpoint}{other._path(source)}"
         if self.credentials.sas is not None:
             address += "?" + "&".join(f"{k}={quote(v, safe='')}" for k, v in azure.sas_pairs(self.credentials.sas))
-        reply = await self._rest.send(
-            "PUT", self._path(target), headers={"x-ms-copy-source": address, **etag_condition(condition)}
-        )
+        headers = {"x-ms-copy-source": address, **etag_condition(condition)}
+        if version is not None:
+            headers["x-ms-source-if-match"] = f'"{version}"'
+        reply = await self._rest.send("PUT", self._path(target), headers=headers)
         status = reply.headers.get("x-ms-copy-status", "success")
         while status == "pending":
             await asyncio.sleep(0.5)
             status = (await self._rest.send("HEAD", self._path(target))).headers.get("x-ms-copy-status", "success")
         if status != "success":
             raise UnreachableError(f"{self._host} gave up the copy ({status}).", hint="Try again.")
+
+    def _account(self) -> tuple[object, ...]:
+        found = self.credentials
+        secrets = [secret and secret.reveal() for secret in (found.account_key, found.sas)]
+        return found.endpoint, found.account, found.source if found.token else None, *secrets
 
     async def _delete(self, key: str) -> None:
         await self._rest.send("DELETE", self._path(key))
@@ -178,47 +188,14 @@ class AzureBlobBackend(ObstoreBackend):
         code = headers.get("x-ms-error-code") or (found[1].decode() if found else "")
         if code in ("ContainerNotFound", "ContainerBeingDeleted"):
             return MissingError("There is no such container.")
+        if code == "InvalidBlockList":  # another upload of this blob was committed, which drops the blocks of ours
+            return ConflictError("The object was written by someone else in the same moment.", hint="Try again.")
         if code in _BAD_KEYS or (code == "AuthorizationFailure" and b"failed to authenticate" in body):
             return CredentialsError(
                 f"{self._host} does not accept the credentials from {self.credentials.source} ({code}).",
                 hint="“persona storage config test” shows where they come from; check also this machine's clock.",
             )
         return by_status(status, code, self._host, headers)
-
-
-class _BlockUpload:
-    """A blob put together of blocks (Azure Storage REST API, "Put Block" and "Put Block List")."""
-
-    def __init__(self, rest: RestClient, path: str, headers: Mapping[str, str]) -> None:
-        self._rest = rest
-        self._path = path
-        self._headers = headers
-        self._blocks: list[str] = []
-        self._md5 = hashlib.md5(usedforsecurity=False)
-
-    async def part(self, number: int, data: bytes) -> None:
-        """Send a block. Azure computes no MD5 of such a blob, so that ours is stored with it."""
-        self._md5.update(data)
-        block = base64.b64encode(b"%06d" % number).decode("ascii")
-        self._blocks.append(block)
-        await self._rest.send("PUT", self._path, query={"comp": "block", "blockid": block}, body=data)
-
-    async def finish(self) -> Written:
-        """Commit the blocks."""
-        md5 = base64.b64encode(self._md5.digest()).decode("ascii")
-        blocks = "".join(f"<Latest>{block}</Latest>" for block in self._blocks)
-        reply = await self._rest.send(
-            "PUT",
-            self._path,
-            query={"comp": "blocklist"},
-            headers={**self._headers, "x-ms-blob-content-md5": md5, "content-type": "application/xml"},
-            body=f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode(),
-        )
-        with understood(self._rest.host):
-            return Written(reply.headers["etag"].strip('"'), _md5(md5))
-
-    async def abort(self) -> None:
-        """Do nothing: uncommitted blocks cannot be deleted, are not seen, and expire within a week."""
 
 
 def _entry(blob: ElementTree.Element) -> Entry:
@@ -231,7 +208,7 @@ def _entry(blob: ElementTree.Element) -> Entry:
         int(text_of(properties, "Content-Length") or 0),
         parsedate_to_datetime(text_of(properties, "Last-Modified")).astimezone(UTC),
         text_of(properties, "Etag").strip('"'),
-        _md5(text_of(properties, "Content-MD5")),
+        claimed(text_of(properties, "Content-MD5")),
         text_of(properties, "Content-Type") or None,
     )
 
@@ -241,5 +218,6 @@ def _decoded(name: ElementTree.Element) -> str:
     return unquote(name.text or "") if name.get("Encoded") == "true" else name.text or ""
 
 
-def _md5(text: str | None) -> Digest | None:
-    return Digest("md5", base64.b64decode(text).hex()) if text else None
+def claimed(md5: str | None) -> Digest | None:
+    """Return a blob's MD5, of which Azure does not tell whether it was checked or only claimed by the writer."""
+    return Digest("md5", base64.b64decode(md5).hex(), vouched=False) if md5 else None

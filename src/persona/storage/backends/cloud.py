@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
+from typing import Self
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import (
@@ -19,14 +21,16 @@ from persona.errors import (
     NameRefusedError,
     NotFoundError,
     PersonaError,
+    UnreachableError,
 )
-from persona.storage.backend import Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
+from persona.storage.backend import Checkpoint, Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
 from persona.storage.backends.listing import Page, as_listed, in_order
-from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, abandon, clean_prefix, policy_of
+from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
 from persona.storage.backends.rest import Request, RestClient
-from persona.storage.backends.streams import EmptyDownload, chain, counted, in_parts
+from persona.storage.backends.streams import EmptyDownload, counted
+from persona.storage.backends.uploads import Budget, Notes, Parts, Token, fingerprint, give_up, send
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
 from persona.storage.paths import clean, clean_object, from_key, sort_key, to_key
@@ -77,6 +81,7 @@ class CloudBackend(StorageBackend):
         self._bucket_seen = False
         self._parts_explained = False
         self._conditions = Conditions(self, self._prefix, foreign=foreign)
+        self._budget = Budget()
 
     # What a provider's file gives. Keys are whole; what is not found raises MissingError.
 
@@ -90,10 +95,13 @@ class CloudBackend(StorageBackend):
     async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download: ...
 
     @abstractmethod
-    async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written: ...
+    async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written: ...
 
     @abstractmethod
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
+
+    @abstractmethod
+    def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
 
     @abstractmethod
     async def _head(self, key: str) -> Entry: ...
@@ -102,7 +110,12 @@ class CloudBackend(StorageBackend):
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page: ...
 
     @abstractmethod
-    async def _copy(self, source: str, target: str, condition: Condition | None) -> None: ...
+    async def _copy(
+        self, other: Self, source: str, target: str, version: str | None, condition: Condition | None
+    ) -> None: ...
+
+    @abstractmethod
+    def _account(self) -> tuple[object, ...]: ...
 
     @abstractmethod
     async def _delete(self, key: str) -> None: ...
@@ -159,14 +172,8 @@ class CloudBackend(StorageBackend):
         metadata: Mapping[str, str] | None = None,
     ) -> StorageObject:
         """Write an object whole."""
-        key = self._key(path)
         attributes = Attributes(content_type or content_type_of(path), checked(metadata))
-        await self._before_write()
-        try:
-            written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
-        except PersonaError as error:
-            raise await self._refused(error, path, condition) from error
-        return self._written(path, len(data), attributes, written)
+        return await self._write_whole(path, data, attributes, condition)
 
     async def write_stream(
         self,
@@ -177,21 +184,28 @@ class CloudBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream, in parts above ``chunk_size``."""
         key = self._key(path)
         attributes = Attributes(content_type or content_type_of(path), checked(metadata))
-        parts = in_parts(counted(chunks, path, size), self._part_bytes(size))
-        first = await anext(parts, b"")
-        second = await anext(parts, None)
-        if second is None:
-            return await self.write(path, first, condition=condition, content_type=content_type, metadata=metadata)
-        await self._before_write()
-        try:
-            written, total = await self._upload(key, attributes, condition, chain([first, second], parts))
-        except PersonaError as error:
-            raise await self._refused(error, path, condition) from error
+        part_bytes = self._part_bytes(size)
+        notes = Notes(checkpoint, part_bytes, fingerprint(key, attributes, condition))
+        with closing(Parts(counted(chunks, path, size), part_bytes, size, self._budget)) as parts:
+            if (whole := await parts.whole()) is not None:
+                await self._forget(key, notes)
+                return await self._write_whole(path, whole, attributes, condition)
+            await self._before_write()
+            try:
+                written, total = await self._upload(key, attributes, condition, parts, notes)
+            except PersonaError as error:
+                raise await self._refused(error, path, condition) from error
         return self._written(path, total, attributes, written)
+
+    async def abort_upload(self, path: str, token: str) -> None:
+        """Give up an upload that was left."""
+        if left := Token.read(token):
+            await self._left(self._key(path), left.upload, Attributes("", {}), None).abort()
 
     async def stat(self, path: str) -> StorageObject:
         """Describe an object, with its content type and metadata."""
@@ -247,14 +261,31 @@ class CloudBackend(StorageBackend):
         keys = self._key(source), self._key(target)
         if condition is not None and (self._foreign or not self.conditional_copies):
             return await self._copy_through(source, target, condition)
-        await self._before_write()
-        try:
-            await self._copy(*keys, condition)
-        except MissingError:
-            raise await self._absent(source) from None
-        except PersonaError as error:
-            raise await self._refused(error, target, condition) from error
-        return await self.stat(target)
+        return await self._copied(self, *keys, target, None, condition)
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another bucket or container of the same account."""
+        holder, source = other.beneath(source)
+        if not isinstance(holder, type(self)) or holder._account() != self._account():
+            return None
+        keys = holder._key(source), self._key(target)
+        if not self._foreign:
+            return await self._copied(holder, *keys, target, version, condition)
+        await holder._check_source(source, version)  # since the endpoint may ignore either condition
+        if condition is not None:
+            await self._before_write()
+            await self._conditions.check(keys[1], condition)
+        copied = await self._copied(holder, *keys, target, version, None)
+        await holder._check_source(source, version)
+        return copied
 
     async def delete(self, path: str) -> None:
         """Delete an object; that it is not there is no error."""
@@ -368,34 +399,88 @@ class CloudBackend(StorageBackend):
             self._parts_explained = True
         return needed
 
-    async def _upload(
-        self, key: str, attributes: Attributes, condition: Condition | None, parts: AsyncIterator[bytes]
-    ) -> tuple[Written, int]:
-        """Upload parts as one object, ``concurrent_uploads`` at once; abort if anything fails."""
-        upload = await self._begin(key, attributes, await self._conditions.kept_by_uploads(key, condition))
-        slots = asyncio.Semaphore(self._performance.concurrent_uploads if self.parallel_parts else 1)
-        total = number = 0
-
-        async def send(number: int, data: bytes) -> None:
-            try:
-                await upload.part(number, data)
-            finally:
-                slots.release()
-
+    async def _write_whole(
+        self, path: str, data: Part, attributes: Attributes, condition: Condition | None
+    ) -> StorageObject:
+        key = self._key(path)
+        await self._before_write()
         try:
-            async with asyncio.TaskGroup() as group:
-                async for data in parts:
-                    await slots.acquire()
-                    group.create_task(send(number, data))
-                    total += len(data)
-                    number += 1
+            written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
+        except PersonaError as error:
+            raise await self._refused(error, path, condition) from error
+        return self._written(path, len(data), attributes, written)
+
+    async def _upload(
+        self, key: str, attributes: Attributes, condition: Condition | None, parts: Parts, notes: Notes
+    ) -> tuple[Written, int]:
+        """Upload parts as one object, ``concurrent_uploads`` at once; if anything fails, abort or leave it."""
+        kept = await self._conditions.kept_by_uploads(key, condition)
+        upload = await self._resumed(key, attributes, kept, notes)
+        if upload is None:
+            upload = await self._begin(key, attributes, kept)
+        try:
+            at_once = self._performance.concurrent_uploads if self.parallel_parts else 1
+            total = await self._sent(send(upload, parts, at_once, notes))
             await self._conditions.kept_by_uploads(key, condition)
             return await upload.finish(), total
         except BaseException as error:
-            await abandon(upload)
-            if isinstance(error, BaseExceptionGroup):
-                raise error.exceptions[0] from None
+            if not notes.keeps(error):
+                await give_up(upload, notes)
             raise
+
+    async def _sent(self, sending: Coroutine[None, None, int]) -> int:
+        """Return what sending returns; parts whose upload is gone are no missing bucket."""
+        try:
+            return await sending
+        except MissingError:
+            self._bucket_seen = False
+            await self._require_bucket()
+            raise UnreachableError(
+                f"{self._host} no longer knows the upload: it expired, or was aborted.", hint="Try again."
+            ) from None
+
+    async def _resumed(
+        self, key: str, attributes: Attributes, condition: Condition | None, notes: Notes
+    ) -> Upload | None:
+        """Return the upload that was left, if it can go on; otherwise it is given up."""
+        if (left := notes.left) is None:
+            return None
+        upload = self._left(key, left.upload, attributes, condition)
+        if notes.fits(left) and await upload.resume():
+            return upload
+        await give_up(upload)
+        return None
+
+    async def _forget(self, key: str, notes: Notes) -> None:
+        """Give up an upload that was left of what is now small."""
+        if left := notes.left:
+            await give_up(self._left(key, left.upload, Attributes("", {}), None), notes)
+
+    async def _copied(
+        self,
+        other: CloudBackend,
+        source: str,
+        target: str,
+        path: str,
+        version: str | None,
+        condition: Condition | None,
+    ) -> StorageObject:
+        """Copy a key of a backend of this account to a key of this one, which is a path's."""
+        await self._before_write()
+        try:
+            await self._copy(other, source, target, version, condition)
+        except MissingError:
+            raise await other._absent(from_key(other._prefix, source)) from None
+        except PersonaError as error:
+            if isinstance(error, ConflictError):  # of the source or of the target: which, is not said
+                await other._check_source(from_key(other._prefix, source), version)
+            raise await self._refused(error, path, condition) from error
+        return await self.stat(path)
+
+    async def _check_source(self, path: str, version: str | None) -> None:
+        """Raise `ConflictError` if an object is at another version."""
+        if version is not None and (await self.stat(path)).version != version:
+            raise changed(path)
 
     async def _copy_through(self, source: str, target: str, condition: Condition) -> StorageObject:
         """Copy through this machine."""

@@ -63,14 +63,14 @@ class Conditions:
         """
         if condition is None or await self.on_puts():
             return condition
-        await self._check(key, condition)
+        await self.check(key, condition)
         return None
 
     async def kept_by_uploads(self, key: str, condition: Condition | None) -> Condition | None:
         """Do as `kept`, for uploads in parts."""
         if condition is None or await self.on_uploads():
             return condition
-        await self._check(key, condition)
+        await self.check(key, condition)
         return None
 
     async def on_puts(self) -> bool:
@@ -100,7 +100,8 @@ class Conditions:
             where,
         )
 
-    async def _check(self, key: str, condition: Condition) -> None:
+    async def check(self, key: str, condition: Condition) -> None:
+        """Raise `ConflictError` if a condition does not hold at this moment."""
         try:
             found = await self._endpoint._head(key)
         except MissingError:
@@ -134,6 +135,7 @@ class Conditions:
     async def _upload(self, key: str, condition: Condition) -> None:
         upload = await self._endpoint._begin(key, _ATTRIBUTES, condition)
         try:
+            await upload.foresee(b"probe")
             await upload.part(0, b"probe")
             await upload.finish()
         except BaseException:

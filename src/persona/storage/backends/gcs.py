@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from persona.config.schema import GCSSettings, PerformanceSettings
 from persona.config.values import url
@@ -25,18 +25,19 @@ from persona.errors import (
     CredentialsError,
     PersonaError,
     UnreachableError,
-    VerificationError,
 )
-from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, Place, StorageObject
+from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Place, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import by_status, changed
+from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, written
 from persona.storage.backends.listing import Page
-from persona.storage.backends.primitives import Attributes, Entry, Upload, Written, check_endpoint
-from persona.storage.backends.rest import Body, Reply, Request, RestClient, understood
+from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
+from persona.storage.backends.rest import Body, Request, understood
 from persona.storage.paths import from_key
 
 ENDPOINT = "https://storage.googleapis.com"
 _FIELDS = "name,size,updated,generation,md5Hash,crc32c"
+_DESCRIBED = f"{_FIELDS},contentType,metadata"
 
 
 class GCSBackend(CloudBackend):
@@ -107,7 +108,7 @@ class GCSBackend(CloudBackend):
             unless_read.pop_all()
         return _GCSDownload(body, described, self._host)
 
-    async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written:
+    async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
         resource = {"name": key, "md5Hash": md5, **_resource(attributes)}
         boundary = uuid.uuid4().hex
@@ -123,7 +124,7 @@ class GCSBackend(CloudBackend):
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
         with understood(self._host):
-            return _written(reply, key, md5)
+            return written(reply, key, md5)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         reply = await self._rest.send(
@@ -137,15 +138,23 @@ class GCSBackend(CloudBackend):
             session = urlsplit(reply.headers["location"])
         if session.netloc != self._rest.host:  # our token goes to the endpoint that we were given, and no other
             raise UnreachableError(f"{self._rest.host} sends the upload to another host.", hint="Check endpoint_url.")
-        return _ResumableUpload(self._rest, key, session.path, dict(parse_qsl(session.query)))
+        token = urlunsplit(("", "", session.path, session.query, ""))
+        return self._left(key, json.dumps([token, 0, ""]), attributes, condition)
+
+    def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
+        return ResumableUpload(self._rest, key, token, asks=not self._foreign)
 
     async def _head(self, key: str) -> Entry:
-        reply = await self._rest.send("GET", self._path(key), query={"fields": f"{_FIELDS},contentType,metadata"})
+        reply = await self._rest.send("GET", self._path(key), query={"fields": _DESCRIBED})
         with understood(self._host):
             return _entry(json.loads(reply.body))
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
-        query = {"prefix": prefix, "maxResults": "1000", "fields": f"items({_FIELDS}),prefixes,nextPageToken"}
+        query = {
+            "prefix": prefix,
+            "maxResults": "1000",
+            "fields": f"items({_FIELDS},contentType,metadata),prefixes,nextPageToken",
+        }
         if level:
             query["delimiter"] = "/"
         if after is not None:
@@ -158,9 +167,13 @@ class GCSBackend(CloudBackend):
             entries = [_entry(item) for item in page.get("items", ())]
             return Page(entries, page.get("prefixes", ()), page.get("nextPageToken") or None)
 
-    async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
+    async def _copy(
+        self, other: GCSBackend, source: str, target: str, version: str | None, condition: Condition | None
+    ) -> None:
         query = _condition(condition, target)
-        path = f"{self._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
+        if version is not None:
+            query["ifSourceGenerationMatch"] = _condition(IfVersion(version), source)["ifGenerationMatch"]
+        path = f"{other._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
         while True:
             reply = await self._rest.send("POST", path, query=query)
             with understood(self._host):
@@ -168,6 +181,10 @@ class GCSBackend(CloudBackend):
                 if rewrite.get("done", True):
                     return
                 query["rewriteToken"] = rewrite["rewriteToken"]
+
+    def _account(self) -> tuple[object, ...]:
+        found = self.credentials
+        return self._rest.endpoint, found and (found.source, found.identity)
 
     async def _delete(self, key: str) -> None:
         await self._rest.send("DELETE", self._path(key))
@@ -208,7 +225,7 @@ class GCSBackend(CloudBackend):
             int(size),
             parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
             headers["x-goog-generation"],
-            _digest(hashes.get("md5"), hashes.get("crc32c")),
+            digest_of(hashes.get("md5"), hashes.get("crc32c")),
             headers.get("content-type"),
         )
 
@@ -235,46 +252,6 @@ class _GCSDownload(Download):
 
     async def close(self) -> None:
         self._body.close()
-
-
-class _ResumableUpload:
-    """A resumable upload. Bytes that the server has already are passed over when a part is sent again."""
-
-    def __init__(self, rest: RestClient, key: str, path: str, query: dict[str, str]) -> None:
-        self._rest = rest
-        self._key = key
-        self._path = path
-        self._query = query
-        self._offset = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
-
-    async def part(self, number: int, data: bytes) -> None:
-        """Send a part; the last one may be of any size."""
-        self._md5.update(data)
-        while data:
-            end = self._offset + len(data)
-            reply = await self._send(f"bytes {self._offset}-{end - 1}/*", data)
-            with understood(self._rest.host):
-                kept = int(reply.headers["range"].rpartition("-")[2]) + 1 if "range" in reply.headers else 0
-            if not self._offset < kept <= end:
-                raise UnreachableError(f"The upload of {self._key} does not go on.", hint="Try again.")
-            data = data[kept - self._offset :]
-            self._offset = kept
-
-    async def finish(self) -> Written:
-        """Say how long the object is, which makes it visible."""
-        reply = await self._send(f"bytes */{self._offset}", b"")
-        with understood(self._rest.host):
-            return _written(reply, self._key, base64.b64encode(self._md5.digest()).decode("ascii"))
-
-    async def abort(self) -> None:
-        """Cancel the upload, which is answered with 499."""
-        await self._rest.send("DELETE", self._path, query=self._query, allow=[404, 410, 499])
-
-    async def _send(self, content_range: str, data: bytes) -> Reply:
-        return await self._rest.send(
-            "PUT", self._path, query=self._query, headers={"content-range": content_range}, body=data, allow=[308]
-        )
 
 
 def _emulator() -> str | None:
@@ -314,25 +291,10 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         int(item["size"]),
         datetime.fromisoformat(item["updated"]),
         str(item["generation"]),
-        _digest(item.get("md5Hash"), item.get("crc32c")),
+        digest_of(item.get("md5Hash"), item.get("crc32c")),
         item.get("contentType"),
         item.get("metadata", {}),
     )
-
-
-def _digest(md5: str | None, crc32c: str | None) -> Digest | None:
-    """Return the better digest that there is: composite objects have no MD5."""
-    for algorithm, text in (("md5", md5), ("crc32c", crc32c)):
-        if text:
-            return Digest(algorithm, base64.b64decode(text).hex())
-    return None
-
-
-def _written(reply: Reply, key: str, md5: str) -> Written:
-    item = json.loads(reply.body)
-    if item.get("md5Hash", md5) != md5:
-        raise VerificationError(f"{key} arrived damaged.", hint="Write it again.")
-    return Written(str(item["generation"]), _digest(item.get("md5Hash"), item.get("crc32c")))
 
 
 def _reason(body: bytes) -> str:

@@ -21,7 +21,16 @@ from typing import Any, TypeVar
 
 from persona.errors import ConflictError, NotFoundError, PersonaError, UnreachableError, VerificationError
 from persona.storage import paths
-from persona.storage.backend import Condition, Download, Listing, Place, RefusedName, StorageBackend, StorageObject
+from persona.storage.backend import (
+    Checkpoint,
+    Condition,
+    Download,
+    Listing,
+    Place,
+    RefusedName,
+    StorageBackend,
+    StorageObject,
+)
 from persona.storage.backends import local_meta
 from persona.storage.backends.local_draft import Draft, remove, version_of
 from persona.storage.backends.local_files import TRIES, Disk, absent_if_no_folder, errors_of
@@ -165,6 +174,7 @@ class LocalBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write a temporary file as the stream comes, and rename it at its end."""
         path = paths.clean_object(path)
@@ -179,6 +189,9 @@ class LocalBackend(StorageBackend):
         finally:
             await _in_thread(draft.discard)
         return describe(path, info, attributes)
+
+    async def abort_upload(self, path: str, token: str) -> None:
+        """Give up an upload that was left."""
 
     async def stat(self, path: str) -> StorageObject:
         """Describe a file."""
@@ -232,6 +245,18 @@ class LocalBackend(StorageBackend):
                 draft.discard()
 
         return await _in_thread(copy, draft=draft)
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another place of this provider."""
+        return None
 
     async def delete(self, path: str) -> None:
         """Remove a file and the folders that are empty then."""

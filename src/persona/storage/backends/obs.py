@@ -20,7 +20,7 @@ from persona.errors import ConfigError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, RangeError
-from persona.storage.backends.primitives import Attributes, Entry, Written
+from persona.storage.backends.primitives import Attributes, Entry, Part, Written
 from persona.storage.backends.rest import CHUNK_BYTES, late, senseless
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
@@ -120,7 +120,7 @@ class ObstoreBackend(CloudBackend):
         whole = await self._get(key, 0, None, version)  # the endpoint ignores ranges
         return _Slice(whole, start, length)
 
-    async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written:
+    async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         mode: PutMode = "overwrite"
         if isinstance(condition, IfAbsent):
             mode = "create"

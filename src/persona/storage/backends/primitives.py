@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +10,14 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
-from persona.errors import ConfigError, NameRefusedError, PersonaError
+from persona.errors import ConfigError, NameRefusedError
 from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion, StorageObject
 from persona.storage.paths import clean
 from persona.storage.retry import RetryPolicy
 
-log = logging.getLogger(__name__)
-
 MIB = 1 << 20
+Part = bytes | bytearray | memoryview
+"""Bytes of a part of an object; nobody changes them."""
 
 
 class Entry(NamedTuple):
@@ -61,8 +59,18 @@ class Attributes:
 class Upload(Protocol):
     """An upload in parts that has begun."""
 
-    async def part(self, number: int, data: bytes) -> None:
-        """Send a part. Calls come in order, numbers from 0 on; where the backend allows it they overlap."""
+    @property
+    def token(self) -> str:
+        """How it goes on in another process."""
+
+    async def resume(self) -> bool:
+        """Find out which parts the provider has already, of an upload that was left; False if it cannot go on."""
+
+    async def foresee(self, data: Part) -> None:
+        """Take note of the part that comes next, before it is sent. Calls come one after another, in order."""
+
+    async def part(self, number: int, data: Part) -> None:
+        """Send a part that the provider has not. Numbers are from 0 on; where the backend allows it calls overlap."""
 
     async def finish(self) -> Written:
         """Make the object of the parts visible, all at once, if the condition of the upload holds."""
@@ -117,11 +125,3 @@ def clean_prefix(prefix: str) -> str:
         return clean(prefix)
     except NameRefusedError as error:
         raise ConfigError(f"The prefix cannot be used: {error}", hint=error.hint) from error
-
-
-async def abandon(upload: Upload) -> None:
-    """Abort an upload, also in a cancelled task; the reason for it is what the caller hears of."""
-    try:
-        await asyncio.shield(upload.abort())
-    except PersonaError as error:
-        log.warning("An upload could not be aborted (%s); its parts may be charged for until they expire.", error)

@@ -48,7 +48,7 @@ class Request:
     path: str
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes | bytearray | memoryview = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class RestClient:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | bytearray | memoryview = b"",
         allow: Iterable[int] = (),
         check: Callable[[bytes], None] | None = None,
     ) -> Reply:
@@ -177,7 +177,7 @@ class RestClient:
                 return Reply(response.status, response.headers, response.data)
             raise self.translate(response.status, response.headers, response.data)
 
-        return await self._policy.run(lambda: self._in_thread(once))
+        return await self._policy.run(lambda: self.in_thread(once))
 
     async def open(
         self, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -188,7 +188,7 @@ class RestClient:
             request = Request("GET", self._base + path, dict(query or {}), dict(headers or {}))
             response = self._exchange(request, preload=False)
             if 200 <= response.status < 300:
-                return Body(response, self._in_thread)
+                return Body(response, self.in_thread)
             try:
                 body = response.read(1 << 16)
             except urllib3.exceptions.HTTPError as error:
@@ -197,7 +197,7 @@ class RestClient:
                 response.close()
             raise self.translate(response.status, response.headers, body)
 
-        return await self._policy.run(lambda: self._in_thread(once))
+        return await self._policy.run(lambda: self.in_thread(once))
 
     async def close(self) -> None:
         """Close the connections and end the threads."""
@@ -216,7 +216,7 @@ class RestClient:
             response = self._http.urlopen(
                 request.method,
                 target,
-                body=request.body,
+                body=request.body,  # type: ignore[arg-type]  # it takes all that has a buffer
                 headers=request.headers,
                 timeout=self._timeout,
                 preload_content=preload,
@@ -229,7 +229,8 @@ class RestClient:
             self.clock_skew = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
         return response
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run blocking work in a thread of this client."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 

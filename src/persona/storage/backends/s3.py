@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
@@ -29,25 +28,22 @@ from persona.storage.backends.primitives import (
     MIB,
     Attributes,
     Entry,
-    Upload,
-    Written,
     check_endpoint,
     etag_condition,
 )
 from persona.storage.backends.rest import (
     Request,
-    RestClient,
-    Translator,
     encode_path,
     parse_xml,
     text_of,
     understood,
     xml_or_none,
 )
+from persona.storage.backends.s3_upload import S3Upload, refusing
+from persona.storage.backends.uploads import give_up
 from persona.storage.metadata import S3_NAME
 from persona.storage.paths import printable
 
-_LATE_STATUS = {"InternalError": 500, "PreconditionFailed": 412, "NoSuchUpload": 404, "NoSuchKey": 404}
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BAD_KEYS = {
@@ -76,7 +72,6 @@ class S3Backend(ObstoreBackend):
     metadata_name = S3_NAME
     metadata_prefix = "x-amz-meta-"
     metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
-    conditional_copies = False  # real S3 takes If-None-Match on copies; the services that speak its protocol do not
     copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
     copy_part_bytes = 512 * MIB
 
@@ -96,6 +91,7 @@ class S3Backend(ObstoreBackend):
                 f"“{printable(region)}” cannot be a region.", hint="A region is a word such as eu-west-2, in ASCII."
             )
         address = bucket_address(settings, region)
+        self._service = settings.endpoint_url
         plain = check_endpoint(address, allow_insecure=settings.allow_insecure, section="s3")
         super().__init__(
             f"s3://{settings.bucket}",
@@ -136,12 +132,16 @@ class S3Backend(ObstoreBackend):
             self._rest.clock_skew,
         )
 
-    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
+    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
         headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes)}
         reply = await self._rest.send("POST", _path(key), query={"uploads": ""}, headers=headers)
         with understood(self._host):
             begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
-        return _S3Upload(self._rest, _path(key), text_of(begun, "UploadId"), condition)
+            token = text_of(begun, "UploadId")
+        return self._left(key, token, attributes, condition)
+
+    def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
+        return S3Upload(self._rest, _path(key), token, condition)
 
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("HEAD", _path(key))
@@ -177,41 +177,43 @@ class S3Backend(ObstoreBackend):
         folders = [decode(text_of(item, "Prefix")) for item in root.iter("CommonPrefixes")]
         return Page(entries, folders, more or None)
 
-    async def _copy(self, source: str, target: str, condition: Condition | None) -> None:
-        entry = await self._head(source)
+    async def _copy(
+        self, other: S3Backend, source: str, target: str, version: str | None, condition: Condition | None
+    ) -> None:
+        entry = await other._head(source)
+        headers = {"x-amz-copy-source": encode_path(f"/{other.bucket}/{source}")}
+        if version is not None:
+            headers["x-amz-copy-source-if-match"] = f'"{version}"'
         if entry.size > self.copy_limit:
-            return await self._copy_in_parts(entry, target)
-        headers = {"x-amz-copy-source": self._source(source)}
-        await self._rest.send("PUT", _path(target), headers=headers, check=_refusing(self._translate))
+            return await self._copy_in_parts(entry, headers, target, condition)
+        headers |= etag_condition(condition)
+        await self._rest.send("PUT", _path(target), headers=headers, check=refusing(self._translate))
         return None
 
-    async def _copy_in_parts(self, entry: Entry, target: str) -> None:
+    async def _copy_in_parts(
+        self, entry: Entry, headers: Mapping[str, str], target: str, condition: Condition | None
+    ) -> None:
         attributes = Attributes(entry.content_type or "", entry.metadata or {})
-        upload = await self._begin(target, attributes, None)
-        assert isinstance(upload, _S3Upload)  # noqa: S101  (for the type checker)
+        upload = await self._begin(target, attributes, condition)
         try:
             for number, start in enumerate(range(0, entry.size, self.copy_part_bytes)):
                 end = min(start + self.copy_part_bytes, entry.size) - 1
-                await upload.part_from(
-                    number,
-                    {
-                        "x-amz-copy-source": self._source(entry.key),
-                        "x-amz-copy-source-range": f"bytes={start}-{end}",
-                    },
-                )
+                await upload.part_from(number, {**headers, "x-amz-copy-source-range": f"bytes={start}-{end}"})
             await upload.finish()
         except BaseException:
-            await upload.abort()
+            await give_up(upload)
             raise
+
+    def _account(self) -> tuple[object, ...]:
+        keys = self.credentials.current() if self.credentials else None
+        secrets = keys and (keys.access_key_id, keys.secret_access_key.reveal(), keys.session_token)
+        return self._service, self.region, secrets
 
     async def _delete(self, key: str) -> None:
         await self._rest.send("DELETE", _path(key))
 
     async def _check_bucket(self) -> None:
         await self._rest.send("GET", "/", query={"list-type": "2", "max-keys": "1", "prefix": f"{self._prefix}/"})
-
-    def _source(self, key: str) -> str:
-        return encode_path(f"/{self.bucket}/{key}")
 
     def _sign(self, request: Request) -> None:
         if self.credentials is not None:
@@ -277,79 +279,5 @@ def bucket_address(settings: S3Settings, region: str) -> str:
     return f"{scheme}://{bucket}.{rest}" if virtual else f"{endpoint}/{bucket}"
 
 
-class _S3Upload:
-    """A multipart upload (Amazon S3 User Guide, "Multipart upload overview")."""
-
-    def __init__(self, rest: RestClient, path: str, upload_id: str, condition: Condition | None) -> None:
-        self._rest = rest
-        self._path = path
-        self._query = {"uploadId": upload_id}
-        self._condition = condition
-        self._etags: dict[int, str] = {}
-
-    async def part(self, number: int, data: bytes) -> None:
-        """Send a part."""
-        reply = await self._rest.send("PUT", self._path, query=self._part(number), body=data)
-        with understood(self._rest.host):
-            self._etags[number] = reply.headers["etag"].strip('"')
-
-    async def part_from(self, number: int, headers: Mapping[str, str]) -> None:
-        """Copy a part from another object."""
-        check = _refusing(self._rest.translate)
-        reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers, check=check)
-        with understood(self._rest.host):
-            self._etags[number] = text_of(parse_xml(reply.body, "CopyPartResult"), "ETag").strip('"')
-
-    async def finish(self) -> Written:
-        """Complete the upload; the conditions are those of a single put."""
-        headers = etag_condition(self._condition)
-        parts = "".join(
-            f'<Part><PartNumber>{number + 1}</PartNumber><ETag>"{self._etags[number]}"</ETag></Part>'
-            for number in sorted(self._etags)
-        )
-        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-        check = _refusing(self._rest.translate)
-        try:
-            reply = await self._rest.send(
-                "POST", self._path, query=self._query, headers=headers, body=body, check=check
-            )
-        except MissingError:
-            if not (etag := await self._done_already()):
-                raise
-        else:
-            with understood(self._rest.host):
-                etag = text_of(parse_xml(reply.body, "CompleteMultipartUploadResult"), "ETag").strip('"')
-        return Written(etag, None)  # such an ETag is no digest of the content
-
-    async def abort(self) -> None:
-        """Abort the upload; one that is gone already is no error."""
-        await self._rest.send("DELETE", self._path, query=self._query, allow=[404])
-
-    def _part(self, number: int) -> dict[str, str]:
-        return {"partNumber": str(number + 1), **self._query}
-
-    async def _done_already(self) -> str:
-        """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
-        reply = await self._rest.send("HEAD", self._path, allow=[404])
-        etag = reply.headers.get("etag", "").strip('"')
-        try:
-            digests = b"".join(bytes.fromhex(self._etags[number]) for number in sorted(self._etags))
-        except ValueError:  # an endpoint whose ETags are no MD5
-            return ""
-        expected = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(self._etags)}"
-        return etag if etag == expected else ""
-
-
 def _path(key: str) -> str:
     return encode_path(f"/{key}")
-
-
-def _refusing(translate: Translator) -> Callable[[bytes], None]:
-    """Return what raises if an answer of status 200 holds an error: copying and completing may (S3 API Reference)."""
-
-    def check(body: bytes) -> None:
-        root = xml_or_none(body)
-        if root is not None and root.tag == "Error":
-            raise translate(_LATE_STATUS.get(text_of(root, "Code"), 400), {}, body)
-
-    return check

@@ -1,8 +1,8 @@
-"""Streams of bytes: counted, cut into parts, empty."""
+"""Streams of bytes: counted, empty."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator
 
 from persona.errors import VerificationError
 from persona.storage.backend import Download, StorageObject
@@ -36,23 +36,3 @@ async def counted(chunks: AsyncIterable[bytes], path: str, size: int | None) -> 
         yield chunk
     if size is not None and total != size:
         raise VerificationError(f"{path} was to have {size} bytes, and {total} came; nothing was written.")
-
-
-async def in_parts(chunks: AsyncIterable[bytes], part_bytes: int) -> AsyncIterator[bytes]:
-    """Yield a stream's bytes in parts of one size; only the last may be shorter."""
-    pending = bytearray()
-    async for chunk in chunks:
-        pending += chunk
-        while len(pending) > part_bytes:
-            yield bytes(memoryview(pending)[:part_bytes])
-            del pending[:part_bytes]
-    if pending:
-        yield bytes(pending)
-
-
-async def chain(first: Sequence[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield some items, then those of an iterator."""
-    for item in first:
-        yield item
-    async for item in rest:
-        yield item

@@ -1,0 +1,89 @@
+"""The two sides of a transfer, out of what a user calls them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from persona.cli.session import Session
+from persona.config.places import Place, place_of
+from persona.config.schema import BACKENDS, StorageSettings
+from persona.errors import ConfigError, UsageError
+from persona.storage.paths import clean
+from persona.storage.stack import is_url, open_below, url_settings
+from persona.transfer.model import Endpoint
+
+_WORKSPACE = "workspace:"
+
+
+def section(session: Session, name: str, concurrency: int | None) -> Endpoint:
+    """Return what ``migrate`` calls X: a backend section, ``workspace:NAME`` or a storage URL.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if name in BACKENDS:
+        return _open(name, replace(session.workspace.settings.storage, backend=name), "", concurrency)
+    if name.startswith(_WORKSPACE) or is_url(name):
+        return folder(session, name, concurrency)
+    raise UsageError(
+        f"“{name}” is no place to migrate from or to.",
+        hint="Use local, s3, gcs or azure, or workspace:NAME, or a URL such as s3://bucket/prefix.",
+    )
+
+
+def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
+    """Return what ``sync`` calls PATH: a folder of this machine, a storage path, a workspace or a storage URL.
+
+    An absolute path, and one that begins with ``~`` or ``..``, is a folder of this machine; every other one is a
+    storage path, as in all commands.
+    """
+    settings = session.workspace.settings.storage
+    if path.startswith(_WORKSPACE):
+        name, _, below = path.removeprefix(_WORKSPACE).partition("/")
+        return _open(path, _of_workspace(session, name), clean(below), concurrency)
+    if is_url(path) and not path.startswith("file:"):
+        place, below = url_settings(path, settings)
+        return _open(path, place, below, concurrency)
+    if is_local(path):
+        here = Path(unquote(urlsplit(path).path) if is_url(path) else path).expanduser()
+        absolute = Path(os.path.abspath(here))  # noqa: PTH100  (".." is the user's, and links stay as they are)
+        return _open(str(absolute), _local(settings, absolute), "", concurrency)
+    return _open(path, settings, clean(path), concurrency)
+
+
+def is_local(path: str) -> bool:
+    """Say whether a PATH means a folder of this machine."""
+    return path.startswith(("/", "~", "..", "file:")) or Path(path).is_absolute()
+
+
+def check_apart(source: Endpoint, target: Endpoint) -> None:
+    """Raise UsageError if one place is the other, or lies in it."""
+    if source.place.meets(target.place):
+        raise UsageError(
+            f"{source.backend.url()} and {target.backend.url()} are one place, or one lies in the other.",
+            hint="Use two places that are apart.",
+        )
+
+
+def _local(settings: StorageSettings, place: Path) -> StorageSettings:
+    return replace(settings, backend="local", local=replace(settings.local, path=place))
+
+
+def _of_workspace(session: Session, name: str) -> StorageSettings:
+    from persona.workspace import resolve
+
+    return resolve(name, config_file=session.config_file, overrides=session.overrides).settings.storage
+
+
+def _open(name: str, settings: StorageSettings, below: str, concurrency: int | None) -> Endpoint:
+    if concurrency is not None:
+        settings = replace(settings, performance=replace(settings.performance, concurrent_uploads=concurrency))
+    backend = open_below(settings, below)
+    place = place_of(settings, os.environ)
+    if place is None:  # the backend would not have opened
+        raise ConfigError(f"The place of {name} is not set.", hint="See “persona storage config show”.")
+    path = f"{place.path}/{below}".strip("/") if below else place.path
+    return Endpoint(name, Place(backend.url(), place.container, path), backend)

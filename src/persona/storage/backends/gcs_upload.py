@@ -1,0 +1,136 @@
+"""Resumable uploads of Google Cloud Storage (Google Cloud Storage, "Perform resumable uploads")."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlsplit
+
+from persona.errors import UnreachableError, VerificationError
+from persona.storage.backend import Digest
+from persona.storage.backends.primitives import Part, Written
+from persona.storage.backends.rest import Reply, RestClient, understood
+from persona.storage.backends.uploads import md5_of
+
+
+class ResumableUpload:
+    """A resumable upload. Bytes that the server has already are passed over.
+
+    The server says how many bytes it has, and nothing of what they are. So the token holds, beside the address of the
+    upload, the MD5 of all that was sent or about to be: a stream that does not begin with the same is refused.
+
+    Args:
+        rest: the client.
+        key: the object.
+        token: the upload, as `token` gave it.
+        asks: whether the endpoint can be asked how far an upload has got. One emulator takes the question for the end
+            of the upload, so that only Google's own is.
+    """
+
+    def __init__(self, rest: RestClient, key: str, token: str, *, asks: bool) -> None:
+        self._rest = rest
+        self._key = key
+        self._address, self._known, self._known_md5 = json.loads(token)
+        session = urlsplit(self._address)
+        self._path = session.path
+        self._query = dict(parse_qsl(session.query))
+        self._asks = asks
+        self._kept = 0
+        self._foreseen = 0
+        self._position = 0
+        self._md5 = md5_of()
+
+    @property
+    def token(self) -> str:
+        """The address of the upload, without its host, and what the server may have of it."""
+        if self._foreseen < self._known:  # the stream has not come so far again
+            return json.dumps([self._address, self._known, self._known_md5])
+        return json.dumps([self._address, self._foreseen, self._md5.hexdigest()])
+
+    async def resume(self) -> bool:
+        """Ask how far the upload has got; False if it is gone, done already, or cannot be asked for."""
+        if not self._asks:
+            return False
+        reply = await self._send("bytes */*", b"", allow=(308, 404, 410))
+        if reply.status != 308:
+            return False
+        with understood(self._rest.host):
+            self._kept = _kept(reply)
+        return self._kept <= int(self._known)
+
+    async def foresee(self, data: Part) -> None:
+        """Go on with the MD5, and compare it where that of the first attempt is known.
+
+        Raises:
+            VerificationError: the content is another than that of the first attempt.
+        """
+        before, self._foreseen = self._foreseen, self._foreseen + len(data)
+        if not before < self._known <= self._foreseen:
+            return await self._rest.in_thread(lambda: self._md5.update(data))
+        view, here = memoryview(data), self._known - before
+        await self._rest.in_thread(lambda: self._md5.update(view[:here]))
+        self._compare()
+        return await self._rest.in_thread(lambda: self._md5.update(view[here:]))
+
+    async def part(self, number: int, data: Part) -> None:
+        """Send what the server has not of a part; the last one may be of any size."""
+        start, self._position = self._position, self._position + len(data)
+        rest = memoryview(data)[max(0, self._kept - start) :]
+        while rest:
+            end = self._kept + len(rest)
+            reply = await self._send(f"bytes {self._kept}-{end - 1}/*", rest)
+            with understood(self._rest.host):
+                kept = _kept(reply)
+            if not self._kept < kept <= end:
+                raise UnreachableError(f"The upload of {self._key} does not go on.", hint="Try again.")
+            rest = rest[kept - self._kept :]
+            self._kept = kept
+
+    async def finish(self) -> Written:
+        """Say how long the object is, which makes it visible."""
+        if self._foreseen < self._known:
+            self._compare()
+        reply = await self._send(f"bytes */{self._position}", b"")
+        with understood(self._rest.host):
+            return written(reply, self._key, base64.b64encode(self._md5.digest()).decode("ascii"))
+
+    async def abort(self) -> None:
+        """Cancel the upload, which is answered with 499."""
+        await self._rest.send("DELETE", self._path, query=self._query, allow=[404, 410, 499])
+
+    def _compare(self) -> None:
+        if self._known_md5 != self._md5.hexdigest():
+            raise VerificationError(
+                f"{self._key} is not what the upload that was left began with; nothing was written.",
+                hint="Write it again: it begins anew.",
+            )
+
+    async def _send(self, content_range: str, data: Part, allow: Sequence[int] = (308,)) -> Reply:
+        headers = {"content-range": content_range}
+        return await self._rest.send("PUT", self._path, query=self._query, headers=headers, body=data, allow=allow)
+
+
+def _kept(reply: Reply) -> int:
+    """Return how many bytes the server has."""
+    return int(reply.headers["range"].rpartition("-")[2]) + 1 if "range" in reply.headers else 0
+
+
+def digest_of(md5: str | None, crc32c: str | None) -> Digest | None:
+    """Return the better digest that there is: composite objects have no MD5."""
+    for algorithm, text in (("md5", md5), ("crc32c", crc32c)):
+        if text:
+            return Digest(algorithm, base64.b64decode(text).hex())
+    return None
+
+
+def written(reply: Reply, key: str, md5: str) -> Written:
+    """Return what the server says of an object that it has just taken.
+
+    Raises:
+        VerificationError: it is not what was sent.
+    """
+    item = json.loads(reply.body)
+    if item.get("md5Hash", md5) != md5:
+        raise VerificationError(f"{key} arrived damaged.", hint="Write it again.")
+    return Written(str(item["generation"]), digest_of(item.get("md5Hash"), item.get("crc32c")))

@@ -1,0 +1,135 @@
+"""Multipart uploads of S3 (Amazon S3 User Guide, "Multipart upload overview")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from persona.storage.backend import Condition, Digest
+from persona.storage.backends.faults import MissingError
+from persona.storage.backends.primitives import Part, Written, etag_condition
+from persona.storage.backends.rest import RestClient, Translator, parse_xml, text_of, understood, xml_or_none
+from persona.storage.backends.uploads import md5_of
+
+_LATE_STATUS = {"InternalError": 500, "PreconditionFailed": 412, "NoSuchUpload": 404, "NoSuchKey": 404}
+
+
+class S3Upload:
+    """A multipart upload. A part that the server has is known by its ETag, which is its MD5.
+
+    Args:
+        rest: the client.
+        path: the path of the object's URL.
+        upload_id: what the server calls the upload.
+        condition: what must hold when it is completed.
+    """
+
+    def __init__(self, rest: RestClient, path: str, upload_id: str, condition: Condition | None) -> None:
+        self.token = upload_id
+        self._rest = rest
+        self._path = path
+        self._query = {"uploadId": upload_id}
+        self._condition = condition
+        self._etags: dict[int, str] = {}
+        self._md5s: dict[int, bytes] = {}
+        self._there: dict[int, tuple[int, str]] = {}
+
+    async def resume(self) -> bool:
+        """List the parts that the server has; False if it does not know the upload."""
+        marker: str | None = "0"
+        while marker is not None:
+            query = {**self._query, "part-number-marker": marker}
+            try:
+                reply = await self._rest.send("GET", self._path, query=query)
+            except MissingError:
+                return False
+            with understood(self._rest.host):
+                marker = self._listed(reply.body, marker)
+        return True
+
+    async def foresee(self, data: Part) -> None:
+        """Do nothing: each part stands for itself."""
+
+    async def part(self, number: int, data: Part) -> None:
+        """Send a part, unless the server has the very same."""
+        md5 = await self._rest.in_thread(lambda: md5_of(data).digest())
+        self._md5s[number] = md5
+        if self._there.get(number) == (len(data), md5.hex()):
+            self._etags[number] = md5.hex()
+            return
+        reply = await self._rest.send("PUT", self._path, query=self._part(number), body=data)
+        with understood(self._rest.host):
+            self._etags[number] = reply.headers["etag"].strip('"')
+
+    async def part_from(self, number: int, headers: Mapping[str, str]) -> None:
+        """Copy a part from another object."""
+        check = refusing(self._rest.translate)
+        reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers, check=check)
+        with understood(self._rest.host):
+            self._etags[number] = text_of(parse_xml(reply.body, "CopyPartResult"), "ETag").strip('"')
+
+    async def finish(self) -> Written:
+        """Complete the upload; the conditions are those of a single put."""
+        headers = etag_condition(self._condition)
+        parts = "".join(
+            f'<Part><PartNumber>{number + 1}</PartNumber><ETag>"{self._etags[number]}"</ETag></Part>'
+            for number in sorted(self._etags)
+        )
+        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        check = refusing(self._rest.translate)
+        try:
+            reply = await self._rest.send(
+                "POST", self._path, query=self._query, headers=headers, body=body, check=check
+            )
+        except MissingError:
+            if not (etag := await self._done_already()):
+                raise
+        else:
+            with understood(self._rest.host):
+                etag = text_of(parse_xml(reply.body, "CompleteMultipartUploadResult"), "ETag").strip('"')
+        return Written(etag, Digest("md5-parts", etag) if etag == _etag_of(self._md5s) else None)
+
+    async def abort(self) -> None:
+        """Abort the upload; one that is gone already is no error."""
+        await self._rest.send("DELETE", self._path, query=self._query, allow=[404])
+
+    def _part(self, number: int) -> dict[str, str]:
+        return {"partNumber": str(number + 1), **self._query}
+
+    def _listed(self, body: bytes, marker: str) -> str | None:
+        """Note the parts of one page, and return where the next begins."""
+        root = xml_or_none(body)
+        if root is None or not root.tag.startswith("ListParts"):
+            raise ValueError("no list of parts")
+        for item in root.iter("Part"):
+            self._there[int(text_of(item, "PartNumber")) - 1] = (
+                int(text_of(item, "Size")),
+                text_of(item, "ETag").strip('"'),
+            )
+        following = text_of(root, "NextPartNumberMarker")
+        return following if text_of(root, "IsTruncated") == "true" and following != marker else None
+
+    async def _done_already(self) -> str:
+        """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
+        reply = await self._rest.send("HEAD", self._path, allow=[404])
+        etag = reply.headers.get("etag", "").strip('"')
+        try:
+            expected = _etag_of({number: bytes.fromhex(etag) for number, etag in self._etags.items()})
+        except ValueError:  # an endpoint whose ETags are no MD5
+            return ""
+        return etag if etag == expected else ""
+
+
+def _etag_of(md5s: Mapping[int, bytes]) -> str:
+    """Return the ETag of an object that is put together of parts with these digests."""
+    return f"{md5_of(b''.join(md5s[number] for number in sorted(md5s))).hexdigest()}-{len(md5s)}"
+
+
+def refusing(translate: Translator) -> Callable[[bytes], None]:
+    """Return what raises if an answer of status 200 holds an error: copying and completing may (S3 API Reference)."""
+
+    def check(body: bytes) -> None:
+        root = xml_or_none(body)
+        if root is not None and root.tag == "Error":
+            raise translate(_LATE_STATUS.get(text_of(root, "Code"), 400), {}, body)
+
+    return check

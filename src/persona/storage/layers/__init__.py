@@ -1,0 +1,1 @@
+"""Classes with the storage interface that are put around a backend."""

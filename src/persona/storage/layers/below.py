@@ -1,0 +1,172 @@
+"""A folder of a storage as a storage of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+
+from persona.errors import NameRefusedError, PersonaError
+from persona.storage.backend import (
+    Checkpoint,
+    Condition,
+    Download,
+    Listing,
+    Place,
+    StorageBackend,
+    StorageObject,
+)
+from persona.storage.paths import clean, clean_object, to_key
+
+
+class Below(StorageBackend):
+    """A storage whose root is a folder of another.
+
+    A local folder cannot simply be opened as a root of its own, since what its files cannot hold of their objects is
+    kept at the root that they were written under. Refused names are those of the whole storage.
+
+    Args:
+        whole: the storage around it, which this takes over.
+        folder: a clean storage path.
+    """
+
+    def __init__(self, whole: StorageBackend, folder: str) -> None:
+        self._whole = whole
+        self._folder = folder
+
+    def url(self, path: str = "") -> str:
+        """Return the full location of a path."""
+        return self._whole.url(to_key(self._folder, clean(path)))
+
+    def describe(self) -> Place:
+        """Say what the whole is, and which folder of it."""
+        place = self._whole.describe()
+        return replace(place, fields=(*place.fields, ("Prefix", f"{self._folder}/")))
+
+    def beneath(self, path: str) -> tuple[StorageBackend, str]:
+        """Return the backend that holds an object, and the object's path there."""
+        return self._whole.beneath(self._joined(path))
+
+    async def read(self, path: str) -> bytes:
+        """Return an object's content."""
+        return await self._whole.read(self._joined(path))
+
+    async def open(
+        self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
+    ) -> Download:
+        """Start to read an object as a stream."""
+        download = await self._whole.open(self._joined(path), start=start, length=length, version=version)
+        download.object = self._own(download.object)
+        return download
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object whole."""
+        written = await self._whole.write(
+            self._joined(path), data, condition=condition, content_type=content_type, metadata=metadata
+        )
+        return self._own(written)
+
+    async def write_stream(
+        self,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> StorageObject:
+        """Write an object from a stream."""
+        written = await self._whole.write_stream(
+            self._joined(path),
+            chunks,
+            size=size,
+            condition=condition,
+            content_type=content_type,
+            metadata=metadata,
+            checkpoint=checkpoint,
+        )
+        return self._own(written)
+
+    async def abort_upload(self, path: str, token: str) -> None:
+        """Give up an upload that was left."""
+        await self._whole.abort_upload(self._joined(path), token)
+
+    async def stat(self, path: str) -> StorageObject:
+        """Describe an object."""
+        return self._own(await self._whole.stat(self._joined(path)))
+
+    async def exists(self, path: str) -> bool:
+        """Say whether the object is there."""
+        return await self._whole.exists(self._joined(path))
+
+    async def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
+        """List objects page by page, without an object that has the name of the folder itself."""
+        start = to_key(self._folder, clean(after)) if after is not None else None
+        async for page in self._whole.scan(to_key(self._folder, clean(prefix)), after=start):
+            own = Listing((self._own(found) for found in page if found.path != self._folder), page.refused)
+            if own or own.refused:
+                yield own
+
+    async def list(self, prefix: str = "") -> Listing:
+        """List all objects at once."""
+        everything = Listing()
+        async for page in self.scan(prefix):
+            everything += page
+            everything.refused += page.refused
+        return everything
+
+    async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
+        """Copy an object within the folder."""
+        return self._own(await self._whole.copy(self._joined(source), self._joined(target), condition=condition))
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another place of this provider."""
+        copied = await self._whole.copy_from(other, source, self._joined(target), version=version, condition=condition)
+        return copied and self._own(copied)
+
+    async def delete(self, path: str) -> None:
+        """Delete an object."""
+        await self._whole.delete(self._joined(path))
+
+    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+        """Delete objects in bulk."""
+        given: dict[str, str] = {}
+        failures: dict[str, PersonaError] = {}
+        for path in paths:
+            try:
+                given[self._joined(path)] = path
+            except NameRefusedError as error:
+                failures[path] = error
+        failed = await self._whole.delete_many([*given])
+        return failures | {given[path]: error for path, error in failed.items()}
+
+    async def conditions_kept(self) -> bool:
+        """Say whether the whole keeps conditions."""
+        return await self._whole.conditions_kept()
+
+    async def close(self) -> None:
+        """Close the whole."""
+        await self._whole.close()
+
+    def _joined(self, path: str) -> str:
+        return to_key(self._folder, clean_object(path))
+
+    def _own(self, found: StorageObject) -> StorageObject:
+        return replace(found, path=found.path[len(self._folder) + 1 :])

@@ -1,0 +1,1 @@
+"""Migration and sync: inventory, plan, journal, engine, verification, report. Talks to bare backends."""

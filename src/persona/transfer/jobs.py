@@ -1,0 +1,226 @@
+"""The jobs of one workspace: a folder of journals, each with a lock, so that no two processes run one job."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from persona.config.locations import make_folder
+from persona.errors import ConfigError, ConflictError, InputError, NotFoundError
+from persona.transfer.journal import Journal
+from persona.transfer.model import Endpoint, Kind, Options, Phase, State
+
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+_ENDED = {State.COMPLETE, State.INCOMPLETE, State.FAILED, State.PLANNED}
+_BESIDE = (".db", ".db-wal", ".db-shm", ".pause", ".lock")
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job as the list shows it.
+
+    Args:
+        id: its id.
+        facts: what its journal says of it.
+        running: whether a process has it now.
+    """
+
+    id: str
+    facts: dict[str, Any]
+    running: bool
+
+    @property
+    def state(self) -> State:
+        """Its state; a job that says it runs and does not was killed, and can be resumed like a paused one."""
+        state = State(self.facts["state"])
+        return State.PAUSED if state is State.RUNNING and not self.running else state
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to resume."""
+        return self.state in _ENDED
+
+
+class Jobs:
+    """The jobs of a workspace.
+
+    Args:
+        home: PERSONA_HOME.
+        workspace: the workspace's name.
+    """
+
+    def __init__(self, home: Path, workspace: str) -> None:
+        self.home = home
+        self.workspace = workspace
+        self.folder = home / "transfers" / workspace
+
+    def create(
+        self, kind: Kind, source: Endpoint, target: Endpoint, options: Options, part_bytes: int
+    ) -> tuple[str, Journal]:
+        """Make a job and its journal.
+
+        Args:
+            kind: what it does.
+            source: where objects come from.
+            target: where they go.
+            options: how.
+            part_bytes: above this size an object goes in parts.
+        """
+        make_folder(self.folder, self.home)
+        now = datetime.now(UTC)
+        job = f"{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"
+        journal = Journal(self._file(job), create=True)
+        with journal.transaction():
+            journal.set(
+                id=job,
+                kind=kind,
+                workspace=self.workspace,
+                source={"name": source.name, "url": source.backend.url(), "identity": source.identity},
+                destination={"name": target.name, "url": target.backend.url(), "identity": target.identity},
+                options=asdict(options),
+                part_bytes=part_bytes,
+                state=State.RUNNING,
+                phase=Phase.INVENTORY,
+                created=now.isoformat(),
+                elapsed=0.0,
+            )
+        return job, journal
+
+    def open(self, job: str) -> Journal:
+        """Open a job's journal.
+
+        Raises:
+            NotFoundError: there is no such job in this workspace.
+        """
+        if not _ID.fullmatch(job) or not self._file(job).exists():
+            raise NotFoundError(
+                f"There is no job “{job[:40]}” in the workspace “{self.workspace}”.",
+                hint="“persona storage migrate list” shows the jobs.",
+            )
+        return Journal(self._file(job))
+
+    def infos(self) -> list[JobInfo]:
+        """Describe all jobs, the oldest first; a journal that cannot be read is passed over."""
+        found = []
+        for file in sorted(self.folder.glob("*.db")):
+            if _ID.fullmatch(file.stem):
+                with suppress(InputError, sqlite3.Error, KeyError, ValueError):
+                    found.append(self.info(file.stem))
+        return found
+
+    def info(self, job: str, *, running: bool | None = None) -> JobInfo:
+        """Describe a job.
+
+        Args:
+            job: its id.
+            running: whether a process has it; None looks.
+
+        Raises:
+            NotFoundError: there is no such job.
+        """
+        journal = self.open(job)
+        try:
+            return JobInfo(job, journal.facts(), self.is_running(job) if running is None else running)
+        finally:
+            journal.close()
+
+    def choose(self, job: str | None, *, kind: Kind = Kind.MIGRATE, running: bool = False) -> str:
+        """Return the job that a command means: the one named, or else the only one that it can mean.
+
+        Args:
+            job: the id given, or None.
+            kind: what the job must be if none is given.
+            running: whether it must be running; otherwise it must be one that can be resumed.
+
+        Raises:
+            NotFoundError: there is none.
+            InputError: there are several.
+        """
+        if job is not None:
+            return self.info(job).id
+        infos = [info for info in self.infos() if info.facts["kind"] == kind and not info.ended]
+        fitting = [info.id for info in infos if info.running == running]
+        if len(fitting) == 1:
+            return fitting[0]
+        what = "running" if running else "paused"
+        if not fitting:
+            raise NotFoundError(f"No migration is {what}.", hint="“persona storage migrate list” shows the jobs.")
+        raise InputError(f"{len(fitting)} migrations are {what}: {', '.join(fitting)}.", hint="Name one of them.")
+
+    def latest(self) -> str:
+        """Return the id of the job that was begun last.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        infos = [info for info in self.infos() if info.facts["kind"] == Kind.MIGRATE]
+        if not infos:
+            raise NotFoundError("There is no migration yet.", hint="persona storage migrate --from X --to Y")
+        return infos[-1].id
+
+    @contextmanager
+    def locked(self, job: str) -> Iterator[None]:
+        """Hold a job: no other process can run it within.
+
+        Raises:
+            ConflictError: another process runs it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / f"{job}.lock", mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ConflictError(
+                f"The job {job} is running in another process.", hint=f"Pause it: persona storage migrate pause {job}"
+            ) from error
+        except OSError as error:
+            raise ConfigError(f"{self.folder} cannot be written to: {error.strerror}.") from error
+        try:
+            self.pause_request(job).unlink(missing_ok=True)
+            yield
+        finally:
+            lock.release()
+
+    def is_running(self, job: str) -> bool:
+        """Say whether a process has the job now."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.folder / f"{job}.lock", mode=0o600).acquire(timeout=0):
+                return False
+        except (Timeout, OSError):
+            return True
+
+    def pause_request(self, job: str) -> Path:
+        """Return the file whose presence asks the process that runs a job to pause it."""
+        return self.folder / f"{job}.pause"
+
+    def pair_file(self, source: Endpoint, target: Endpoint) -> Path:
+        """Return the file that remembers what syncs have seen of a pair of places."""
+        name = sha256(f"{source.identity}\n{target.identity}".encode()).hexdigest()[:32]
+        return self.folder / f"pair-{name}.seen"
+
+    def remove(self, job: str) -> int:
+        """Remove a job's files and return how many bytes they had.
+
+        Raises:
+            ConflictError: it is running.
+        """
+        with self.locked(job):
+            files = [self.folder / f"{job}{ending}" for ending in _BESIDE]
+            size = sum(file.stat().st_size for file in files if file.exists())
+            for file in files:
+                file.unlink(missing_ok=True)
+        return size
+
+    def _file(self, job: str) -> Path:
+        return self.folder / f"{job}.db"

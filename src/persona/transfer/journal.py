@@ -1,0 +1,363 @@
+"""The journal of a job: one SQLite file that says what is to be done, and what was done, for every object.
+
+The result of a step and the fact that it was done are one transaction. ``docs/journal.md`` describes the format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from persona.errors import InputError, StorageFullError
+from persona.storage.backend import Digest, RefusedName
+from persona.transfer.model import Action, Row, Step, Tally
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE job (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE objects (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    digest TEXT,
+    content_type TEXT,
+    metadata TEXT,
+    action TEXT NOT NULL,
+    step TEXT NOT NULL,
+    target_version TEXT,
+    target_digest TEXT,
+    md5 TEXT,
+    sha256 TEXT,
+    written TEXT,
+    proof TEXT NOT NULL,
+    evidence TEXT,
+    error TEXT,
+    upload TEXT,
+    attempts INTEGER NOT NULL,
+    mismatches INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE refused (side TEXT, key TEXT, reason TEXT NOT NULL, PRIMARY KEY (side, key)) WITHOUT ROWID;
+CREATE TABLE changed (path TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
+"""
+_SEEN = """
+CREATE TABLE IF NOT EXISTS seen (path TEXT PRIMARY KEY, source TEXT NOT NULL, target TEXT NOT NULL) WITHOUT ROWID
+"""
+_COLUMNS = [line.split()[0] for line in _SCHEMA.split("objects (")[1].split(")")[0].split("\n") if line.strip()]
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM objects"  # noqa: S608  (names of our own)
+_INSERT = f"INSERT OR REPLACE INTO objects VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_UPDATE = f"UPDATE objects SET {', '.join(f'{c} = ?' for c in _COLUMNS[1:])} WHERE path = ?"  # noqa: S608
+
+
+class Journal:
+    """The journal of one job, open in one process for writing.
+
+    Args:
+        file: the SQLite file.
+        create: make it; it must not be there.
+
+    Raises:
+        InputError: the file is no journal of a format that this version reads.
+    """
+
+    def __init__(self, file: Path, *, create: bool = False) -> None:
+        self.file = file
+        if create:
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        elif not file.exists():
+            raise InputError(f"There is no journal {file}.")
+        self._db = sqlite3.connect(file, isolation_level=None, timeout=30)
+        try:
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA cache_size = -8000")
+            if create:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.executescript(_SCHEMA)
+                self.set(format=FORMAT)
+            found = self.get("format")
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise InputError(f"{file} is no journal, or is damaged: {error}.", hint="Start the job anew.") from error
+        if found != FORMAT:
+            self._db.close()
+            raise InputError(f"{file} has format {found}; this version of Persona reads {FORMAT}.")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all that is within, or nothing.
+
+        Raises:
+            StorageFullError: there is no space left for the journal.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            if "full" in str(error) or "disk I/O" in str(error):
+                raise StorageFullError(
+                    f"The journal {self.file} cannot be written: {error}.", hint="Make space, then resume the job."
+                ) from error
+            raise
+
+    # The job.
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return one fact about the job."""
+        found = self._db.execute("SELECT value FROM job WHERE key = ?", (key,)).fetchone()
+        return default if found is None else json.loads(found[0])
+
+    def facts(self) -> dict[str, Any]:
+        """Return all facts about the job."""
+        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM job")}
+
+    def set(self, **facts: Any) -> None:
+        """Note facts about the job."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO job VALUES (?, ?)",
+            [(key, json.dumps(value, ensure_ascii=False)) for key, value in facts.items()],
+        )
+
+    # Its objects.
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Put rows in, instead of those that are there under the same paths."""
+        self._db.executemany(_INSERT, [_to_columns(row) for row in rows])
+
+    def record(self, rows: Iterable[Row]) -> None:
+        """Write rows back."""
+        self._db.executemany(_UPDATE, [(*(columns := _to_columns(row))[1:], columns[0]) for row in rows])
+
+    def refuse(self, side: str, names: Iterable[RefusedName]) -> None:
+        """Note foreign names that cannot be carried."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO refused VALUES (?, ?, ?)",
+            [(side, _text(name.key), _text(name.reason)) for name in names],
+        )
+
+    def refused(self, side: str | None = None) -> list[tuple[str, str]]:
+        """Return foreign names with the reasons, of one side or of both."""
+        where, values = ("WHERE side = ?", (side,)) if side else ("", ())
+        return self._db.execute(f"SELECT key, reason FROM refused {where} ORDER BY key", values).fetchall()  # noqa: S608
+
+    def note_changes(self, changes: Mapping[str, str]) -> None:
+        """Note objects that were written at the source after the inventory, and what happened to them."""
+        self._db.executemany("INSERT OR REPLACE INTO changed VALUES (?, ?)", changes.items())
+
+    def changes(self) -> dict[str, str]:
+        """Return what `note_changes` noted."""
+        return dict(self._db.execute("SELECT path, what FROM changed ORDER BY path").fetchall())
+
+    def rows(
+        self,
+        *,
+        after: str = "",
+        upto: str | None = None,
+        steps: Iterable[str] = (),
+        actions: Iterable[str] = (),
+        limit: int = -1,
+    ) -> list[Row]:
+        """Return rows in key order.
+
+        Args:
+            after: only what comes after this path.
+            upto: only what comes up to this path, which is included.
+            steps: only rows at one of these steps; all if empty.
+            actions: only rows with one of these actions; all if empty.
+            limit: at most so many; -1 for all.
+        """
+        where, values = ["path > ?"], [after]
+        if upto is not None:
+            where.append("path <= ?")
+            values.append(upto)
+        for column, allowed in (("step", [*steps]), ("action", [*actions])):
+            if allowed:
+                where.append(f"{column} IN ({', '.join('?' * len(allowed))})")
+                values += allowed
+        query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY path LIMIT ?"
+        return [_from_columns(found) for found in self._db.execute(query, (*values, limit))]
+
+    def batches(self, size: int, *, steps: Iterable[str] = (), actions: Iterable[str] = ()) -> Iterator[list[Row]]:
+        """Yield rows in key order, at most ``size`` at once; what is recorded meanwhile does not disturb."""
+        after = ""
+        while batch := self.rows(after=after, steps=steps, actions=actions, limit=size):
+            yield batch
+            after = batch[-1].path
+
+    def claim(self, size: int, after: str, actions: Iterable[str], step: str) -> list[Row]:
+        """Return the next rows that are at a step, noted as begun in one transaction."""
+        with self.transaction():
+            rows = self.rows(after=after, steps=[step], actions=actions, limit=size)
+            if step == Step.OPEN:
+                self._db.executemany("UPDATE objects SET step = 'active' WHERE path = ?", [(r.path,) for r in rows])
+        return rows
+
+    def reopen(self) -> None:
+        """Take back what was begun and not ended: another process did that, and is gone."""
+        with self.transaction():
+            self._db.execute("UPDATE objects SET step = 'open', attempts = attempts + 1 WHERE step = 'active'")
+
+    def plan_rest(self, action: str) -> None:
+        """Give an action to all rows that have none."""
+        self._db.execute("UPDATE objects SET action = ? WHERE action = ''", (action,))
+
+    def save_upload(self, path: str, token: str | None) -> None:
+        """Note the token of an upload in parts, at once."""
+        with self.transaction():
+            self._db.execute("UPDATE objects SET upload = ? WHERE path = ?", (token, path))
+
+    def last_path(self) -> str | None:
+        """Return the last path in key order."""
+        found: str | None = self._db.execute("SELECT max(path) FROM objects").fetchone()[0]
+        return found
+
+    def tally(self) -> Tally:
+        """Add up the objects."""
+        tally = Tally()
+        query = "SELECT action, step, evidence, count(*), sum(size) FROM objects GROUP BY action, step, evidence"
+        for action, step, evidence, count, size in self._db.execute(query):
+            from_source = action != Action.REMOVE
+            if from_source:
+                tally.all.add(count, size)
+            tally.by.setdefault((action, step), type(tally.all)()).add(count, size)
+            if evidence:
+                tally.evidence[evidence] = tally.evidence.get(evidence, 0) + count
+        return tally
+
+    def writes(self, part_bytes: int) -> int:
+        """Return how many requests it takes to write what is to be written, with parts of a size."""
+        query = (
+            "SELECT sum(CASE WHEN size > ?1 THEN 2 + (size + ?1 - 1) / ?1 ELSE 1 END) FROM objects "
+            "WHERE action IN ('copy', 'replace')"
+        )
+        return self._db.execute(query, (part_bytes,)).fetchone()[0] or 0
+
+    def forget_objects(self) -> None:
+        """Drop the rows of a job that is done, and give back the space."""
+        with self.transaction():
+            self._db.execute("DELETE FROM objects")
+        self._db.execute("VACUUM")
+
+    def remember(self, pair: Path) -> None:
+        """Note in the file of a pair which versions of its two sides have equal content; and forget what is gone."""
+        memory = Memory(pair)
+        memory.close()
+        self._db.execute("ATTACH ? AS pair", (str(pair),))
+        try:
+            with self.transaction():
+                self._db.execute("DELETE FROM pair.seen WHERE path NOT IN (SELECT path FROM objects)")
+                self._db.execute(
+                    "INSERT OR REPLACE INTO pair.seen SELECT path, version, coalesce(written, target_version) "
+                    "FROM objects WHERE step = 'verified' AND coalesce(written, target_version) IS NOT NULL"
+                )
+        finally:
+            self._db.execute("DETACH pair")
+
+
+class Memory:
+    """What is remembered of a pair of places between syncs: which versions of the two sides have equal content.
+
+    Args:
+        file: the SQLite file; made if it is not there, and made anew if it cannot be read, since it saves work only.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._db = self._opened(file)
+
+    def seen(self, first: str, last: str) -> dict[str, tuple[str, str]]:
+        """Return the versions at source and destination by path, from one path to another, both included."""
+        query = "SELECT path, source, target FROM seen WHERE path BETWEEN ? AND ?"
+        return {path: (source, target) for path, source, target in self._db.execute(query, (first, last))}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @staticmethod
+    def _opened(file: Path) -> sqlite3.Connection:
+        for _ in range(2):
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            db = sqlite3.connect(file, isolation_level=None, timeout=30)
+            try:
+                db.execute(_SEEN)
+                return db
+            except sqlite3.DatabaseError:
+                db.close()
+                file.unlink()
+        raise InputError(f"{file} cannot be used.", hint="Remove it.")
+
+
+def _to_columns(row: Row) -> tuple[Any, ...]:
+    return (
+        row.path,
+        row.size,
+        row.version,
+        _digest_text(row.digest),
+        row.content_type,
+        None if row.metadata is None else json.dumps(dict(row.metadata), ensure_ascii=False),
+        row.action,
+        row.step,
+        row.target_version,
+        _digest_text(row.target_digest),
+        row.md5,
+        row.sha256,
+        row.written,
+        row.proof,
+        row.evidence,
+        row.error,
+        row.upload,
+        row.attempts,
+        row.mismatches,
+    )
+
+
+def _from_columns(found: tuple[Any, ...]) -> Row:
+    row = Row(*found)
+    row.digest = _digest(found[3])
+    row.metadata = None if found[5] is None else json.loads(found[5])
+    row.target_digest = _digest(found[9])
+    return row
+
+
+def columns_of(row: Row) -> dict[str, Any]:
+    """Return a row by column, in types that JSON has."""
+    return dict(zip(_COLUMNS, _to_columns(row), strict=True))
+
+
+def row_of(columns: Mapping[str, Any]) -> Row:
+    """Return the row of `columns_of`.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: they are not those of a row.
+    """
+    return _from_columns(tuple(columns[name] for name in _COLUMNS))
+
+
+def _digest_text(digest: Digest | None) -> str | None:
+    if digest is None:
+        return None
+    return f"{'' if digest.vouched else '~'}{digest.algorithm}:{digest.value}"
+
+
+def _digest(text: str | None) -> Digest | None:
+    if text is None:
+        return None
+    algorithm, _, value = text.removeprefix("~").partition(":")
+    return Digest(algorithm, value, not text.startswith("~"))
+
+
+def _text(name: str) -> str:
+    """Return a foreign name as text that can be kept, even if it is not valid Unicode."""
+    return name.encode("utf-8", "backslashreplace").decode()

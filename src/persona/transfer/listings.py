@@ -1,0 +1,58 @@
+"""Two places walked side by side, and one place compared with what a journal says of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from persona.storage.backend import RefusedName, StorageBackend, StorageObject
+from persona.storage.paths import sort_key
+from persona.transfer.journal import Journal
+from persona.transfer.model import Row, is_own
+
+BATCH = 1000
+Take = Callable[[str], bool]
+"""Says whether a path takes part."""
+
+
+async def pages(
+    backend: StorageBackend, take: Take, after: str | None = None
+) -> AsyncIterator[tuple[list[StorageObject], list[RefusedName]]]:
+    """Yield what takes part of a place, page by page, and the foreign names."""
+    async for page in backend.scan(after=after):
+        found = [item for item in page if not is_own(item.path) and take(item.path)]
+        yield found, [name for name in page.refused if not is_own(name.key)]
+
+
+async def beside(
+    journal: Journal, backend: StorageBackend, take: Take, *, after: str = "", known: bool = False
+) -> AsyncIterator[list[tuple[Row | None, StorageObject | None]]]:
+    """Walk the journal's rows and a place together, in key order, and yield what they have under each path.
+
+    Args:
+        journal: the journal.
+        backend: the place.
+        take: which objects of the place take part.
+        after: only what comes after this path.
+        known: leave out objects that the journal does not know.
+    """
+    async for found, _ in pages(backend, take, after or None):
+        if not found:
+            continue
+        last = found[-1].path
+        pairs: list[tuple[Row | None, StorageObject | None]] = []
+        objects = {item.path: item for item in found}
+        while rows := journal.rows(after=after, upto=last, limit=BATCH):
+            after = rows[-1].path
+            pairs += [(row, objects.pop(row.path, None)) for row in rows]
+            if len(pairs) > BATCH:  # far more rows than objects
+                yield pairs
+                pairs = []
+        after = last
+        if objects and not known:
+            pairs += [(None, item) for item in objects.values()]
+            pairs.sort(key=lambda pair: sort_key((pair[0] or pair[1]).path))  # type: ignore[union-attr]
+        if pairs:
+            yield pairs
+    while rows := journal.rows(after=after, limit=BATCH):
+        after = rows[-1].path
+        yield [(row, None) for row in rows]

@@ -1,0 +1,223 @@
+"""The words of a transfer: what is to be done with an object, how far it is, and what proves its content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from persona.config.places import Place
+from persona.storage.backend import Digest, StorageBackend
+
+OWN = ".persona-"
+"""Begins the first segment of what this program keeps in a place for itself; it takes no part in transfers."""
+
+BACKUPS = ".persona-backup"
+"""The folder at a destination that holds what was replaced or removed, below the job's id."""
+
+
+class Kind(StrEnum):
+    """What a job does."""
+
+    MIGRATE = "migrate"
+    SYNC = "sync"
+
+
+class State(StrEnum):
+    """How far a job is."""
+
+    RUNNING = "running"
+    PLANNED = "planned"
+    PAUSED = "paused"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+
+class Phase(StrEnum):
+    """What a job is at."""
+
+    INVENTORY = "inventory"
+    MIGRATION = "migration"
+    VERIFICATION = "verification"
+    DELETION = "deletion"
+    DONE = "done"
+
+
+class Action(StrEnum):
+    """What the plan says of an object."""
+
+    COPY = "copy"
+    REPLACE = "replace"
+    COMPARE = "compare"
+    SKIP = "skip"
+    CONFLICT = "conflict"
+    REMOVE = "remove"
+
+
+class Step(StrEnum):
+    """How far an object is."""
+
+    OPEN = "open"
+    ACTIVE = "active"
+    COPIED = "copied"
+    VERIFIED = "verified"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    GONE = "gone"
+    REMOVED = "removed"
+
+
+class Evidence(StrEnum):
+    """What proves that an object at the destination has the content of its source.
+
+    ``digest``: the checksum that the destination's provider computed equals ours. ``reread``: it was read back from
+    the destination and hashed. ``unchanged`` proves less, and is not counted as verified: neither side has another
+    version than when an earlier sync had verified it.
+    """
+
+    DIGEST = "digest"
+    REREAD = "reread"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One side of a transfer.
+
+    Args:
+        name: as the user called it: ``s3``, or a URL.
+        place: where it is; a job is bound to it.
+        backend: its storage.
+    """
+
+    name: str
+    place: Place
+    backend: StorageBackend
+
+    @property
+    def identity(self) -> str:
+        """What a job's state is bound to; never a secret."""
+        return f"{self.place.container or 'local'}|{self.place.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a job is to be done; kept with it.
+
+    Args:
+        overwrite: replace other content at the destination, which is kept under the backup prefix first.
+        backup: whether what is replaced or removed is kept first.
+        reread: verify all by reading back, also where there is a digest.
+        checksum: compare by content, never by versions seen before.
+        delete: remove what the source does not have.
+        delete_limit: how much may be removed: a number, or a share such as ``50%``.
+        include: patterns of paths that take part; all if empty.
+        exclude: patterns of paths that do not.
+        exact: run a saved plan, and stop where the source is no longer what it was.
+        switch: make the destination the workspace's storage in the end.
+    """
+
+    overwrite: bool = False
+    backup: bool = True
+    reread: bool = False
+    checksum: bool = False
+    delete: bool = False
+    delete_limit: str = ""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    exact: bool = False
+    switch: bool = False
+
+
+@dataclass(slots=True)
+class Row:
+    """An object of a job, as the journal has it.
+
+    Args:
+        path: the storage path, the same on both sides.
+        size: bytes at the source.
+        version: the source's version token; the object is read under it.
+        digest: what the source's provider says of the content.
+        content_type: the media type, where the listing gives it.
+        metadata: the user's metadata, where the listing gives it.
+        action: what is to be done.
+        step: how far it is.
+        target_version: the version found at the destination when it was planned, or None if nothing was there.
+        target_digest: what the destination's provider said of that.
+        md5: of the content read, in hexadecimal; None before it was read here.
+        sha256: likewise.
+        written: the version that the destination gave to what was written.
+        proof: what the write itself proved of the destination's digest: ``whole``, a single write; ``parts``, the
+            provider's digest of the parts that were sent; or "".
+        evidence: what proves the content at the destination.
+        error: why it failed.
+        upload: the token of an upload in parts that can go on.
+        attempts: how often it was begun before.
+        mismatches: how often verification found other content.
+    """
+
+    path: str
+    size: int = 0
+    version: str = ""
+    digest: Digest | None = None
+    content_type: str | None = None
+    metadata: Mapping[str, str] | None = None
+    action: str = ""
+    step: str = Step.OPEN
+    target_version: str | None = None
+    target_digest: Digest | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    written: str | None = None
+    proof: str = ""
+    evidence: str | None = None
+    error: str | None = None
+    upload: str | None = None
+    attempts: int = 0
+    mismatches: int = 0
+
+
+@dataclass(slots=True)
+class Count:
+    """Objects and their bytes."""
+
+    objects: int = 0
+    bytes: int = 0
+
+    def add(self, objects: int, size: int) -> None:
+        """Count more."""
+        self.objects += objects
+        self.bytes += size
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a journal's objects add up to.
+
+    Args:
+        all: everything at the source.
+        by: by action and step.
+        evidence: how many objects by evidence.
+    """
+
+    all: Count = field(default_factory=Count)
+    by: dict[tuple[str, str], Count] = field(default_factory=dict)
+    evidence: dict[str, int] = field(default_factory=dict)
+
+    def count(self, actions: set[str] | None = None, steps: set[str] | None = None) -> Count:
+        """Add up what has one of the actions and one of the steps; None stands for any."""
+        total = Count()
+        for (action, step), found in self.by.items():
+            if (actions is None or action in actions) and (steps is None or step in steps):
+                total.add(found.objects, found.bytes)
+        return total
+
+
+WRITING = {Action.COPY.value, Action.REPLACE.value}
+"""Actions that write an object to the destination."""
+
+
+def is_own(path: str) -> bool:
+    """Say whether an object is this program's own: a backup or a probe, and no part of a library."""
+    return path.startswith(OWN)

@@ -1,0 +1,183 @@
+"""The plan of a job: what is at the source, what is at the destination, and what is to be done with each object.
+
+The dry run and the run have the same planner. It only reads: listings, and contents where only these tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from persona.errors import UsageError
+from persona.storage.backend import Digest, StorageObject
+from persona.transfer.journal import Journal, Memory
+from persona.transfer.listings import Take, beside, pages
+from persona.transfer.model import Action, Endpoint, Evidence, Options, Row, Step
+from persona.transfer.progress import Watch
+
+
+class Planner:
+    """Fills a journal.
+
+    Args:
+        journal: where to; a plan that was interrupted goes on after its last key.
+        source: where objects come from.
+        target: where they go.
+        options: what is allowed.
+        memory: what earlier syncs saw of this pair, or None.
+        watch: is told how far it is.
+        check: called between pages; raises if the job is to pause.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        source: Endpoint,
+        target: Endpoint,
+        options: Options,
+        memory: Memory | None,
+        watch: Watch,
+        check: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._source = source
+        self._target = target
+        self._options = options
+        self._memory = memory
+        self._watch = watch
+        self._check = check
+        self.take = patterns(options.include, options.exclude)
+        """Says whether a path takes part."""
+
+    async def list_source(self) -> None:
+        """Take the inventory of the source."""
+        journal = self._journal
+        if journal.get("listed"):
+            return
+        count = journal.tally().all
+        async for found, refused in pages(self._source.backend, self.take, journal.last_path()):
+            with journal.transaction():
+                journal.add(_row(item) for item in found)
+                journal.refuse("source", refused)
+            count.add(len(found), sum(item.size for item in found))
+            self._watch.inventory(count.objects, count.bytes)
+            self._check()
+        journal.set(listed=True)
+
+    async def compare_listings(self) -> None:
+        """Decide what to do with each object as far as listings tell."""
+        journal = self._journal
+        if journal.get("compared"):
+            return
+        after, count = journal.get("cursor", ("", 0))
+        async for pairs in beside(journal, self._target.backend, self.take, after=after):
+            rows = self._decided(pairs)
+            count += sum(found is not None for _, found in pairs)
+            last = pairs[-1][0] or pairs[-1][1]
+            with journal.transaction():
+                journal.add(rows)
+                if last is not None:
+                    journal.set(cursor=(last.path, count))
+            self._check()
+        with journal.transaction():
+            journal.set(compared=True, target_objects=count)
+
+    def check_removals(self) -> None:
+        """Refuse to remove more than was allowed.
+
+        Raises:
+            UsageError: the source is empty, or more than the limit would go.
+        """
+        if not self._options.delete:
+            return
+        tally = self._journal.tally()
+        removed = tally.count({Action.REMOVE}).objects
+        total = self._journal.get("target_objects", 0)
+        allowed = allowed_removals(self._options.delete_limit, total)
+        where = self._target.backend.url()
+        given = bool(self._options.delete_limit)
+        if removed > allowed or (removed and not given and not tally.all.objects):
+            why = "The source is empty, and --delete" if not tally.all.objects else "--delete"
+            raise UsageError(
+                f"{why} would remove {removed:,} of the {total:,} objects in {where}; {allowed:,} are allowed. "
+                "Nothing was copied or removed.",
+                hint=f"Look whether the source is the right one. If it is: --delete-limit {removed}",
+            )
+
+    def _decided(self, pairs: list[tuple[Row | None, StorageObject | None]]) -> list[Row]:
+        paths = [row.path for row, found in pairs if row is not None and found is not None]
+        seen = self._memory.seen(paths[0], paths[-1]) if self._memory and paths else {}
+        rows = []
+        for row, found in pairs:
+            if row is not None:
+                self._decide(row, found, seen.get(row.path))
+                rows.append(row)
+            elif found is not None and self._options.delete:
+                rows.append(Row(found.path, found.size, action=Action.REMOVE, target_version=found.version))
+        return rows
+
+    def _decide(self, row: Row, found: StorageObject | None, seen: tuple[str, str] | None) -> None:
+        if found is None:
+            row.action = Action.COPY
+            return
+        row.target_version, row.target_digest = found.version, found.digest
+        if proves(row.digest, found.digest):
+            skip(row, Evidence.DIGEST, self._options)
+        elif seen == (row.version, found.version) and not self._options.checksum:
+            row.action, row.step, row.evidence = Action.SKIP, Step.UNCHANGED, Evidence.UNCHANGED
+        elif row.size != found.size:
+            differs(row, self._options)
+        else:
+            row.action = Action.COMPARE
+
+
+def proves(ours: Digest | None, theirs: Digest | None) -> bool:
+    """Say whether two digests prove equal content: an unequal pair proves nothing (see S3's on SSE-KMS)."""
+    return ours is not None and ours == theirs and ours.vouched and theirs.vouched
+
+
+def skip(row: Row, evidence: Evidence, options: Options) -> None:
+    """Plan to leave an object that is equal; one that is to be read back all the same is left to verification."""
+    row.action = Action.SKIP
+    row.evidence = evidence
+    row.step = Step.COPIED if options.reread and evidence is Evidence.DIGEST else Step.VERIFIED
+
+
+def differs(row: Row, options: Options) -> None:
+    """Plan for an object that has other content at the destination."""
+    if options.overwrite:
+        row.action, row.step = Action.REPLACE, Step.OPEN
+    else:
+        row.action, row.step = Action.CONFLICT, Step.FAILED
+        row.error = "The destination has other content under this name; --overwrite replaces it, and keeps the old."
+
+
+def allowed_removals(limit: str, total: int) -> int:
+    """Return how many of so many objects may be removed: half, unless a limit says otherwise.
+
+    Raises:
+        UsageError: the limit is neither a number nor a percentage.
+    """
+    text = limit or "50%"
+    share = text.endswith("%")
+    number = text.removesuffix("%").replace(",", "")
+    if not number.isdecimal() or (share and int(number) > 100):
+        raise UsageError(f"“{limit}” is no limit.", hint="Give a number such as 200, or a share such as 80%.")
+    return total * int(number) // 100 if share else int(number)
+
+
+def patterns(include: tuple[str, ...], exclude: tuple[str, ...]) -> Take:
+    """Return what says whether a path takes part, by patterns as in a .gitignore file."""
+    if not include and not exclude:
+        return lambda path: True
+    from pathspec import GitIgnoreSpec
+    from pathspec.patterns.gitignore import GitIgnorePatternError
+
+    try:
+        wanted, unwanted = (GitIgnoreSpec.from_lines(lines) for lines in (include, exclude))
+    except GitIgnorePatternError as error:
+        raise UsageError(f"A pattern cannot be read: {error}", hint="Patterns are as in a .gitignore file.") from error
+    return lambda path: (not include or wanted.match_file(path)) and not unwanted.match_file(path)
+
+
+def _row(item: StorageObject) -> Row:
+    return Row(item.path, item.size, item.version, item.digest, item.content_type, item.metadata)

@@ -1,0 +1,108 @@
+"""What a job did, as the contract's JSON and as rows for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from persona.transfer.jobs import JobInfo
+from persona.transfer.journal import Journal
+from persona.transfer.model import BACKUPS, WRITING, Action, Evidence, Options, Row, Step, Tally
+
+SHOWN = 100
+"""How many failures a document names unless all are asked for."""
+_DONE = {Step.COPIED.value, Step.VERIFIED.value}
+
+
+def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> dict[str, Any]:
+    """Return what a job is and has done.
+
+    Args:
+        journal: its journal.
+        info: its description.
+        everything: name all failures, and each object with its evidence.
+    """
+    facts, tally = info.facts, journal.tally()
+    copied = tally.count(WRITING, _DONE)
+    failed = tally.count(steps={Step.FAILED})
+    refused = journal.refused()
+    shown = -1 if everything else SHOWN
+    failures = [{"path": row.path, "error": row.error} for row in journal.rows(steps=[Step.FAILED], limit=shown)]
+    result: dict[str, Any] = {
+        "id": info.id,
+        "kind": facts["kind"],
+        "state": info.state,
+        "phase": facts["phase"],
+        "source": facts["source"]["url"],
+        "destination": facts["destination"]["url"],
+        "objects": {
+            "total": tally.all.objects,
+            "copied": copied.objects,
+            "skipped": tally.count({Action.SKIP}, {Step.COPIED, Step.VERIFIED, Step.UNCHANGED}).objects,
+            "verified": tally.count(steps={Step.VERIFIED}).objects,
+            "failed": failed.objects + len(refused),
+            "removed": tally.count({Action.REMOVE}, {Step.REMOVED}).objects,
+            "gone": tally.count(steps={Step.GONE}).objects,
+        },
+        "bytes": {"total": tally.all.bytes, "copied": copied.bytes},
+        "evidence": {evidence: tally.evidence.get(evidence, 0) for evidence in Evidence},
+        "failures": failures
+        + [{"path": key, "error": reason} for key, reason in refused[: None if everything else SHOWN]],
+        "plan": plan_of(journal),
+        "changed": journal.changes(),
+        "backup": _backup(facts, tally),
+        "elapsed_seconds": facts["elapsed"],
+        "created": facts["created"],
+        "error": facts["error"][1] if facts.get("error") else None,
+    }
+    if everything:
+        result["items"] = [_item(row) for row in journal.rows()]
+    return result
+
+
+def plan_of(journal: Journal) -> dict[str, Any]:
+    """Return what a plan comes to: objects and bytes by what is to be done, and how many requests that takes."""
+    tally = journal.tally()
+    plan: dict[str, Any] = {}
+    for action in Action:
+        count = tally.count({action})
+        plan[action.value] = {"objects": count.objects, "bytes": count.bytes}
+    plan["refuse"] = {"objects": len(journal.refused()), "bytes": 0}
+    keeping = Options(**journal.get("options")).backup
+    kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if keeping else 0
+    written = tally.count(WRITING).objects
+    plan["requests"] = {
+        "source": {"list": _pages(tally.all.objects), "read": written},
+        "destination": {
+            "list": _pages(journal.get("target_objects", 0)) + _pages(written),
+            "write": journal.writes(journal.get("part_bytes")),
+            "copy": kept,
+            "delete": tally.count({Action.REMOVE}).objects,
+        },
+    }
+    return plan
+
+
+def _pages(objects: int) -> int:
+    """Return how many requests list so many objects."""
+    return objects // 1000 + 1
+
+
+def _item(row: Row) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "size": row.size,
+        "action": row.action,
+        "step": row.step,
+        "evidence": row.evidence,
+        "sha256": row.sha256,
+        "md5": row.md5,
+        "error": row.error,
+    }
+
+
+def _backup(facts: dict[str, Any], tally: Tally) -> str | None:
+    """Return where old content is kept, if any is."""
+    kept = tally.count({Action.REPLACE}, _DONE).objects + tally.count({Action.REMOVE}, {Step.REMOVED}).objects
+    if not kept or not facts["options"]["backup"]:
+        return None
+    return f"{facts['destination']['url'].rstrip('/')}/{BACKUPS}/{facts['id']}/"
