@@ -51,11 +51,13 @@ def take_through(
 def rclone_agrees(folder: Path, source: StorageSettings, target: StorageSettings, items: Sequence[Item]) -> int:
     """Let ``rclone check --download`` compare two places, and return how many objects it compared.
 
-    Only names that a disk holds as they are take part where one side is a disk: others are percent-encoded there, so
-    that rclone sees another name. `assert_holds` has compared them all.
+    Where one side is a disk, only names take part that it holds as they are: others are percent-encoded there, and
+    what stands beside a folder of its own name has another ending. `assert_holds` has compared them all.
     """
-    on_disk = "local" in (source.backend, target.backend)
-    paths = [item.path for item in items if not on_disk or str(to_file(Path("/"), item.path)) == f"/{item.path}"]
+    paths = [item.path for item in items]
+    if "local" in (source.backend, target.backend):
+        folders = {"/".join(path.split("/")[:depth]) for path in paths for depth in range(1, path.count("/") + 1)}
+        paths = [path for path in paths if str(to_file(Path("/"), path)) == f"/{path}" and path not in folders]
     listed = folder / "paths"
     listed.write_text("\n".join(paths), "utf-8")
     variables = remote("A", source) | remote("B", target) | {"HOME": str(folder), "PATH": os.environ["PATH"]}

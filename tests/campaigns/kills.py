@@ -93,8 +93,8 @@ class Attack:
         raise AssertionError(f"not done after {RUNS_AT_MOST} runs and {len(self.kills)} kills")
 
     def _attacked(self, arguments: tuple[str, ...]) -> Ran:
-        """Run a command that is killed at a moment drawn, unless it ends before."""
-        aim = self.dice.choice(("time", "traffic", "traffic", "first request"))
+        """Run a command that is killed at a moment drawn, unless it ends before; at first in the inventory."""
+        aim = self.dice.choice(("time", "traffic", "traffic", "first request")) if self.kills else "first request"
         struck: list[float] = []
         process = self.command.start(*arguments)
         strike = partial(_strike, process, struck)
@@ -180,12 +180,14 @@ def _in_flight(passed: Passed, moment: float) -> bool:
 def uploaded(passed: Passed) -> str:
     """Return which object or part a request uploads, or "" if it uploads nothing.
 
-    Copies on the provider's side are not counted. Of S3: a PUT of an object or of a part. Of Azure: Put Blob and
+    Probes of what an endpoint can do are no objects of the job. Of S3: a PUT of an object or of a part. Of Azure: Put Blob and
     Put Block. Of Google Cloud Storage: an upload in one request, or a piece of a resumable one.
     """
     parts = urlsplit(passed.target)
     query = parse_qs(parts.query, keep_blank_values=True)
     path = unquote(parts.path)
+    if "/.persona-probe" in path:
+        return ""
     if path.startswith("/upload/storage/v1/b/"):
         if "upload_id" in query:
             return ""  # pieces are told apart by a header; the object appears with the last

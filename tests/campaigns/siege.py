@@ -11,10 +11,12 @@ from typing import Any
 
 from persona.config.schema import StorageSettings
 from tests.campaigns.command import Command
-from tests.campaigns.corpus import Item, versions
+from tests.campaigns.corpus import OWN, Item, versions
 from tests.campaigns.kills import Attack, Kill, measured, repeated_uploads, uploaded
 from tests.campaigns.sites import address_of, assert_holds, look, put, through, url_of, with_prefix
 from tests.campaigns.traffic import Traffic
+
+KILLS_A_JOB = 8
 
 
 @dataclass
@@ -26,12 +28,14 @@ class Outcome:
         jobs: how many migrations were taken to their end.
         uploads: how many objects and parts were uploaded.
         again: how many of these uploads were made again, each for a kill that had hit it.
+        strays: what the program left of its own at the destinations.
     """
 
     kills: list[Kill] = field(default_factory=list)
     jobs: int = 0
     uploads: int = 0
     again: int = 0
+    strays: list[str] = field(default_factory=list)
 
     @property
     def phases(self) -> Counter[str]:
@@ -42,7 +46,7 @@ class Outcome:
         phases = ", ".join(f"{name} {count}" for name, count in sorted(self.phases.items()))
         return (
             f"{len(self.kills)} kills ({phases}) on {self.jobs} migrations; "
-            f"{self.uploads} uploads, {self.again} of them again for a kill in flight"
+            f"{self.uploads} uploads, {self.again} of them again for a kill in flight; {len(self.strays)} strays"
         )
 
 
@@ -89,10 +93,11 @@ def besiege(
         while len(outcome.kills) < kills:
             name = f"job-{outcome.jobs}"
             attack = Attack(command, start(name), traffic, whole, dice)
-            report = attack.run(kills - len(outcome.kills))
+            report = attack.run(min(KILLS_A_JOB, kills - len(outcome.kills)))
             check_report(report, items)
             check_uploads(attack, outcome)
             assert_holds(with_prefix(target, name), items)
+            outcome.strays += [path for path in look(with_prefix(target, name), versions) if path.startswith(OWN)]
             assert look(source, versions) == untouched, "the source was touched"
             tell(f"{report['id']}: {Counter(kill.phase for kill in attack.kills)}")
     assert_holds(source, items)

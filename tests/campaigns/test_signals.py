@@ -96,7 +96,7 @@ def test_a_signal_lets_what_is_in_flight_end(scene: Scene, sent: signal.Signals)
     scene.traffic.frozen = False
     paused = ended(process, START, None)
     job = scene.assert_paused(paused)
-    assert all(each.done for each in scene.traffic.requests("PUT")), "an upload was cut short for no reason"
+    assert all(each.status for each in scene.traffic.requests("PUT")), "an upload was cut short for no reason"
     scene.assert_resumes(job)
 
 
