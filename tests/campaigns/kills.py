@@ -180,8 +180,8 @@ def _in_flight(passed: Passed, moment: float) -> bool:
 def uploaded(passed: Passed) -> str:
     """Return which object or part a request uploads, or "" if it uploads nothing.
 
-    Probes of what an endpoint can do are no objects of the job. Of S3: a PUT of an object or of a part. Of Azure: Put Blob and
-    Put Block. Of Google Cloud Storage: an upload in one request, or a piece of a resumable one.
+    Probes of what an endpoint can do are no objects of the job. Of S3: a PUT of an object or of a part. Of Azure: Put
+    Blob and Put Block. Of Google Cloud Storage: an upload in one request.
     """
     parts = urlsplit(passed.target)
     query = parse_qs(parts.query, keep_blank_values=True)

@@ -12,7 +12,7 @@ from tests.campaigns.command import Command, Ran
 from tests.campaigns.corpus import Item, versions
 from tests.campaigns.siege import check_report
 from tests.campaigns.sites import address_of, assert_holds, look, put, through
-from tests.campaigns.weather import Weather
+from tests.campaigns.weather import KINDS, WITH_ANSWER, Weather
 
 RESUMES_AT_MOST = 20
 PATIENCE: dict[str, str | int] = {"timeout": "2s", "retry_delay": "50ms", "retry_attempts": 3, "concurrent_uploads": 8}
@@ -52,8 +52,8 @@ def weather_out(
     """
     put(source, items)
     untouched = look(source, versions)
-    disturbed = target if target.backend != "local" else source
-    with Weather(address_of(disturbed), share=share, seed=seed) as weather:
+    disturbed, kinds = (target, KINDS) if target.backend != "local" else (source, WITH_ANSWER)
+    with Weather(address_of(disturbed), share=share, seed=seed, kinds=kinds) as weather:
         sides = [through(side, weather) if side is disturbed else side for side in (source, target)]
         command = Command(folder, *sides, **PATIENCE)
         passage = Passage()
