@@ -20,6 +20,9 @@ from tests.campaigns.traffic import Passed, Traffic
 ANSWER_ON_ITS_WAY_SECONDS = 0.05
 """How long before a kill an answer may have left the proxy, and the client still not have read it."""
 
+AIMS = ("time", "traffic", "traffic", "first request", "reading back")
+"""How the moment of a kill is chosen: a time after the start, or an event of the traffic."""
+
 RUNS_AT_MOST = 500
 KILLED = -signal.SIGKILL
 
@@ -94,7 +97,7 @@ class Attack:
 
     def _attacked(self, arguments: tuple[str, ...]) -> Ran:
         """Run a command that is killed at a moment drawn, unless it ends before; at first in the inventory."""
-        aim = self.dice.choice(("time", "traffic", "traffic", "first request")) if self.kills else "first request"
+        aim = self.dice.choice(AIMS) if self.kills else "first request"
         struck: list[float] = []
         process = self.command.start(*arguments)
         strike = partial(_strike, process, struck)
@@ -102,8 +105,9 @@ class Attack:
         if aim == "time":
             timer.start()
         else:
-            most = 1 if aim == "first request" else max(2, self.whole.requests)
-            self.traffic.on_event = _after_events(self.dice.randint(1, most), strike)
+            most = {"first request": 1, "traffic": max(2, self.whole.requests), "reading back": 4}[aim]
+            among = self._reads_back if aim == "reading back" else None
+            self.traffic.on_event = _after_events(self.dice.randint(1, most), strike, among)
         try:
             ran = ended(process, arguments, (0, KILLED))
         finally:
@@ -112,6 +116,10 @@ class Attack:
         if ran.code == KILLED:
             self.kills.append(Kill(struck[0], aim, self._phase()))
         return ran
+
+    def _reads_back(self, passed: Passed) -> bool:
+        """Say whether a request reads from a place that something was uploaded to, as verification does."""
+        return passed.method == "GET" and any(each.done and uploaded(each) for each in self.passed)
 
     def _phase(self) -> str:
         """Find the job, if there is one yet, and say what it was at when it was killed."""
@@ -135,13 +143,15 @@ def _strike(process: subprocess.Popen[str], struck: list[float]) -> None:
     process.send_signal(signal.SIGKILL)
 
 
-def _after_events(count: int, strike: Callable[[], None]) -> Callable[[str, Passed], None]:
+def _after_events(
+    count: int, strike: Callable[[], None], among: Callable[[Passed], bool] | None
+) -> Callable[[str, Passed], None]:
     """Return a listener to the traffic that strikes at the so-manieth event: in the midst of a request, or after it."""
     left = count
 
     def listen(event: str, passed: Passed) -> None:
         nonlocal left
-        left -= 1
+        left -= among is None or among(passed)
         if not left:
             strike()
 
