@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -22,6 +23,9 @@ ANSWER_ON_ITS_WAY_SECONDS = 0.05
 
 AIMS = ("time", "traffic", "traffic", "first request", "reading back")
 """How the moment of a kill is chosen: a time after the start, or an event of the traffic."""
+
+_NAME = re.compile(rb'"name": *"([^"]+)"')
+"""The object's name in an upload to Google Cloud Storage, which stands in the body."""
 
 RUNS_AT_MOST = 500
 KILLED = -signal.SIGKILL
@@ -201,8 +205,10 @@ def uploaded(passed: Passed) -> str:
     if path.startswith("/upload/storage/v1/b/"):
         if "upload_id" in query:
             return ""  # pieces are told apart by a header; the object appears with the last
-        name = query.get("name", [""])[0]
-        return f"{path} {name}" if passed.method == "POST" and query["uploadType"] != ["resumable"] else ""
+        name = _NAME.search(passed.opening)
+        if name is None or b".persona-probe" in name[1] or query["uploadType"] != ["multipart"]:
+            return ""
+        return f"{path} {name[1].decode()}"
     if passed.method != "PUT" or query.get("comp", ["block"]) != ["block"] or "restype" in query:
         return ""
     part = query.get("partNumber") or query.get("blockid") or [""]

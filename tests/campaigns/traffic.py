@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 PIECE = 256 * 1024
+OPENING_BYTES = 2048
 HEAD_BYTES = 64 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
@@ -39,6 +40,7 @@ class Passed:
         status: what the server answered, or None.
         ended: when the answer was passed on, or the client was found to be gone.
         fault: what the proxy did to it, or "".
+        opening: how its body begins.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Passed:
     status: int | None = None
     ended: float | None = None
     fault: str = ""
+    opening: bytes = b""
 
     @property
     def done(self) -> bool:
@@ -198,6 +201,7 @@ class Traffic:
             line.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             async for piece in body(line.reader, head):
+                passed.opening = passed.opening or piece[:OPENING_BYTES]
                 server.write(piece)
                 await server.drain()
             await server.drain()
