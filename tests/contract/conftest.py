@@ -28,10 +28,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str
     prefix = f"contract/{secrets.token_hex(6)}"
     if name == "local":
         yield Place(name, local_settings(str(tmp_path / "root")))
+    elif name == "below":
+        yield Place(name, local_settings(str(tmp_path / "root")), folder="a folder/below")
     elif name.startswith("live-"):
         found = Place(name, live_settings(name, prefix))
         yield found
-        asyncio.run(_clear(found))
+        asyncio.run(clear(found))
     else:
         server = running(name)
         yield Place(name, server_settings(server, "contract", prefix), server)
@@ -43,7 +45,7 @@ def storage(place: Place) -> Place:
     return place
 
 
-async def _clear(place: Place) -> None:
+async def clear(place: Place) -> None:
     """Remove what a test left in a live bucket."""
     storage = place.open()
     try:

@@ -61,3 +61,15 @@ def _crc32c(content: bytes) -> int:
         for _ in range(8):
             value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
     return value ^ 0xFFFFFFFF
+
+
+class Notebook:
+    """A checkpoint in memory, which knows all that was saved in it."""
+
+    def __init__(self, token: str | None = None) -> None:
+        self.token = token
+        self.saved: list[str | None] = []
+
+    async def save(self, token: str | None) -> None:
+        self.token = token
+        self.saved.append(token)

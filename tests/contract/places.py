@@ -21,7 +21,7 @@ from persona.config.schema import (
 )
 from persona.config.secret import Secret
 from persona.storage.backend import StorageBackend
-from persona.storage.stack import open_storage
+from persona.storage.stack import open_below
 from tests.serving import Server
 
 QUICK = PerformanceSettings(retry_attempts=3, retry_delay=0.05, timeout=20.0)
@@ -29,12 +29,16 @@ CLOSED_PORT = "http://127.0.0.1:9"
 
 _S3_VERSION = "the ETag of S3 is a digest of the content: the same bytes again are the same version"
 
+_LOCAL = {
+    "bucket": "a root that is not there is an empty storage, which the first write makes",
+    "credentials": "there are none",
+    "endpoint": "there is none",
+    "uploads in parts": "a file is written under a temporary name, and only then gets its own",
+}
+
 LACKS: Mapping[str, Mapping[str, str]] = {
-    "local": {
-        "bucket": "a root that is not there is an empty storage, which the first write makes",
-        "credentials": "there are none",
-        "endpoint": "there is none",
-    },
+    "local": _LOCAL,
+    "below": _LOCAL,
     "seaweedfs": {
         "backslash": "the server turns it into a slash",
         "create beside a folder": "the server counts a folder as an object of that name",
@@ -67,15 +71,17 @@ class Place:
         name: which of the places it is.
         settings: what opens it.
         server: the server behind it, whose log is shown if the test fails.
+        folder: the folder of the storage that is the place; "" for all of it.
     """
 
     name: str
     settings: StorageSettings
     server: Server | None = field(default=None, repr=False)
+    folder: str = ""
 
     def open(self) -> StorageBackend:
         """Open the storage."""
-        return open_storage(self.settings)
+        return open_below(self.settings, self.folder)
 
     def changed(self, **changes: object) -> Place:
         """Return a place whose provider's settings differ."""
@@ -105,7 +111,7 @@ class Place:
 def places() -> list[str]:
     """Return the names of the places: this disk, the servers here, and what is live by the environment."""
     live = [name for name, variable in LIVE_VARIABLES.items() if os.environ.get(variable)]
-    return ["local", "seaweedfs", "moto", "fake-gcs", "azurite", *live]
+    return ["local", "below", "seaweedfs", "moto", "fake-gcs", "azurite", *live]
 
 
 def local_settings(folder: str) -> StorageSettings:

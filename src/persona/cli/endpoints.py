@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from persona.cli.session import Session
 from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
-from persona.errors import ConfigError, UsageError
+from persona.errors import ConfigError, NotFoundError, UsageError
 from persona.storage.paths import clean
 from persona.storage.stack import is_url, open_below, url_settings
 from persona.transfer.model import Endpoint
@@ -48,15 +48,28 @@ def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
         place, below = url_settings(path, settings)
         return _open(path, place, below, concurrency)
     if is_local(path):
-        here = Path(unquote(urlsplit(path).path) if is_url(path) else path).expanduser()
-        absolute = Path(os.path.abspath(here))  # noqa: PTH100  (".." is the user's, and links stay as they are)
-        return _open(str(absolute), _local(settings, absolute), "", concurrency)
+        absolute = _here(path)
+        return _open(path if is_url(path) else str(absolute), _local(settings, absolute), "", concurrency)
     return _open(path, settings, clean(path), concurrency)
 
 
 def is_local(path: str) -> bool:
     """Say whether a PATH means a folder of this machine."""
     return path.startswith(("/", "~", "..", "file:")) or Path(path).is_absolute()
+
+
+def check_folder(path: str) -> None:
+    """Raise NotFoundError if a PATH means a folder of this machine that is not there."""
+    if is_local(path) and not (folder := _here(path)).is_dir():
+        raise NotFoundError(
+            f"There is no folder {folder}.", hint="Check --from; a storage path is written without a slash before it."
+        )
+
+
+def _here(path: str) -> Path:
+    """Return the folder of this machine that a PATH means."""
+    place = Path(unquote(urlsplit(path).path) if is_url(path) else path).expanduser()
+    return Path(os.path.abspath(place))  # noqa: PTH100  (".." is the user's, and links stay as they are)
 
 
 def check_apart(source: Endpoint, target: Endpoint) -> None:

@@ -46,11 +46,12 @@ def sync(
 
     A PATH is a storage path, a URL, workspace:NAME, or a folder of this machine: absolute, or beginning with ~ or ..
     """
-    from persona.cli import transfers
+    from persona.cli import endpoints, transfers
     from persona.transfer.model import Kind, Options
     from persona.transfer.plan import allowed_removals
 
     allowed_removals(delete_limit, 0)
+    endpoints.check_folder(source)
     options = Options(
         overwrite=True,
         backup=backup,
@@ -59,5 +60,6 @@ def sync(
         delete_limit=delete_limit,
         include=include,
         exclude=exclude,
+        must_exist=not endpoints.is_local(source) and not delete_limit,
     )
     return transfers.start(session, Kind.SYNC, source, target, options, dry=dry_run, **common)

@@ -238,15 +238,16 @@ class Events(Watch):
 
 
 @contextmanager
-def view_of(session: Session, facts: dict[str, Any], progress: bool | None) -> Iterator[View]:
+def view_of(session: Session, facts: dict[str, Any], progress: bool | None, *, result: bool) -> Iterator[View]:
     """Yield the view that fits: on a terminal the screen, elsewhere lines, or nothing if nobody wants it.
 
     Args:
         session: the global options.
         facts: what the journal says of the job.
         progress: what ``--progress`` says; None leaves it to the terminal.
+        result: whether stdout is free for the result.
     """
-    result = not session.json
+    result = result and not session.json
     if progress is False or (session.quiet and progress is None):
         yield View(facts, result=result)
     elif sys.stderr.isatty():

@@ -140,6 +140,8 @@ class _Run:
 
                     cutover.switch(self.session, journal)
                 self._conclude(job, journal, watch)
+                if not journal.tally().all.objects and not journal.refused():
+                    self.session.note(f"There is nothing in {source.backend.url()}.")
                 if state is State.PAUSED:
                     self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
                 return _exit_code(journal, state)
@@ -167,7 +169,7 @@ class _Run:
         )
 
     def _watch(self, stack: ExitStack, facts: dict[str, Any]) -> Watches:
-        view: View = stack.enter_context(view_of(self.session, facts, self.progress))
+        view: View = stack.enter_context(view_of(self.session, facts, self.progress, result=self.events != "-"))
         events = [stack.enter_context(Events(self.events))] if self.events else []
         return Watches(view, *events)
 
@@ -218,8 +220,8 @@ class _Run:
                 for opened in ends:
                     await opened.backend.close()
                 raise ConfigError(
-                    f"The job belongs to {facts[side]['url']} as its {side}, and “{end.name}” now is "
-                    f"{end.backend.url()}: its state cannot be used there.",
+                    f"The job belongs to {_where(facts[side]['identity'])} as its {side}, and “{end.name}” now is "
+                    f"{_where(end.identity)}: its state cannot be used there.",
                     hint="Set the configuration back, or start a new job.",
                 )
         return ends
@@ -333,6 +335,12 @@ def _abandon(session: Session, jobs: Jobs, info: JobInfo) -> None:
         asyncio.run(work())
     except PersonaError as error:
         session.note(f"Warning: {len(uploads)} uploads could not be aborted ({error}); they expire by themselves.")
+
+
+def _where(identity: str) -> str:
+    """Return an identity as people read it: the service, the bucket, the folder."""
+    container, _, path = identity.partition("|")
+    return f"{container}, folder “{path}”"
 
 
 def _options(facts: dict[str, Any]) -> Options:

@@ -38,6 +38,7 @@ BESIDE = "%="
 TEMPORARY = "%tmp-"
 """Begins the name of a file that is not yet an object."""
 
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
 _ESCAPED = re.compile(r'[%\\:*?"<>|]|[. ]\Z')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|\Z)", re.IGNORECASE)
 _UNIT = re.compile(r"%[0-9A-F]{2}|.", re.DOTALL)
@@ -198,7 +199,7 @@ def _refusal(text: str) -> str:
         return "it is not valid Unicode"
     if size > MAX_PATH_BYTES:
         return f"it is {size} bytes long, and {MAX_PATH_BYTES} is the limit"
-    if any(unicodedata.category(c) == "Cc" for c in text):
+    if _CONTROL.search(text):
         return "it has a control character"
     segments = text.split("/")
     if "" in segments:

@@ -173,6 +173,7 @@ class Engine:
             )
 
     async def _copy_all(self) -> None:
+        await self._rounds({Action.COMPARE}, Step.OPEN, self._worker.compare)  # those that failed in an earlier run
         tally = self._journal.tally()
         total, done = tally.count(WRITING), tally.count(WRITING, {Step.COPIED, Step.VERIFIED, Step.FAILED, Step.GONE})
         self._meter = Meter(
@@ -308,6 +309,7 @@ class Engine:
             return
         with self._journal.transaction():
             self._journal.record(rows)
+            self._journal.set(elapsed=self._seconds())
         if self._meter:
             for row in rows:
                 self._meter.ended(row.path, row.size, settled=row.step != Step.OPEN)
@@ -323,9 +325,12 @@ class Engine:
         self._watch.phase(phase)
 
     def _note(self, **facts: object) -> None:
-        elapsed = self._elapsed + time.monotonic() - self._begun
         with self._journal.transaction():
-            self._journal.set(elapsed=round(elapsed, 3), **facts)
+            self._journal.set(elapsed=self._seconds(), **facts)
+
+    def _seconds(self) -> float:
+        """Return how long the job has run, all its runs together."""
+        return round(self._elapsed + time.monotonic() - self._begun, 3)
 
     def _check(self) -> None:
         if self._stop.is_set() and self._reason is None:

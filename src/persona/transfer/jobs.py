@@ -20,6 +20,8 @@ from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 _ENDED = {State.COMPLETE, State.INCOMPLETE, State.FAILED, State.PLANNED}
+_LOCK_SECONDS = 1.0
+"""How long a job's lock is waited for: whoever only looks whether it is free holds it for a moment."""
 _BESIDE = (".db", ".db-wal", ".db-shm", ".pause", ".lock")
 
 
@@ -128,7 +130,10 @@ class Jobs:
         """
         journal = self.open(job)
         try:
-            return JobInfo(job, journal.facts(), self.is_running(job) if running is None else running)
+            facts = journal.facts()
+            if running is None:
+                running = facts["state"] == State.RUNNING and self.is_running(job)
+            return JobInfo(job, facts, running)
         finally:
             journal.close()
 
@@ -177,7 +182,7 @@ class Jobs:
 
         lock = FileLock(self.folder / f"{job}.lock", mode=0o600)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout as error:
             raise ConflictError(
                 f"The job {job} is running in another process.", hint=f"Pause it: persona storage migrate pause {job}"

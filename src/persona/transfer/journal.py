@@ -205,9 +205,12 @@ class Journal:
         return rows
 
     def reopen(self) -> None:
-        """Take back what was begun and not ended: another process did that, and is gone."""
+        """Take back what another process, which is gone, had begun, and what failed; but not conflicts."""
         with self.transaction():
-            self._db.execute("UPDATE objects SET step = 'open', attempts = attempts + 1 WHERE step = 'active'")
+            self._db.execute(
+                "UPDATE objects SET step = 'open', attempts = attempts + 1, mismatches = 0, error = NULL "
+                "WHERE step = 'active' OR (step = 'failed' AND action != 'conflict')"
+            )
 
     def plan_rest(self, action: str) -> None:
         """Give an action to all rows that have none."""

@@ -114,6 +114,7 @@ class Options:
         delete_limit: how much may be removed: a number, or a share such as ``50%``.
         include: patterns of paths that take part; all if empty.
         exclude: patterns of paths that do not.
+        must_exist: an empty source is an error: a storage has no empty folders.
         exact: run a saved plan, and stop where the source is no longer what it was.
         switch: make the destination the workspace's storage in the end.
     """
@@ -126,6 +127,7 @@ class Options:
     delete_limit: str = ""
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    must_exist: bool = False
     exact: bool = False
     switch: bool = False
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from persona.errors import UsageError
+from persona.errors import NotFoundError, UsageError
 from persona.storage.backend import Digest, StorageObject
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import Take, beside, pages
@@ -61,6 +61,11 @@ class Planner:
             count.add(len(found), sum(item.size for item in found))
             self._watch.inventory(count.objects, count.bytes)
             self._check()
+        if self._options.must_exist and not count.objects and not journal.refused("source"):
+            raise NotFoundError(
+                f"There is nothing in {self._source.backend.url()}.",
+                hint="Check --from. A folder of this machine is written absolute, or with ~ or .. at its beginning.",
+            )
         journal.set(listed=True)
 
     async def compare_listings(self) -> None:

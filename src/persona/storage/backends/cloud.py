@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import (
@@ -35,7 +35,9 @@ from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
 from persona.storage.paths import clean, clean_object, from_key, sort_key, to_key
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
+_NOTHING = Attributes("", {})
 
 
 class CloudBackend(StorageBackend):
@@ -204,8 +206,8 @@ class CloudBackend(StorageBackend):
 
     async def abort_upload(self, path: str, token: str) -> None:
         """Give up an upload that was left."""
-        if left := Token.read(token):
-            await self._left(self._key(path), left.upload, Attributes("", {}), None).abort()
+        if left := self._upload_left(self._key(path), Token.read(token), _NOTHING, None):
+            await left.abort()
 
     async def stat(self, path: str) -> StorageObject:
         """Describe an object, with its content type and metadata."""
@@ -422,14 +424,14 @@ class CloudBackend(StorageBackend):
             at_once = self._performance.concurrent_uploads if self.parallel_parts else 1
             total = await self._sent(send(upload, parts, at_once, notes))
             await self._conditions.kept_by_uploads(key, condition)
-            return await upload.finish(), total
+            return await self._sent(upload.finish()), total
         except BaseException as error:
             if not notes.keeps(error):
                 await give_up(upload, notes)
             raise
 
-    async def _sent(self, sending: Coroutine[None, None, int]) -> int:
-        """Return what sending returns; parts whose upload is gone are no missing bucket."""
+    async def _sent(self, sending: Coroutine[None, None, T]) -> T:
+        """Return what sending returns; an upload that is gone is no missing bucket."""
         try:
             return await sending
         except MissingError:
@@ -443,18 +445,26 @@ class CloudBackend(StorageBackend):
         self, key: str, attributes: Attributes, condition: Condition | None, notes: Notes
     ) -> Upload | None:
         """Return the upload that was left, if it can go on; otherwise it is given up."""
-        if (left := notes.left) is None:
-            return None
-        upload = self._left(key, left.upload, attributes, condition)
-        if notes.fits(left) and await upload.resume():
+        upload = self._upload_left(key, notes.left, attributes, condition)
+        if upload is not None and notes.fits and await upload.resume():
             return upload
-        await give_up(upload)
+        if upload is not None:
+            await give_up(upload)
         return None
+
+    def _upload_left(
+        self, key: str, left: Token | None, attributes: Attributes, condition: Condition | None
+    ) -> Upload | None:
+        """Return an upload that was left, or None if its token is none of this provider's."""
+        try:
+            return left and self._left(key, left.upload, attributes, condition)
+        except (ValueError, TypeError):
+            return None
 
     async def _forget(self, key: str, notes: Notes) -> None:
         """Give up an upload that was left of what is now small."""
-        if left := notes.left:
-            await give_up(self._left(key, left.upload, Attributes("", {}), None), notes)
+        if left := self._upload_left(key, notes.left, _NOTHING, None):
+            await give_up(left, notes)
 
     async def _copied(
         self,

@@ -75,6 +75,8 @@ class Conditions:
 
     async def on_puts(self) -> bool:
         """Say whether conditions on single puts are kept."""
+        if self._puts is not None:
+            return self._puts
         async with self._lock:
             if self._puts is None:
                 self._puts = not self._foreign or await self._try(self._put)

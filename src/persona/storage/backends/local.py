@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from persona.errors import ConflictError, NotFoundError, PersonaError, UnreachableError, VerificationError
 from persona.storage import paths
@@ -34,68 +34,16 @@ from persona.storage.backend import (
 from persona.storage.backends import local_meta
 from persona.storage.backends.local_draft import Draft, remove, version_of
 from persona.storage.backends.local_files import TRIES, Disk, absent_if_no_folder, errors_of
+from persona.storage.backends.local_folder import Folder
 from persona.storage.backends.local_meta import Attributes, attributes_of
+from persona.storage.backends.local_read import CHUNK_BYTES, LocalDownload, copy_bytes
 from persona.storage.backends.local_scan import FoundFile, Walk
+from persona.storage.backends.local_threads import Patience, in_thread
 from persona.storage.content_types import content_type_of
 
-CHUNK_BYTES = 1024 * 1024
 PAGE_OBJECTS = 1000
 
 T = TypeVar("T")
-
-
-class LocalDownload(Download):
-    """A file being read, by one descriptor: whatever happens to its name, these are the bytes of one version.
-
-    Args:
-        found: the object.
-        fd: its file, which this takes over.
-        start: the first byte wanted.
-        length: how many bytes at most, or None.
-    """
-
-    def __init__(self, found: StorageObject, fd: int, start: int, length: int | None) -> None:
-        self.object = found
-        self._file = os.fdopen(fd, "rb", buffering=0)
-        self._position = start
-        self._left = max(0, found.size - start if length is None else min(length, found.size - start))
-        self._mtime_ns = os.fstat(fd).st_mtime_ns
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield chunks of at most 1 MiB, and close the file at the end."""
-        try:
-            while self._left:
-                yield await _in_thread(self._next)
-        finally:
-            await self.close()
-
-    async def close(self) -> None:
-        """Close the file."""
-        self.let_go()
-
-    def rest(self) -> bytes:
-        """Return what is left, without a thread."""
-        content = bytearray()
-        while self._left:
-            content += self._next()
-        return bytes(content)
-
-    def let_go(self) -> None:
-        """Close the file, without a thread."""
-        self._file.close()
-
-    def _next(self) -> bytes:
-        fd = self._file.fileno()
-        os.lseek(fd, self._position, os.SEEK_SET)
-        chunk = os.read(fd, min(CHUNK_BYTES, self._left))
-        info = os.fstat(fd)
-        if not chunk or (info.st_size, info.st_mtime_ns) != (self.object.size, self._mtime_ns):
-            raise UnreachableError(
-                f"“{self.object.path}” was edited by another program while it was read.", hint="Try again."
-            )
-        self._position += len(chunk)
-        self._left -= len(chunk)
-        return chunk
 
 
 class LocalBackend(StorageBackend):
@@ -107,6 +55,7 @@ class LocalBackend(StorageBackend):
 
     def __init__(self, root: Path) -> None:
         self._disk = Disk(root)
+        self._patience = Patience()
 
     def url(self, path: str = "") -> str:
         """Return the location as ``file:///folder/path``."""
@@ -121,25 +70,26 @@ class LocalBackend(StorageBackend):
         path = paths.clean_object(path)
 
         def read() -> bytes:
-            fd, found = self._open(path)
-            with errors_of(self._disk, path):
-                download = LocalDownload(found, fd, 0, None)
-                try:
-                    return download.rest()
-                finally:
-                    download.let_go()
+            download = self._begin(path, 0, None, None)
+            try:
+                return download.rest()
+            finally:
+                download.let_go()
 
-        return await _in_thread(read)
+        return await in_thread(read)
 
     async def open(
         self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
     ) -> Download:
-        """Open a file; its descriptor holds the version."""
-        fd, found = await _in_thread(self._open, paths.clean_object(path))
-        if version is not None and found.version != version:
-            os.close(fd)
-            raise ConflictError(f"{self.url(path)} was changed in between.", hint="Read it again.")
-        return LocalDownload(found, fd, start, length)
+        """Open a file, and read its first chunk; its descriptor holds the version."""
+        path = paths.clean_object(path)
+        if self._patience.says_quick():
+            begun = time.perf_counter()
+            try:
+                return self._begin(path, start, length, version)
+            finally:
+                self._patience.learn(time.perf_counter() - begun)
+        return await in_thread(self._begin, path, start, length, version, undo=LocalDownload.let_go)
 
     async def write(
         self,
@@ -163,7 +113,7 @@ class LocalBackend(StorageBackend):
             finally:
                 draft.discard()
 
-        return await _in_thread(put, draft=draft)
+        return await in_thread(put, draft=draft)
 
     async def write_stream(
         self,
@@ -182,12 +132,12 @@ class LocalBackend(StorageBackend):
         draft = Draft(self._disk, path)
         try:
             async for piece in _gathered(chunks):
-                await _in_thread(self._append, draft, piece)
+                await in_thread(self._append, draft, piece)
             if size is not None and draft.size != size:
                 raise VerificationError(f"{self.url(path)}: {draft.size} bytes came, {size} were announced.")
-            info = await _in_thread(self._commit, draft, condition, attributes, draft=draft)
+            info = await in_thread(self._commit, draft, condition, attributes, draft=draft)
         finally:
-            await _in_thread(draft.discard)
+            await in_thread(draft.discard)
         return describe(path, info, attributes)
 
     async def abort_upload(self, path: str, token: str) -> None:
@@ -195,7 +145,7 @@ class LocalBackend(StorageBackend):
 
     async def stat(self, path: str) -> StorageObject:
         """Describe a file."""
-        return await _in_thread(self._stat, paths.clean_object(path))
+        return await in_thread(self._stat, paths.clean_object(path))
 
     async def exists(self, path: str) -> bool:
         """Say whether the file is there."""
@@ -208,14 +158,14 @@ class LocalBackend(StorageBackend):
                 return False
             return True
 
-        return await _in_thread(look)
+        return await in_thread(look)
 
     async def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
         """Walk the folders, a thousand objects a page."""
         prefix = paths.clean(prefix)
         found = Walk(self._disk, prefix, paths.clean(after or "")).found()
         try:
-            while (page := await _in_thread(self._page, found, prefix)) is not None:
+            while (page := await in_thread(self._page, found, prefix)) is not None:
                 yield page
         finally:
             found.close()
@@ -230,21 +180,7 @@ class LocalBackend(StorageBackend):
 
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy a file within the system, without its bytes passing through here where it can do that."""
-        source, target = paths.clean_object(source), paths.clean_object(target)
-        draft = Draft(self._disk, target)
-
-        def copy() -> StorageObject:
-            fd, found = self._open(source)
-            attributes = Attributes(found.content_type or content_type_of(target), found.metadata or {})
-            try:
-                with errors_of(self._disk, target):
-                    _copy_bytes(fd, draft, found.size)
-                    return describe(target, draft.commit(condition, attributes), attributes)
-            finally:
-                os.close(fd)
-                draft.discard()
-
-        return await _in_thread(copy, draft=draft)
+        return await self._copied(self, source, target, None, condition)
 
     async def copy_from(
         self,
@@ -255,18 +191,21 @@ class LocalBackend(StorageBackend):
         version: str | None = None,
         condition: Condition | None = None,
     ) -> StorageObject | None:
-        """Copy an object from another place of this provider."""
-        return None
+        """Copy a file from another folder."""
+        holder, source = other.beneath(source)
+        if not isinstance(holder, LocalBackend):
+            return None
+        return await self._copied(holder, source, target, version, condition)
 
     async def delete(self, path: str) -> None:
         """Remove a file and the folders that are empty then."""
-        await _in_thread(self._remove, paths.clean_object(path))
+        await in_thread(self._remove, paths.clean_object(path))
 
     async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
         """Remove files one by one, a thousand in one call to a thread."""
         failed: dict[str, PersonaError] = {}
         for first in range(0, len(paths), PAGE_OBJECTS):
-            failed |= await _in_thread(self._remove_all, paths[first : first + PAGE_OBJECTS])
+            failed |= await in_thread(self._remove_all, paths[first : first + PAGE_OBJECTS])
         return failed
 
     async def conditions_kept(self) -> bool:
@@ -275,6 +214,27 @@ class LocalBackend(StorageBackend):
 
     async def close(self) -> None:
         """Do nothing: no file stays open between operations."""
+
+    async def _copied(
+        self, other: LocalBackend, source: str, target: str, version: str | None, condition: Condition | None
+    ) -> StorageObject:
+        """Copy a file within the system, without its bytes passing through here where it can do that."""
+        source, target = paths.clean_object(source), paths.clean_object(target)
+        draft = Draft(self._disk, target)
+
+        def copy() -> StorageObject:
+            fd, _, found = other._open(source)
+            attributes = Attributes(found.content_type or content_type_of(target), found.metadata or {})
+            try:
+                other._expect(found, version)
+                with errors_of(self._disk, target):
+                    copy_bytes(fd, draft, found.size)
+                    return describe(target, draft.commit(condition, attributes), attributes)
+            finally:
+                os.close(fd)
+                draft.discard()
+
+        return await in_thread(copy, draft=draft)
 
     def _append(self, draft: Draft, piece: bytes) -> None:
         with errors_of(self._disk, draft.path):
@@ -310,39 +270,57 @@ class LocalBackend(StorageBackend):
     def _stat(self, path: str) -> StorageObject:
         """Describe an object with what is kept of it: both of one version."""
         for _ in range(TRIES):
-            info = self._locate(path)
-            if attributes := self._attributes(path, info):
-                return describe(path, info, attributes)
+            with errors_of(self._disk, path), absent_if_no_folder(self._disk):
+                folder, leaf = self._disk.parent(path)
+                with folder:
+                    found = self._disk.locate(folder, leaf)
+                    if found is None:
+                        raise FileNotFoundError(errno.ENOENT, "no such object", path)
+                    if attributes := self._attributes(path, folder, leaf, found[1]):
+                        return describe(path, found[1], attributes)
         raise _restless(self.url(path))
 
-    def _open(self, path: str) -> tuple[int, StorageObject]:
+    def _open(self, path: str) -> tuple[int, os.stat_result, StorageObject]:
         """Open an object's file and describe it, with what is kept of that very version."""
         for _ in range(TRIES):
             with errors_of(self._disk, path), absent_if_no_folder(self._disk):
                 folder, leaf = self._disk.parent(path)
                 with folder:
                     fd = self._disk.open(folder, leaf)
-            try:
-                info = os.fstat(fd)
-                if attributes := self._attributes(path, info):
-                    return fd, describe(path, info, attributes)
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)
+                    try:
+                        info = os.fstat(fd)
+                        if attributes := self._attributes(path, folder, leaf, info):
+                            return fd, info, describe(path, info, attributes)
+                    except BaseException:
+                        os.close(fd)
+                        raise
+                    os.close(fd)
         raise _restless(self.url(path))
 
-    def _attributes(self, path: str, info: os.stat_result) -> Attributes | None:
+    def _begin(self, path: str, start: int, length: int | None, version: str | None) -> LocalDownload:
+        """Open an object's file, and read its first chunk."""
+        fd, info, found = self._open(path)
+        try:
+            self._expect(found, version)
+        except BaseException:
+            os.close(fd)
+            raise
+        return LocalDownload(self._disk, found, fd, info, start, length)
+
+    def _expect(self, found: StorageObject, version: str | None) -> None:
+        if version is not None and found.version != version:
+            raise ConflictError(f"{self.url(found.path)} was changed in between.", hint="Read it again.")
+
+    def _attributes(self, path: str, folder: Folder, leaf: str, info: os.stat_result) -> Attributes | None:
         """Return what is kept of one version of an object, or None if that version is gone.
 
         Nothing kept means that nothing needed keeping, but only if the version is still there: the next
         writer removes what was kept of the one before.
         """
-        with errors_of(self._disk, path):
-            kept = local_meta.read(self._disk, path, info.st_mtime_ns)
-        if kept or self._locate(path).st_mtime_ns == info.st_mtime_ns:
-            return kept or Attributes(content_type_of(path))
-        return None
+        if kept := local_meta.read(self._disk, path, info.st_mtime_ns):
+            return kept
+        found = self._disk.locate(folder, leaf)
+        return Attributes(content_type_of(path)) if found and found[1].st_mtime_ns == info.st_mtime_ns else None
 
     def _page(self, found: Iterator[FoundFile | RefusedName], prefix: str) -> Listing | None:
         """Return the next page, or None if there are no more."""
@@ -365,29 +343,6 @@ def describe(path: str, info: os.stat_result, attributes: Attributes | None = No
     )
 
 
-async def _in_thread(call: Callable[..., T], *args: Any, draft: Draft | None = None) -> T:
-    """Run blocking work in a thread. A cancelled task waits for its end, since it uses open files.
-
-    Args:
-        call: the work.
-        *args: its arguments.
-        draft: what must not become visible any more if the task is cancelled.
-    """
-    import asyncio
-
-    work = asyncio.get_running_loop().run_in_executor(None, call, *args)
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        if draft is not None:
-            draft.cancelled = True
-        while not work.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([work])
-        work.exception()  # has been looked at: what it raised is of no interest any more
-        raise
-
-
 async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """Join small chunks, so that each call to a thread writes at least 1 MiB."""
     parts: list[bytes] = []
@@ -399,21 +354,6 @@ async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
             yield b"".join(parts)
             parts, size = [], 0
     yield b"".join(parts)
-
-
-def _copy_bytes(fd: int, draft: Draft, size: int) -> None:
-    """Copy a file's content into a draft."""
-    target = draft.fd
-    position = 0
-    try:
-        while position < size and (count := os.copy_file_range(fd, target, size - position)):
-            position += count
-    except (AttributeError, OSError):  # not on this system, or not on this file system: the slow way is sure
-        os.lseek(fd, position, os.SEEK_SET)
-    while chunk := os.read(fd, CHUNK_BYTES):
-        draft.append(chunk)
-    if position + draft.size != size:
-        raise UnreachableError(f"“{draft.path}”: its source was edited while it was copied.", hint="Try again.")
 
 
 def _restless(url: str) -> UnreachableError:

@@ -112,7 +112,8 @@ class Draft:
                 raise
             self._visible = True
             info = folder.lstat(name)
-            local_meta.prune(self.disk, self.path, keep=mtime_ns)
+            if found:
+                local_meta.prune(self.disk, self.path, keep=mtime_ns)
         folder.sync()
         return info
 

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from persona.errors import (
@@ -28,6 +29,9 @@ from persona.errors import (
 )
 from persona.storage import paths
 from persona.storage.backends.local_folder import Folder, LinkError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 TRIES = 32
 """How often a step is made again that met another process's step; each time, that other process got on."""
@@ -56,6 +60,7 @@ class Disk:
         self.private = private
         self.ignores_case = False
         self._prepared = False
+        self._locks: dict[int, FileLock] = {}
 
     def control(self, *names: str) -> str:
         """Return a path in the control folder."""
@@ -171,8 +176,11 @@ class Disk:
 
         self.prepare()
         number = crc32(path.casefold().encode()) % LOCK_FILES
-        file = self.control("locks", f"{number:02x}.lock")
-        lock = FileLock(file, mode=0o600) if self.private else FileLock(file)
+        lock = self._locks.get(number)
+        if lock is None:  # made once, since that takes longer than to use it; each thread locks for itself
+            file = self.control("locks", f"{number:02x}.lock")
+            lock = FileLock(file, mode=0o600) if self.private else FileLock(file)
+            lock = self._locks.setdefault(number, lock)
         try:
             lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_POLL_SECONDS)
         except Timeout as error:
@@ -238,13 +246,12 @@ class Disk:
         if self.ignores_case:
             refuse_other_case(folder, name)
         for _ in range(TRIES):
-            with suppress(FileExistsError):
-                os.mkdir(folder.at(name), self.folder_mode, dir_fd=folder.fd)
-                folder.sync()
             try:
                 return self._child(folder, name)
-            except FileNotFoundError:
-                continue  # another process removed it, since it was empty
+            except FileNotFoundError:  # or another process removed it, since it was empty
+                with suppress(FileExistsError):
+                    os.mkdir(folder.at(name), self.folder_mode, dir_fd=folder.fd)
+                    folder.sync()
             except NotADirectoryError:
                 self._move_beside(folder, name, key)
         raise NotADirectoryError(errno.ENOTDIR, "no folder can be made here", os.path.join(folder.path, name))

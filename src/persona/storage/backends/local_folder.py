@@ -9,7 +9,7 @@ from contextlib import suppress
 
 _BY_FD = os.open in os.supports_dir_fd
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_READ = os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0)
+READ = os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0)
 _ENTER = os.O_RDONLY | _FLAGS | getattr(os, "O_DIRECTORY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS
 
@@ -76,7 +76,7 @@ class Folder:
 
     def open(self, name: str) -> int:
         """Open a file for reading, unless it is a link."""
-        return os.open(self.at(name), _READ, dir_fd=self.fd)
+        return os.open(self.at(name), READ, dir_fd=self.fd)
 
     def create(self, name: str, mode: int) -> int:
         """Make a file that must not be there, and open it for writing."""

@@ -18,7 +18,7 @@ from hashlib import sha256
 
 from persona.errors import InputError, VerificationError
 from persona.storage.backends.local_files import Disk
-from persona.storage.backends.local_folder import Folder
+from persona.storage.backends.local_folder import READ, Folder
 from persona.storage.content_types import content_type_of
 
 
@@ -53,19 +53,29 @@ def read(disk: Disk, path: str, mtime_ns: int) -> Attributes | None:
     """Return what is kept for one version of an object, or None if nothing is."""
     folder, stem = _place(disk, path)
     try:
-        with open(os.path.join(folder, f"{stem}.{mtime_ns}.json"), encoding="utf-8") as file:
-            text = file.read()
+        fd = os.open(f"{folder}/{stem}.{mtime_ns}.json", READ)
     except (FileNotFoundError, NotADirectoryError):
         return None
     import json
 
     try:
-        found = json.loads(text)
+        found = json.loads(_content(fd))
         return Attributes(str(found["content_type"]), {str(k): str(v) for k, v in found["metadata"].items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VerificationError(
             f"The metadata of {disk.url(path)} is damaged.", hint="Write the object again, with its metadata."
         ) from error
+
+
+def _content(fd: int) -> bytes:
+    """Read a file whole, and close it."""
+    try:
+        content = b""
+        while chunk := os.read(fd, 1 << 16):
+            content += chunk
+        return content
+    finally:
+        os.close(fd)
 
 
 def write(disk: Disk, path: str, mtime_ns: int, attributes: Attributes) -> None:

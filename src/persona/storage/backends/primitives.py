@@ -91,7 +91,7 @@ def check_endpoint(endpoint: str, *, allow_insecure: bool, section: str) -> bool
         ConfigError: it is plain http to another machine.
     """
     parts = urlsplit(endpoint)
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname or "") and not allow_insecure:
+    if parts.scheme == "http" and not is_this_machine(parts.hostname or "") and not allow_insecure:
         raise ConfigError(
             f"{endpoint} is plain http: credentials and data would cross the network unprotected.",
             hint=f"Use https, or set storage.{section}.allow_insecure to true if you trust the network.",
@@ -99,7 +99,8 @@ def check_endpoint(endpoint: str, *, allow_insecure: bool, section: str) -> bool
     return parts.scheme == "http"
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Say whether a host is this machine itself."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name, even if it starts with 127

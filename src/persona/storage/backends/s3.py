@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
 
 from obstore.store import S3Store
@@ -30,6 +30,7 @@ from persona.storage.backends.primitives import (
     Entry,
     check_endpoint,
     etag_condition,
+    is_this_machine,
 )
 from persona.storage.backends.rest import (
     Request,
@@ -114,6 +115,8 @@ class S3Backend(ObstoreBackend):
             region=self.region,
             client_options=client_options(performance, allow_http=plain),
             retry_config=retry_config(self._policy),
+            # hashed to sign only where neither TLS nor the machine itself protects the content on its way
+            unsigned_payload=not plain or is_this_machine(urlsplit(address).hostname or ""),
             **config,
         )
 

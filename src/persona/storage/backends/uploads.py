@@ -185,9 +185,10 @@ class Notes:
         """The upload that was left, whether or not it can go on."""
         return Token.read(self._noted)
 
-    def fits(self, left: Token) -> bool:
-        """Say whether an upload that was left has the same parts, and was begun with the same."""
-        return (left.part_bytes, left.of) == (self._part_bytes, self._of)
+    @property
+    def fits(self) -> bool:
+        """Whether the upload that was left has the same parts, and was begun with the same."""
+        return self.left is not None and self.left[:2] == (self._part_bytes, self._of)
 
     async def note(self, upload: Upload | None) -> None:
         """Save how an upload goes on, if that differs from what is saved."""
