@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persona.storage.backends.listing import Page, as_listed, in_order
+from persona.storage.backends.listing import SORTED_PAGES, Page, as_listed, in_order
 from persona.storage.backends.primitives import Entry
 from persona.storage.paths import sort_key
 
@@ -81,16 +83,22 @@ def test_every_key_after_a_key(keys: set[str], page: int, order: Order, after: s
     assert found == [key for key in sorted(keys, key=sort_key) if sort_key(key) > sort_key(after)]
 
 
+async def test_what_fits_in_a_few_pages_is_sorted() -> None:
+    server = Server({f"folder {i % 7}/{i}" for i in range(3900)}, by_tree, 1000)
+    assert len(await keys_of(server, None)) == 3900
+    assert server.requests == SORTED_PAGES
+
+
 async def test_what_fits_in_a_page_is_one_request() -> None:
     server = Server({f"folder {i % 7}/{i}" for i in range(900)}, by_tree, 1000)
     assert len(await keys_of(server, None)) == 900
     assert server.requests == 1
 
 
-async def test_folders_that_fit_in_a_page_are_one_request_each() -> None:
+async def test_folders_that_fit_in_a_few_pages_are_one_request_a_page() -> None:
     server = Server({f"folder {i % 7}/{i // 100}/{i}" for i in range(5000)}, by_tree, 1000)
     assert len(await keys_of(server, None)) == 5000
-    assert server.requests == 2 + 7
+    assert server.requests == SORTED_PAGES + 1 + 7
 
 
 async def test_first_rows_come_before_the_last_are_asked_for() -> None:
@@ -98,10 +106,34 @@ async def test_first_rows_come_before_the_last_are_asked_for() -> None:
     async for page in in_order(server.fetch, "", None):
         assert page[0].key == "000000"
         break
-    assert server.requests <= 3
+    assert server.requests <= SORTED_PAGES + 2
 
 
 async def test_the_providers_own_order_costs_nothing_more() -> None:
     server = Server({f"{i:06}" for i in range(5000)}, sort_key, 1000)
     assert len([entry async for page in as_listed(server.fetch, "", None) for entry in page]) == 5000
     assert server.requests == 5
+
+
+@pytest.mark.parametrize("listing", [as_listed, in_order])
+async def test_memory_does_not_grow_with_a_flat_prefix(listing: Any) -> None:
+    """Pages of 1,000 keys, as they come from a server that has them all in one folder."""
+    now = datetime.now(UTC)
+
+    async def peak(pages: int) -> int:
+        async def fetch(prefix: str, after: str | None, token: str | None, level: bool) -> Page:
+            page = int(token or 0)
+            entries = [Entry(f"flat/{page:03}{number:03}", 1, now, f"{page}-{number}") for number in range(1000)]
+            return Page(entries, [], str(page + 1) if page + 1 < pages else None)
+
+        tracemalloc.start()
+        count = 0
+        async for entries in listing(fetch, "flat/", None):
+            count += len(entries)
+        largest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == pages * 1000
+        return largest
+
+    await peak(2)
+    assert await peak(60) < 1.1 * await peak(6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from persona.cli.session import Session
 from persona.config import edit, locations
 from persona.config.schema import BACKENDS
 from persona.errors import ConfigError, ConflictError, InputError, UsageError
-from persona.transfer.model import is_own
 
 if TYPE_CHECKING:
     from persona.transfer.jobs import Jobs
@@ -48,7 +48,7 @@ def switch(session: Session, journal: Journal) -> None:
         return
     file = _set(session, after)
     with journal.transaction():
-        journal.set(switched={"before": before, "after": after})
+        journal.set(switched={"before": before, "after": after, "at": datetime.now(UTC).isoformat()})
     session.note(
         f"The storage of the workspace “{session.workspace.name}” is now {after} ({file}). "
         f"To take that back: persona storage migrate rollback {journal.get('id')}"
@@ -78,7 +78,7 @@ def rollback(session: Session, jobs: Jobs, job: str, *, force: bool) -> int:
                 raise ConflictError(
                     f"{len(written):,} objects were written to {switched['after']} since the switch, and would not be "
                     f"seen in {switched['before']}: {'; '.join(written[:10])}.",
-                    hint=f"Carry them over with “persona storage sync”, or use --force: they stay in {current}.",
+                    hint=f"Carry them over with “persona storage sync” if you want them, then use --force: they stay in {current} too.",
                 )
             file = _set(session, switched["before"])
             with journal.transaction():
@@ -93,16 +93,24 @@ def rollback(session: Session, jobs: Jobs, job: str, *, force: bool) -> int:
 
 
 async def _written_since(session: Session, journal: Journal) -> list[str]:
-    """Return what stands at the destination in another version than the job left there."""
+    """Return what was written to the destination after the switch.
+
+    That is what the job wrote or found there and what has another version now; and what the job does not know, if its
+    provider dates it after the switch.
+    """
     from persona.transfer.listings import beside
+
+    since = datetime.fromisoformat(journal.get("switched")["at"])
 
     target = endpoints.section(session, journal.get("destination")["name"], None)
     written = []
     try:
         async for pairs in beside(journal, target.backend, lambda path: True):
             for row, item in pairs:
+                if item is None:
+                    continue
                 known = row and (row.written or row.target_version)
-                if item is not None and item.version != known and not is_own(item.path):
+                if item.version != known if known else item.last_modified >= since:
                     written.append(item.path)
     finally:
         await target.backend.close()

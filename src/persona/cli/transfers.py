@@ -60,7 +60,7 @@ class _Run:
 
         async def work() -> int:
             ends = await self._opened(kind, source, target)
-            self._look_at_others(kind, *ends)
+            await self._look_at_others(kind, *ends)
             chunk = self._performance().chunk_size
             job, journal = self.jobs.create(kind, *ends, options, chunk)
             return await self._run(job, journal, *ends, dry=dry, plan_file=plan_file, new=True)
@@ -76,9 +76,14 @@ class _Run:
                 hint=f"persona --workspace {head['workspace']} storage migrate --plan {file}",
             )
 
+        if head["options"]["switch"]:
+            from persona.cli import cutover
+
+            cutover.check(self.session, head["source"]["name"], head["destination"]["name"])
+
         async def work() -> int:
             ends = await self._reopened(head)
-            self._look_at_others(Kind.MIGRATE, *ends)
+            await self._look_at_others(Kind.MIGRATE, *ends)
             options = replace(_options(head), exact=True)
             job, journal = self.jobs.create(Kind.MIGRATE, *ends, options, head["part_bytes"])
             try:
@@ -101,7 +106,7 @@ class _Run:
 
         async def work() -> int:
             ends = await self._reopened(info.facts)
-            return await self._run(job, self.jobs.open(job), *ends)
+            return await self._run(job, self.jobs.open(job), *ends, dry=info.facts.get("dry", False))
 
         return asyncio.run(work())
 
@@ -117,24 +122,25 @@ class _Run:
         new: bool = False,
     ) -> int:
         """Run a job whose journal is open; close all."""
-        keep = True
+        keep = not dry  # a dry run leaves nothing, and one that was killed never becomes a real run
         try:
             with ExitStack() as stack:
                 stack.enter_context(self.jobs.locked(job))
+                journal.set(dry=dry)
                 watch = self._watch(stack, journal.facts())
                 engine = self._engine(job, journal, source, target, watch)
                 _on_signals(engine, self.session)
                 try:
                     state = await engine.run(dry=dry)
                 except PersonaError as error:
-                    keep = not new or error.temporary or journal.get("phase") != Phase.INVENTORY
+                    keep = keep and (not new or error.temporary or journal.get("phase") != Phase.INVENTORY)
                     if keep:
                         self._conclude(job, journal, watch)
-                        error.hint = f"{error.hint} Then go on: persona storage migrate resume {job}".strip()
+                        if journal.get("state") == State.PAUSED:
+                            error.hint = f"{error.hint} Then go on: persona storage migrate resume {job}".strip()
                     raise
                 if dry and plan_file and state is State.PLANNED:
                     planfile.save(journal, plan_file)
-                keep = state is not State.PLANNED
                 if state is State.COMPLETE and journal.get("options")["switch"]:
                     from persona.cli import cutover
 
@@ -142,7 +148,7 @@ class _Run:
                 self._conclude(job, journal, watch)
                 if not journal.tally().all.objects and not journal.refused():
                     self.session.note(f"There is nothing in {source.backend.url()}.")
-                if state is State.PAUSED:
+                if state is State.PAUSED and keep:
                     self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
                 return _exit_code(journal, state)
         finally:
@@ -180,7 +186,7 @@ class _Run:
         if self.session.json:
             self.session.emit(document)
 
-    def _look_at_others(self, kind: Kind, source: Endpoint, target: Endpoint) -> None:
+    async def _look_at_others(self, kind: Kind, source: Endpoint, target: Endpoint) -> None:
         """Refuse a second job of this pair, speak of one that waits, and remove syncs of it that have ended."""
         endpoints.check_apart(source, target)
         for info in self.jobs.infos():
@@ -196,6 +202,7 @@ class _Run:
                     hint=f"persona storage migrate status {info.id}",
                 )
             if info.facts["kind"] == Kind.SYNC == kind:
+                await _abandon(self.session, self.jobs, info, target)
                 self.jobs.remove(info.id)
             elif not info.ended:
                 self.session.note(
@@ -242,7 +249,7 @@ def start(
     **common: Any,
 ) -> int:
     """Begin a migration or sync, and return the exit code."""
-    if options.switch and not dry:
+    if options.switch:
         from persona.cli import cutover
 
         cutover.check(session, source, target)
@@ -300,41 +307,39 @@ def prune(session: Session, jobs: Jobs, job: str | None, age: timedelta) -> tupl
     if job is not None:
         info = jobs.info(job)
         if not info.ended:
-            _abandon(session, jobs, info)
+            asyncio.run(_abandon_alone(session, jobs, info))
         return [job], jobs.remove(job)
     limit = datetime.now(UTC) - age
     old = [info for info in jobs.infos() if info.ended and datetime.fromisoformat(info.facts["created"]) <= limit]
     return [info.id for info in old], sum(jobs.remove(info.id) for info in old)
 
 
-def _abandon(session: Session, jobs: Jobs, info: JobInfo) -> None:
+async def _abandon(session: Session, jobs: Jobs, info: JobInfo, target: Endpoint) -> None:
     """Abort the uploads in parts that a job left, which would be charged for."""
     journal = jobs.open(info.id)
     try:
-        uploads = [
-            (row.path, row.upload)
-            for rows in journal.batches(1000, steps=[Step.OPEN, Step.ACTIVE])
-            for row in rows
-            if row.upload
-        ]
+        for rows in journal.batches(1000, steps=[Step.OPEN, Step.ACTIVE]):
+            for row in rows:
+                if row.upload:
+                    await target.backend.abort_upload(row.path, row.upload)
+    except PersonaError as error:
+        session.note(f"Warning: the uploads of {info.id} could not be aborted ({error}); they expire by themselves.")
     finally:
         journal.close()
-    if not uploads:
-        return
 
-    async def work() -> None:
-        target = _OPENERS[info.facts["kind"]](session, info.facts["destination"]["name"], None)
-        try:
-            if target.identity == info.facts["destination"]["identity"]:
-                for path, token in uploads:
-                    await target.backend.abort_upload(path, token)
-        finally:
-            await target.backend.close()
 
+async def _abandon_alone(session: Session, jobs: Jobs, info: JobInfo) -> None:
+    """Do so with the destination opened for it, if it is still the one that the job belongs to."""
     try:
-        asyncio.run(work())
+        target = _OPENERS[info.facts["kind"]](session, info.facts["destination"]["name"], None)
     except PersonaError as error:
-        session.note(f"Warning: {len(uploads)} uploads could not be aborted ({error}); they expire by themselves.")
+        session.note(f"Warning: the destination of {info.id} cannot be opened ({error}); uploads left there expire.")
+        return
+    try:
+        if target.identity == info.facts["destination"]["identity"]:
+            await _abandon(session, jobs, info, target)
+    finally:
+        await target.backend.close()
 
 
 def _where(identity: str) -> str:

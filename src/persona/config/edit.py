@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from persona.config import document, problems, splice, values
 from persona.config.load import content, full_name, parse_text
 from persona.config.schema import keys
 from persona.errors import AlreadyExistsError, ConfigError, ConflictError, StorageFullError
+from persona.locks import LockTimeoutError, locked
 
 _LOCK_SECONDS = 10.0
 
@@ -125,17 +127,17 @@ def _same(name: str, raw: bool | str | None, value: str | None) -> bool:
         return False
 
 
-def _locked(target: Path, locks: Path) -> Any:
-    """Return the lock of a file, taken; one lock for each file, whatever name it is called by."""
-    from filelock import FileLock, Timeout  # slow to import, and only needed to write
-
-    lock = FileLock(locks / f"{sha256(os.fsencode(target)).hexdigest()[:32]}.lock", mode=0o600)
-    try:
-        return lock.acquire(timeout=_LOCK_SECONDS)
-    except Timeout as exc:
-        raise ConflictError(f"Another process is changing {target}.", hint="Try again in a moment.") from exc
-    except OSError as exc:
-        raise ConfigError(f"{locks} cannot be written to: {exc.strerror}.", hint="Set PERSONA_HOME.") from exc
+@contextmanager
+def _locked(target: Path, locks: Path) -> Iterator[None]:
+    """Hold the lock of a file; one lock for each file, whatever name it is called by."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(locks / f"{sha256(os.fsencode(target)).hexdigest()[:32]}.lock", _LOCK_SECONDS))
+        except LockTimeoutError as exc:
+            raise ConflictError(f"Another process is changing {target}.", hint="Try again in a moment.") from exc
+        except OSError as exc:
+            raise ConfigError(f"{locks} cannot be written to: {exc.strerror}.", hint="Set PERSONA_HOME.") from exc
+        yield
 
 
 def _read(target: Path) -> tuple[str, str]:

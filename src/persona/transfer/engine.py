@@ -12,7 +12,6 @@ from pathlib import Path
 from persona.errors import (
     AccessDeniedError,
     BucketNotFoundError,
-    ConflictError,
     CredentialsError,
     PersonaError,
     StorageFullError,
@@ -27,7 +26,7 @@ from persona.transfer.listings import beside
 from persona.transfer.model import WRITING, Action, Endpoint, Options, Phase, Row, State, Step
 from persona.transfer.plan import Planner
 from persona.transfer.progress import Meter, Watch
-from persona.transfer.work import ChangedError, Worker
+from persona.transfer.work import DriftError, Worker
 
 BATCH = 64
 GRACE_SECONDS = 8.0
@@ -115,7 +114,8 @@ class Engine:
             self._note(state=State.PAUSED, error=None)
             return State.PAUSED
         except PersonaError as error:
-            self._note(state=State.PAUSED, error=[type(error).__name__, error.message])
+            state = State.INCOMPLETE if isinstance(error, DriftError) else State.PAUSED
+            self._note(state=state, error=error.message)
             raise
         finally:
             ticker.cancel()
@@ -162,11 +162,11 @@ class Engine:
         """Raise if the source is not what the journal says.
 
         Raises:
-            ConflictError: names what was written there.
+            DriftError: names what was written there.
         """
         if changed := await drift(self._journal, self._source, self._planner.take):
             names = "; ".join(f"{path} ({what})" for path, what in itertools.islice(changed.items(), 10))
-            raise ConflictError(
+            raise DriftError(
                 f"{len(changed):,} objects were written at {self._source.name} after the inventory: {names}. "
                 f"{consequence}",
                 hint=hint,
@@ -288,7 +288,7 @@ class Engine:
 
     def _failed(self, row: Row, error: PersonaError) -> None:
         fatal = isinstance(error, CredentialsError) and not isinstance(error, AccessDeniedError)
-        if fatal or isinstance(error, ChangedError | StorageFullError | BucketNotFoundError):
+        if fatal or isinstance(error, DriftError | StorageFullError | BucketNotFoundError):
             self._end(error)
         elif error.temporary or isinstance(error, VerificationError):
             self._outage += 1

@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,6 +15,7 @@ from typing import Any
 
 from persona.config.locations import make_folder
 from persona.errors import ConfigError, ConflictError, InputError, NotFoundError
+from persona.locks import LockTimeoutError, locked
 from persona.transfer.journal import Journal
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
@@ -178,31 +179,25 @@ class Jobs:
         Raises:
             ConflictError: another process runs it.
         """
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.folder / f"{job}.lock", mode=0o600)
-        try:
-            lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout as error:
-            raise ConflictError(
-                f"The job {job} is running in another process.", hint=f"Pause it: persona storage migrate pause {job}"
-            ) from error
-        except OSError as error:
-            raise ConfigError(f"{self.folder} cannot be written to: {error.strerror}.") from error
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self._lock(job), _LOCK_SECONDS))
+            except LockTimeoutError as error:
+                raise ConflictError(
+                    f"The job {job} is running in another process.",
+                    hint=f"Pause it: persona storage migrate pause {job}",
+                ) from error
+            except OSError as error:
+                raise ConfigError(f"{self.folder} cannot be written to: {error.strerror}.") from error
             self.pause_request(job).unlink(missing_ok=True)
             yield
-        finally:
-            lock.release()
 
     def is_running(self, job: str) -> bool:
         """Say whether a process has the job now."""
-        from filelock import FileLock, Timeout
-
         try:
-            with FileLock(self.folder / f"{job}.lock", mode=0o600).acquire(timeout=0):
+            with locked(self._lock(job), 0):
                 return False
-        except (Timeout, OSError):
+        except (LockTimeoutError, OSError):
             return True
 
     def pause_request(self, job: str) -> Path:
@@ -226,6 +221,9 @@ class Jobs:
             for file in files:
                 file.unlink(missing_ok=True)
         return size
+
+    def _lock(self, job: str) -> Path:
+        return self.folder / f"{job}.lock"
 
     def _file(self, job: str) -> Path:
         return self.folder / f"{job}.db"

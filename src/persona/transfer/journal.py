@@ -209,7 +209,7 @@ class Journal:
         with self.transaction():
             self._db.execute(
                 "UPDATE objects SET step = 'open', attempts = attempts + 1, mismatches = 0, error = NULL "
-                "WHERE step = 'active' OR (step = 'failed' AND action != 'conflict')"
+                "WHERE step = 'active' OR (step = 'failed' AND action NOT IN ('conflict', 'refuse'))"
             )
 
     def plan_rest(self, action: str) -> None:
@@ -246,12 +246,6 @@ class Journal:
             "WHERE action IN ('copy', 'replace')"
         )
         return self._db.execute(query, (part_bytes,)).fetchone()[0] or 0
-
-    def forget_objects(self) -> None:
-        """Drop the rows of a job that is done, and give back the space."""
-        with self.transaction():
-            self._db.execute("DELETE FROM objects")
-        self._db.execute("VACUUM")
 
     def remember(self, pair: Path) -> None:
         """Note in the file of a pair which versions of its two sides have equal content; and forget what is gone."""

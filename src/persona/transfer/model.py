@@ -52,6 +52,7 @@ class Action(StrEnum):
     COMPARE = "compare"
     SKIP = "skip"
     CONFLICT = "conflict"
+    REFUSE = "refuse"
     REMOVE = "remove"
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from persona.errors import NotFoundError, UsageError
+from persona.errors import NameRefusedError, NotFoundError, UsageError
 from persona.storage.backend import Digest, StorageObject
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import Take, beside, pages
 from persona.transfer.model import Action, Endpoint, Evidence, Options, Row, Step
 from persona.transfer.progress import Watch
+
+_SHORT = 100
+"""A path of so many characters cannot be too long: prefixes have at most half of the limit for a key."""
 
 
 class Planner:
@@ -123,6 +126,8 @@ class Planner:
     def _decide(self, row: Row, found: StorageObject | None, seen: tuple[str, str] | None) -> None:
         if found is None:
             row.action = Action.COPY
+            if len(row.path) > _SHORT:
+                self._check_name(row)
             return
         row.target_version, row.target_digest = found.version, found.digest
         if proves(row.digest, found.digest):
@@ -133,6 +138,13 @@ class Planner:
             differs(row, self._options)
         else:
             row.action = Action.COMPARE
+
+    def _check_name(self, row: Row) -> None:
+        """Refuse a name that is too long below the destination's prefix."""
+        try:
+            self._target.backend.url(row.path)
+        except NameRefusedError as error:
+            row.action, row.step, row.error = Action.REFUSE, Step.FAILED, error.message
 
 
 def proves(ours: Digest | None, theirs: Digest | None) -> bool:

@@ -50,9 +50,10 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
         "plan": plan_of(journal),
         "changed": journal.changes(),
         "backup": _backup(facts, tally),
+        "switched": facts.get("switched"),
         "elapsed_seconds": facts["elapsed"],
         "created": facts["created"],
-        "error": facts["error"][1] if facts.get("error") else None,
+        "error": facts.get("error"),
     }
     if everything:
         result["items"] = [_item(row) for row in journal.rows()]
@@ -61,20 +62,23 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
 
 def plan_of(journal: Journal) -> dict[str, Any]:
     """Return what a plan comes to: objects and bytes by what is to be done, and how many requests that takes."""
-    tally = journal.tally()
+    tally, facts = journal.tally(), journal.facts()
+    options = Options(**facts["options"])
     plan: dict[str, Any] = {}
     for action in Action:
         count = tally.count({action})
         plan[action.value] = {"objects": count.objects, "bytes": count.bytes}
-    plan["refuse"] = {"objects": len(journal.refused()), "bytes": 0}
-    keeping = Options(**journal.get("options")).backup
-    kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if keeping else 0
-    written = tally.count(WRITING).objects
+    plan["refuse"]["objects"] += len(journal.refused())
+    kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options.backup else 0
+    written, there = tally.count(WRITING).objects, facts.get("target_objects", 0)
+    local = facts["destination"]["identity"].startswith("local|")
+    back = written + tally.count({Action.SKIP}).objects if options.reread else written if local else 0
     plan["requests"] = {
         "source": {"list": _pages(tally.all.objects), "read": written},
         "destination": {
-            "list": _pages(journal.get("target_objects", 0)) + _pages(written),
-            "write": journal.writes(journal.get("part_bytes")),
+            "list": _pages(there) + (_pages(there + written) if written and not back else 0),
+            "read": back,
+            "write": written if local else journal.writes(facts["part_bytes"]),
             "copy": kept,
             "delete": tally.count({Action.REMOVE}).objects,
         },

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import platform
 import uuid
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Protocol
 
 from persona.errors import ConflictError
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.backends.faults import MissingError, changed, taken
+from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Upload, Written
 from persona.storage.paths import to_key
 
@@ -36,6 +40,8 @@ class Endpoint(Protocol):
     async def _head(self, key: str) -> Entry: ...
 
     async def _delete(self, key: str) -> None: ...
+
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page: ...
 
 
 class Conditions:
@@ -117,7 +123,8 @@ class Conditions:
 
     async def _try(self, write: Callable[[str, Condition], Awaitable[object]]) -> bool:
         """Write over a probe object under conditions that do not hold; only a refusal counts."""
-        key = to_key(self._prefix, f".persona-probe-{uuid.uuid4().hex}")
+        await self._sweep()
+        key = to_key(self._prefix, f"{_probes()}{os.getpid()}-{uuid.uuid4().hex}")
         kept = True
         await self._endpoint._put(key, b"probe", _ATTRIBUTES, None)
         try:
@@ -131,6 +138,14 @@ class Conditions:
             await self._endpoint._delete(key)
         return kept
 
+    async def _sweep(self) -> None:
+        """Remove what a process of this machine left that was killed in the middle of such a try."""
+        start = to_key(self._prefix, _probes())
+        for entry in (await self._endpoint._page(start, None, None, False)).entries:
+            pid = entry.key.removeprefix(start).partition("-")[0]
+            if pid.isdecimal() and not _is_running(int(pid)):
+                await self._endpoint._delete(entry.key)
+
     async def _put(self, key: str, condition: Condition) -> None:
         await self._endpoint._put(key, b"probe", _ATTRIBUTES, condition)
 
@@ -143,3 +158,21 @@ class Conditions:
         except BaseException:
             await upload.abort()
             raise
+
+
+def _probes() -> str:
+    """Return how the names of this machine's probe objects begin."""
+    return f".persona-probe-{sha256(platform.node().encode()).hexdigest()[:8]}-"
+
+
+def _is_running(pid: int) -> bool:
+    """Say whether a process of this machine is running, or may be."""
+    if os.name != "posix":  # where signal 0 would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

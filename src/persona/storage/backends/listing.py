@@ -2,7 +2,7 @@
 
 S3 and GCS list by UTF-8 bytes. Services that speak their protocols often do not: one that keeps objects in a tree
 lists ``a/b`` before ``a-b``, another compares UTF-16 units. The listing of such an endpoint is taken folder by folder
-instead: what fits in one page is sorted, a larger folder is merged from its own page of names and those of its
+instead: what fits in a few pages is sorted, a larger folder is merged from its own page of names and those of its
 folders. Of a level only the names are held whose place is not certain yet, so that memory does not grow with it.
 """
 
@@ -35,6 +35,9 @@ class Page(NamedTuple):
 Fetch = Callable[[str, str | None, str | None, bool], Coroutine[Any, Any, Page]]
 """Fetches a page: prefix, key to start after, token of the page, whether of one level only."""
 
+SORTED_PAGES = 4
+"""So many pages are sorted at once: fewer requests than going down into folders."""
+
 _UNCERTAIN = re.compile("[\ue000-\U0010ffff]")  # from here on UTF-16 and UTF-8 order characters differently
 _BEFORE_SLASH = re.compile("[\0-.\ue000-\U0010ffff]")
 
@@ -57,10 +60,14 @@ async def in_order(fetch: Fetch, prefix: str, after: str | None) -> AsyncIterato
         prefix: the key prefix, ending in ``/`` or empty.
         after: a key; only what comes after it is yielded.
     """
-    page = await fetch(prefix, None, None, False)
-    if page.token is None:
-        yield sorted(_after(page.entries, after), key=lambda entry: sort_key(entry.key))
+    pages = [await fetch(prefix, None, None, False)]
+    while len(pages) < SORTED_PAGES and pages[-1].token is not None:
+        pages.append(await fetch(prefix, None, pages[-1].token, False))
+    if pages[-1].token is None:
+        few = [entry for page in pages for entry in _after(page.entries, after)]
+        yield sorted(few, key=lambda entry: sort_key(entry.key))
         return
+    del pages
     held: list[tuple[bytes, int, Entry | str]] = []
     numbers = itertools.count()
     async for page in _level(fetch, prefix, after):

@@ -15,7 +15,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from persona.errors import (
@@ -27,17 +26,14 @@ from persona.errors import (
     StorageFullError,
     UnreachableError,
 )
+from persona.locks import LockTimeoutError, locked
 from persona.storage import paths
 from persona.storage.backends.local_folder import Folder, LinkError
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 TRIES = 32
 """How often a step is made again that met another process's step; each time, that other process got on."""
 
 LOCK_SECONDS = 60.0
-LOCK_POLL_SECONDS = 0.005
 LOCK_FILES = 256
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -60,7 +56,6 @@ class Disk:
         self.private = private
         self.ignores_case = False
         self._prepared = False
-        self._locks: dict[int, FileLock] = {}
 
     def control(self, *names: str) -> str:
         """Return a path in the control folder."""
@@ -172,26 +167,16 @@ class Disk:
 
         Paths share locks, and those that differ in case alone always do.
         """
-        from filelock import FileLock, Timeout
-
         self.prepare()
-        number = crc32(path.casefold().encode()) % LOCK_FILES
-        lock = self._locks.get(number)
-        if lock is None:  # made once, since that takes longer than to use it; each thread locks for itself
-            file = self.control("locks", f"{number:02x}.lock")
-            lock = FileLock(file, mode=0o600) if self.private else FileLock(file)
-            lock = self._locks.setdefault(number, lock)
+        file = self.control("locks", f"{crc32(path.casefold().encode()) % LOCK_FILES:02x}.lock")
         try:
-            lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_POLL_SECONDS)
-        except Timeout as error:
+            with locked(file, LOCK_SECONDS, mode=self.file_mode):
+                yield
+        except LockTimeoutError as error:
             raise UnreachableError(
                 f"{self.url(path)} is locked by another process for more than {LOCK_SECONDS:.0f} s.",
                 hint="End the process that hangs, then try again.",
             ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def prepare(self) -> None:
         """Make the root and the folder of locks, once, and find out whether case matters."""

@@ -1,0 +1,65 @@
+"""One file as a lock between processes and threads: of an object, a configuration file, a job."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+POLL_SECONDS = 0.005
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class LockTimeoutError(Exception):
+    """Somebody else holds the lock for too long."""
+
+
+@contextmanager
+def locked(file: str | Path, seconds: float, *, mode: int = 0o600) -> Iterator[None]:
+    """Hold the lock of a file, which is made if need be and stays.
+
+    By flock itself where the system has it, since filelock takes longer than all the rest of a small write; and it goes
+    with the process that held it.
+
+    Args:
+        file: its path.
+        seconds: how long to wait for it.
+        mode: its permissions if it is made.
+
+    Raises:
+        LockTimeoutError: it was not to be had in time.
+        OSError: the file cannot be made.
+    """
+    if sys.platform == "win32":
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(file, timeout=seconds, mode=mode, poll_interval=POLL_SECONDS):
+                yield
+        except Timeout as error:
+            raise LockTimeoutError from error
+        return
+    fd = os.open(file, _FLAGS, mode)
+    try:
+        deadline = time.monotonic() + seconds
+        while not _taken(fd):
+            if time.monotonic() > deadline:
+                raise LockTimeoutError
+            time.sleep(POLL_SECONDS)
+        yield
+    finally:
+        os.close(fd)  # which releases it
+
+
+def _taken(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
