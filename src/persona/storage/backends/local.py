@@ -38,12 +38,8 @@ from persona.storage.backends.local_folder import Folder
 from persona.storage.backends.local_meta import Attributes, attributes_of
 from persona.storage.backends.local_read import CHUNK_BYTES, LocalDownload, copy_bytes
 from persona.storage.backends.local_scan import FoundFile, Walk
-<<<<<<< HEAD
 from persona.storage.backends.local_threads import Patience, in_thread
-=======
-from persona.storage.backends.local_threads import in_thread
 from persona.storage.backends.streams import counted
->>>>>>> prim
 from persona.storage.content_types import content_type_of
 
 PAGE_OBJECTS = 1000
