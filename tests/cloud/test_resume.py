@@ -60,6 +60,32 @@ async def test_an_upload_in_parts_to_s3_returns_the_digest_of_its_parts(behind: 
     assert (await storage.stat("big")).digest is None
 
 
+@pytest.mark.parametrize("size", [0, 7, 24 * MIB])
+async def test_azure_vouches_only_for_what_it_was_seen_to_check(behind: Behind, size: int) -> None:
+    """Put Blob and Put Block check the MD5 that comes with them; the one that is kept may be anything."""
+    storage = behind("azure").open(chunk_size=5 * MIB)
+    content = b"".join(CONTENT)[:size]
+    written = await storage.write_stream("a", stream([content]))
+    described, listed = await storage.stat("a"), (await storage.list())[0]
+    for found, vouched in ((written, True), (described, False), (listed, False)):
+        assert found.digest is not None
+        assert (found.digest.value, found.digest.vouched) == (hashlib.md5(content).hexdigest(), vouched)
+
+
+@pytest.mark.parametrize(("size", "pattern"), [(7, r"/a$"), (24 * MIB, r"comp=block&")])
+async def test_azure_refuses_what_arrives_damaged(behind: Behind, size: int, pattern: str) -> None:
+    def damage(handler: Any, seen: Seen) -> None:
+        seen.body = b"?" + seen.body[1:]
+        handler.reply(handler.ask(seen))
+
+    faulty = behind("azure")
+    faulty.proxy.on("PUT", pattern, damage)
+    storage = faulty.open(chunk_size=5 * MIB)
+    with pytest.raises(PersonaError, match="Md5Mismatch"):
+        await storage.write_stream("a", stream([b"".join(CONTENT)[:size]]))
+    assert not await storage.exists("a")
+
+
 async def test_an_answer_of_another_digest_is_none(behind: Behind) -> None:
     def answer_otherwise(handler: Any, seen: Seen) -> None:
         given = handler.ask(seen)

@@ -114,18 +114,21 @@ class Worker:
 
     async def remove(self, row: Row) -> None:
         """Remove an object that the source does not have; what it was is kept first."""
-        if self._options.backup:
-            try:
-                await self._target.copy(row.path, self.backup_path(row.path))
-            except NotFoundError:
-                row.step = Step.REMOVED
+        try:
+            if (await self._target.stat(row.path)).version != row.target_version:
+                row.step, row.error = Step.FAILED, "Someone else wrote to it at the destination after the inventory."
                 return
+            if self._options.backup:
+                await self._target.copy(row.path, self.backup_path(row.path))
+        except NotFoundError:
+            row.step = Step.REMOVED
+            return
         await self._target.delete(row.path)
         row.step = Step.REMOVED
 
-    def backup_path(self, path: str) -> str:
-        """Return where the old content of an object is kept."""
-        return join(BACKUPS, self._job, path)
+    def backup_path(self, path: str, number: int = 1) -> str:
+        """Return where the old content of an object is kept; from the second content on in a folder of its own."""
+        return join(BACKUPS, self._job if number == 1 else f"{self._job}.{number}", path)
 
     # The parts of it.
 
@@ -145,8 +148,12 @@ class Worker:
             row.upload = None
 
     async def _keep_old(self, row: Row) -> None:
+        """Keep what is to be replaced. What an earlier attempt kept stays: what stands there now may be our own."""
+        number = 1
+        while row.attempts and await self._target.exists(self.backup_path(row.path, number)):
+            number += 1
         try:
-            await self._target.copy(row.path, self.backup_path(row.path))
+            await self._target.copy(row.path, self.backup_path(row.path, number))
         except NotFoundError:  # someone removed it: then there is nothing to keep
             row.target_version = None
 
