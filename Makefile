@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 AZURITE := .tools/node_modules/azurite/package.json
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 WORKERS ?= 2
+KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit bench docs clean
+.PHONY: help demo test lint types imports unit bench torture docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
 
 bench: $(VENV)/.test $(AZURITE) ## Measure start-up, memory and speed.
 	$(BIN)/python -m bench
+
+torture: $(VENV)/.test $(AZURITE) ## Kill, disturb and chain migrations at full length.
+	$(BIN)/python -m tests.campaigns.torture --kills $(KILLS)
 
 docs: $(VENV)/.test ## Write the generated parts of the documentation anew.
 	$(BIN)/python -m persona.config.reference

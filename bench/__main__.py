@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.described import described
 from tests.servers import SeaweedFS
 
+from bench.migration import migration
 from bench.transfer import PROGRAM
 
 RUNS = 11
@@ -34,6 +35,7 @@ def main() -> None:
         startup()
         generation()
         transfer(folder)
+        migration(folder / "migration")
 
 
 def startup() -> None:

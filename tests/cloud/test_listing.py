@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,3 +113,27 @@ async def test_the_providers_own_order_costs_nothing_more() -> None:
     server = Server({f"{i:06}" for i in range(5000)}, sort_key, 1000)
     assert len([entry async for page in as_listed(server.fetch, "", None) for entry in page]) == 5000
     assert server.requests == 5
+
+
+@pytest.mark.parametrize("listing", [as_listed, in_order])
+async def test_memory_does_not_grow_with_a_flat_prefix(listing: Any) -> None:
+    """Pages of 1,000 keys, as they come from a server that has them all in one folder."""
+    now = datetime.now(UTC)
+
+    async def peak(pages: int) -> int:
+        async def fetch(prefix: str, after: str | None, token: str | None, level: bool) -> Page:
+            page = int(token or 0)
+            entries = [Entry(f"flat/{page:03}{number:03}", 1, now, f"{page}-{number}") for number in range(1000)]
+            return Page(entries, [], str(page + 1) if page + 1 < pages else None)
+
+        tracemalloc.start()
+        count = 0
+        async for entries in listing(fetch, "flat/", None):
+            count += len(entries)
+        largest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == pages * 1000
+        return largest
+
+    await peak(2)
+    assert await peak(60) < 1.1 * await peak(6)

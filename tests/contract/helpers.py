@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import pytest
 
 from persona.storage.backend import Digest, Listing, StorageBackend
 
@@ -73,3 +77,23 @@ class Notebook:
     async def save(self, token: str | None) -> None:
         self.token = token
         self.saved.append(token)
+
+
+async def leave(
+    storage: StorageBackend, notebook: Notebook, chunks: Sequence[bytes], size: int, **options: Any
+) -> None:
+    """Begin an upload of the object ``big``, and cancel it when some chunks have been read and sent."""
+    hanging = asyncio.Event()
+
+    async def some() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+        hanging.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(storage.write_stream("big", some(), size=size, checkpoint=notebook, **options))
+    await asyncio.wait_for(hanging.wait(), 30)
+    await asyncio.sleep(0.4)  # parts that are on their way arrive
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

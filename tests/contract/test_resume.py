@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -11,31 +10,19 @@ import pytest
 
 from persona.errors import AlreadyExistsError, ConflictError, PersonaError, VerificationError
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageBackend
+from tests.contract import helpers
 from tests.contract.helpers import MIB, Notebook, StreamBrokeError, block, listed, stream
 from tests.contract.places import Place
 
 BLOCKS = 14
 CONTENT = [block(number) for number in range(BLOCKS)]
 SIZE = BLOCKS * MIB
+ATTRIBUTES: Any = {"content_type": "text/x-odd", "metadata": {"a": "é"}}
 
 
-async def leave(storage: StorageBackend, notebook: Notebook, *, after: int = 12) -> None:
-    """Begin an upload, and cancel it after some MiB."""
-    hanging = asyncio.Event()
-
-    async def chunks() -> AsyncIterator[bytes]:
-        for number in range(after):
-            yield block(number)
-        hanging.set()
-        await asyncio.Event().wait()
-
-    attributes: Any = {"content_type": "text/x-odd", "metadata": {"a": "é"}}
-    task = asyncio.create_task(storage.write_stream("big", chunks(), size=SIZE, checkpoint=notebook, **attributes))
-    await asyncio.wait_for(hanging.wait(), 30)
-    await asyncio.sleep(0.3)  # parts that are on their way arrive
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+async def leave(storage: StorageBackend, notebook: Notebook) -> None:
+    """Begin an upload, and cancel it after 12 of 14 MiB."""
+    await helpers.leave(storage, notebook, CONTENT[:12], SIZE, **ATTRIBUTES)
 
 
 async def go_on(
@@ -51,10 +38,9 @@ async def go_on(
         "big",
         stream(chunks),
         size=sum(map(len, chunks)),
-        content_type="text/x-odd",
-        metadata={"a": "é"},
         checkpoint=notebook,
         condition=condition,
+        **ATTRIBUTES,
     )
 
 
@@ -100,9 +86,7 @@ async def test_a_broken_stream_leaves_an_upload_that_goes_on(storage: StorageBac
     notebook = Notebook()
     for _ in range(2):
         with pytest.raises(StreamBrokeError):
-            await storage.write_stream(
-                "big", breaking(), size=SIZE, content_type="text/x-odd", metadata={"a": "é"}, checkpoint=notebook
-            )
+            await storage.write_stream("big", breaking(), size=SIZE, checkpoint=notebook, **ATTRIBUTES)
     await go_on(storage, notebook)
     await check(storage)
 

@@ -3,7 +3,8 @@
 A fenced block marked ``console`` is an example. A line that begins with ``$`` is run; the lines below it are what it
 prints, on both streams. ``...`` alone on a line stands for any lines, and within a line for any text. A command must
 end with exit code 0, unless what it prints begins with ``Error:``. The examples of a page are one session, from top to
-bottom, in a folder that has ``examples`` in it.
+bottom, in a folder that has ``examples`` in it. The id of a job, which no page can know, stands for the one that is
+printed in its place, from there on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_JOB = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ def run(example: Example, folder: Path, environment: Mapping[str, str], stands_f
     for shown, real in stands_for.items():
         printed = printed.replace(real, shown)
     return printed
+
+
+def new_jobs(shown: str, printed: str, known: Mapping[str, str]) -> dict[str, str]:
+    """Return which ids of jobs stand for which: those that a page shows first here for those printed first here."""
+    ours = [job for job in dict.fromkeys(_JOB.findall(shown)) if job not in known]
+    theirs = [job for job in dict.fromkeys(_JOB.findall(printed)) if job not in known and job not in known.values()]
+    return dict(zip(ours, theirs, strict=False))
 
 
 def matches(shown: str, printed: str) -> bool:

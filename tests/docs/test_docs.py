@@ -17,7 +17,7 @@ from persona.cli.app import EXIT_CODES, cli
 from persona.cli.app import run as cli_run
 from persona.config.schema import keys
 from persona.errors import PersonaError
-from tests.docs.examples import examples_of, matches, run
+from tests.docs.examples import examples_of, matches, new_jobs, run
 from tests.servers import Azurite, FakeGCS, S3Server, SeaweedFS
 from tests.serving import Server
 
@@ -48,6 +48,7 @@ class Served(NamedTuple):
 
 SERVED = {
     "docs/getting-started.md": Served(SeaweedFS.name),
+    "docs/moving.md": Served(SeaweedFS.name),
     "docs/backends/s3.md": Served(SeaweedFS.name, "http://127.0.0.1:8333"),
     "docs/backends/gcs.md": Served(FakeGCS.name, "http://127.0.0.1:4443"),
     "docs/backends/azure.md": Served(Azurite.name, "http://127.0.0.1:10000/testaccount"),
@@ -138,7 +139,7 @@ def test_every_command_line_in_the_pages_is_understood(page: Path) -> None:
     for line in words:
         plain = re.sub(r"^--(?:workspace|config) \S+ |^--json ", "", line).split()
         command: click.Command = cli
-        while plain and isinstance(command, click.Group):
+        while plain and isinstance(command, click.Group) and not plain[0].startswith("-"):
             found = command.get_command(click.Context(command), plain[0])
             assert found is not None, f"persona {line}"
             command = found
@@ -251,6 +252,10 @@ def test_the_examples_of_a_page_print_what_it_shows(
         stands_for |= places
     for example in examples_of(page):
         printed = run(example, work, environment, stands_for)
+        jobs = new_jobs(example.printed, printed, stands_for)
+        stands_for |= jobs
+        for shown, real in jobs.items():
+            printed = printed.replace(real, shown)
         if served and not served.address:
             printed = re.sub(r"^Endpoint: .*\n", "", printed.replace("S3-compatible", "AWS S3"), flags=re.MULTILINE)
         assert matches(example.printed, printed), (
@@ -296,6 +301,13 @@ def test_the_ellipsis_stands_for_any_text_and_no_less() -> None:
     assert not matches("a\nz\n", "a\nb\nz\n")
     assert not matches("a ... z\n", "a b\nc z\n")
     assert not matches("", "a\n")
+
+
+def test_the_id_of_a_job_in_a_page_stands_for_one_that_is_printed() -> None:
+    shown, printed = "20260101-120000-aaaa", "20261122-211046-ab3f"
+    assert new_jobs(f"Job: {shown}\n", f"Job: {printed}\n", {}) == {shown: printed}
+    assert new_jobs(f"Job: {shown}\n", f"Job: {printed}\n", {shown: printed}) == {}
+    assert new_jobs("...\n", f"Job: {printed}\n", {}) == {}
 
 
 @pytest.mark.parametrize("name", [name for name in SERVED if "/backends/" in name])

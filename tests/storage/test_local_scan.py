@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from persona.storage.backends import local_scan
 from persona.storage.backends.local import LocalBackend
 from persona.storage.backends.local_files import Disk
 from persona.storage.backends.local_folder import Folder
+from persona.storage.backends.local_runs import Entry
 from tests.storage.local_helpers import files, paths_of, refused_by
 
 names = st.sampled_from(
@@ -190,7 +191,7 @@ async def test_a_file_that_vanishes_meanwhile_is_passed_over(tmp_path: Path, mon
         await storage.write(name, b"x")
     read = local_scan.Walk._read
 
-    def vanishing(self: local_scan.Walk, place: tuple[str, ...], key: str) -> list[local_scan._Entry]:
+    def vanishing(self: local_scan.Walk, place: tuple[str, ...], key: str) -> Iterator[Entry]:
         entries = read(self, place, key)
         (tmp_path / "b").unlink(missing_ok=True)
         return entries
@@ -206,7 +207,7 @@ async def test_a_file_that_moves_beside_a_folder_meanwhile_is_found(
     await storage.write("a", b"xyz")
     read = local_scan.Walk._read
 
-    def moving(self: local_scan.Walk, place: tuple[str, ...], key: str) -> list[local_scan._Entry]:
+    def moving(self: local_scan.Walk, place: tuple[str, ...], key: str) -> Iterator[Entry]:
         entries = read(self, place, key)
         if (tmp_path / "a").is_file():
             (tmp_path / "a").rename(tmp_path / "a%=")

@@ -12,6 +12,8 @@ from persona.cli.session import Session
 from persona.config import edit, locations
 from persona.config.schema import BACKENDS
 from persona.errors import ConfigError, ConflictError, InputError, UsageError
+from persona.transfer.drift import names_of
+from persona.workspace import resolve
 
 if TYPE_CHECKING:
     from persona.transfer.jobs import Jobs
@@ -46,6 +48,13 @@ def switch(session: Session, journal: Journal) -> None:
     before, after = journal.get("source")["name"], journal.get("destination")["name"]
     if journal.get("switched"):
         return
+    now = resolve(session.workspace.name, config_file=session.config_file, overrides=session.overrides)
+    current = now.settings.storage.backend
+    if current not in (before, after):  # it is after if the process was killed before the journal had it
+        raise ConflictError(
+            f"All is copied and verified, but the storage is now {current}, not {before}; it was not switched.",
+            hint=f"If you want it: persona storage config set backend {after}",
+        )
     file = _set(session, after)
     with journal.transaction():
         journal.set(switched={"before": before, "after": after, "at": datetime.now(UTC).isoformat()})
@@ -76,9 +85,9 @@ def rollback(session: Session, jobs: Jobs, job: str, *, force: bool) -> int:
                 )
             if not force and (written := asyncio.run(_written_since(session, journal))):
                 raise ConflictError(
-                    f"{len(written):,} objects were written to {switched['after']} since the switch, and would not be "
-                    f"seen in {switched['before']}: {'; '.join(written[:10])}.",
-                    hint=f"Carry them over with “persona storage sync”, or use --force: they stay in {current}.",
+                    f"Written to {switched['after']} since the switch, and not to be seen in {switched['before']}: "
+                    f"{names_of(written)}.",
+                    hint=f"Carry over what you need with “persona storage sync”, then use --force: it stays in {current}.",
                 )
             file = _set(session, switched["before"])
             with journal.transaction():

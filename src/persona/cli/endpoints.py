@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from persona.cli.session import Session
 from persona.config.places import Place, place_of
@@ -13,7 +13,7 @@ from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
 from persona.storage.paths import clean
 from persona.storage.stack import is_url, open_below, url_settings
-from persona.transfer.model import Endpoint
+from persona.transfer.model import OWN, Endpoint
 
 _WORKSPACE = "workspace:"
 
@@ -44,7 +44,7 @@ def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
     if path.startswith(_WORKSPACE):
         name, _, below = path.removeprefix(_WORKSPACE).partition("/")
         return _open(path, _of_workspace(session, name), clean(below), concurrency)
-    if is_url(path) and not path.startswith("file:"):
+    if is_url(path) and not path.startswith("file://"):
         place, below = url_settings(path, settings)
         return _open(path, place, below, concurrency)
     if is_local(path):
@@ -55,7 +55,7 @@ def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
 
 def is_local(path: str) -> bool:
     """Say whether a PATH means a folder of this machine."""
-    return path.startswith(("/", "~", "..", "file:")) or Path(path).is_absolute()
+    return path.startswith(("/", "~", "..", "file://")) or Path(path).is_absolute()
 
 
 def check_folder(path: str) -> None:
@@ -68,13 +68,14 @@ def check_folder(path: str) -> None:
 
 def _here(path: str) -> Path:
     """Return the folder of this machine that a PATH means."""
-    place = Path(unquote(urlsplit(path).path) if is_url(path) else path).expanduser()
+    place = Path(unquote(path.partition("://")[2]) if is_url(path) else path).expanduser()
     return Path(os.path.abspath(place))  # noqa: PTH100  (".." is the user's, and links stay as they are)
 
 
 def check_apart(source: Endpoint, target: Endpoint) -> None:
-    """Raise UsageError if one place is the other, or lies in it."""
-    if source.place.meets(target.place):
+    """Raise UsageError if one place is the other, or lies in it; but what was kept there may be brought back."""
+    kept = f"{target.place.path}/{OWN}".lstrip("/")
+    if source.place.meets(target.place) and not source.place.path.startswith(kept):
         raise UsageError(
             f"{source.backend.url()} and {target.backend.url()} are one place, or one lies in the other.",
             hint="Use two places that are apart.",

@@ -76,6 +76,11 @@ class _Run:
                 hint=f"persona --workspace {head['workspace']} storage migrate --plan {file}",
             )
 
+        if head["options"]["switch"]:
+            from persona.cli import cutover
+
+            cutover.check(self.session, head["source"]["name"], head["destination"]["name"])
+
         async def work() -> int:
             ends = await self._reopened(head)
             await self._look_at_others(Kind.MIGRATE, *ends)
@@ -244,7 +249,7 @@ def start(
     **common: Any,
 ) -> int:
     """Begin a migration or sync, and return the exit code."""
-    if options.switch and not dry:
+    if options.switch:
         from persona.cli import cutover
 
         cutover.check(session, source, target)

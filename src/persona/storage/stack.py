@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from persona.config import values
 from persona.config.schema import StorageSettings
 from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
-from persona.storage.paths import clean, join
+from persona.storage.paths import clean, join, printable
 
 log = logging.getLogger(__name__)
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
@@ -93,14 +94,15 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
     """Open the place that a storage URL names, with the settings' credentials for that provider.
 
     Args:
-        url: ``s3://bucket/key``, ``gs://bucket/key``, ``az://container/key`` or ``file:///abs/path``.
+        url: ``s3://bucket/key``, ``gs://bucket/key``, ``az://container/key`` or ``file:///abs/path``. Keys are taken as
+            they stand, with ``?``, ``#`` and ``%`` in them; of a ``file`` URL the path is percent-decoded.
         settings: the workspace's storage; its own bucket and prefix play no part.
 
     Returns:
         The storage, and the path in it. Of a ``file`` URL the storage is the folder that holds what the path names.
 
     Raises:
-        UsageError: it is no storage URL.
+        UsageError: it is no storage URL, or holds a password; that one is not repeated.
         NameRefusedError: what it names cannot be an object.
     """
     found, path = url_settings(url, settings)
@@ -109,18 +111,31 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
 
 def url_settings(url: str, settings: StorageSettings) -> tuple[StorageSettings, str]:
     """Return the settings of the place that a storage URL names, and the path in it; as for `open_url`."""
-    parts = urlsplit(url)
-    backend = SCHEMES.get(parts.scheme)
-    name, _, path = url.partition("://")[2].partition("/")
-    if backend is None or bool(parts.netloc) == (backend == "local"):
+    scheme, _, rest = url.partition("://")
+    name, _, path = rest.partition("/")
+    if "@" in name:
         raise UsageError(
-            f"“{url}” is no storage URL.",
+            "A storage URL takes no user and no password.",
+            hint="Give them by the environment or the configuration, and take these out of the shell's history.",
+        )
+    backend = SCHEMES.get(scheme.lower())
+    if backend is None or bool(name) == (backend == "local"):
+        raise UsageError(
+            f"“{printable(url)}” is no storage URL.",
             hint="Use s3://bucket/key, gs://bucket/key, az://container/key or file:///abs/path.",
         )
     if backend == "local":
-        place = Path(unquote(parts.path))
+        place = Path(unquote(rest))
         local = replace(settings.local, path=place.parent)
         return replace(settings, backend=backend, local=local), place.name
     holder = "container" if backend == "azure" else "bucket"
-    section = replace(getattr(settings, backend), **{holder: name, "prefix": ""})
+    section = replace(getattr(settings, backend), **{holder: _bucket(name, holder), "prefix": ""})
     return replace(settings, backend=backend, **{backend: section}), clean(path)
+
+
+def _bucket(name: str, holder: str) -> str:
+    """Return a bucket's name if the configuration would take it."""
+    try:
+        return values.bucket(name)
+    except ValueError as error:
+        raise UsageError(f"“{printable(name)}” cannot be a {holder}.", hint=f"Use {error}.") from error

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from persona.storage.paths import printable
 from persona.transfer.journal import Journal
 from persona.transfer.listings import Take, beside
 from persona.transfer.model import Action, Endpoint, Step
+
+_SHOWN = 10
 
 
 async def drift(journal: Journal, source: Endpoint, take: Take) -> dict[str, str]:
@@ -27,3 +32,9 @@ async def drift(journal: Journal, source: Endpoint, take: Take) -> dict[str, str
         journal.note_changes(page)
         found |= page
     return found
+
+
+def names_of(names: Sequence[str]) -> str:
+    """Return names as a message has them: some of them, and how many more there are."""
+    more = f"; and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return "; ".join(printable(name) for name in names[:_SHOWN]) + more

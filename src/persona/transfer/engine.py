@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from persona.errors import (
     UnreachableError,
     VerificationError,
 )
-from persona.transfer.drift import drift
+from persona.transfer.drift import drift, names_of
 from persona.transfer.executor import Executor
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import beside
@@ -165,10 +164,9 @@ class Engine:
             DriftError: names what was written there.
         """
         if changed := await drift(self._journal, self._source, self._planner.take):
-            names = "; ".join(f"{path} ({what})" for path, what in itertools.islice(changed.items(), 10))
+            names = names_of([f"{path} ({what})" for path, what in changed.items()])
             raise DriftError(
-                f"{len(changed):,} objects were written at {self._source.name} after the inventory: {names}. "
-                f"{consequence}",
+                f"Written at {self._source.name} after the inventory: {names}. {consequence}",
                 hint=hint,
             )
 

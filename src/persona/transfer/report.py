@@ -78,7 +78,7 @@ def plan_of(journal: Journal) -> dict[str, Any]:
         "destination": {
             "list": _pages(there) + (_pages(there + written) if written and not back else 0),
             "read": back,
-            "write": journal.writes(facts["part_bytes"]),
+            "write": written if local else journal.writes(facts["part_bytes"]),
             "copy": kept,
             "delete": tally.count({Action.REMOVE}).objects,
         },

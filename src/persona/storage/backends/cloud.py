@@ -8,127 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
-from typing import Self, TypeVar
+from typing import TypeVar
 
-from persona.config.schema import PerformanceSettings
 from persona.errors import (
-    BucketNotFoundError,
     ConflictError,
     NameRefusedError,
-    NotFoundError,
     PersonaError,
     UnreachableError,
 )
 from persona.storage.backend import Checkpoint, Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
-from persona.storage.backends.conditions import Conditions
-from persona.storage.backends.faults import MissingError, RangeError, changed, of_condition
-from persona.storage.backends.listing import Page, as_listed, in_order
-from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
-from persona.storage.backends.rest import Request, RestClient
+from persona.storage.backends.bucket import Bucket
+from persona.storage.backends.faults import MissingError, RangeError, changed
+from persona.storage.backends.listing import as_listed, in_order
+from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, counted
-from persona.storage.backends.uploads import Budget, Notes, Parts, Token, fingerprint, give_up, send
+from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
-from persona.storage.paths import clean, clean_object, from_key, sort_key, to_key
+from persona.storage.paths import clean, from_key, sort_key, to_key
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 _NOTHING = Attributes("", {})
 
 
-class CloudBackend(StorageBackend):
-    """A bucket or container with a prefix.
-
-    Args:
-        place: the location's start for people: ``s3://bucket``.
-        prefix: the configured key prefix.
-        performance: tuning.
-        address: what requests of our own are sent to: the endpoint, with the bucket in it where the paths lack it.
-        foreign: whether the endpoint is another than the provider's own, so that its guarantees are tried before they
-            are relied on.
-    """
-
-    setting: str
-    """The configuration key that names the bucket or container."""
-    min_part_bytes = 1
-    part_multiple = 1
-    max_parts = 10_000
-    parallel_parts = True
-    batch_size = 1000
-    conditional_copies = True
-    stale_version = "0" * 32
-    """A version that no object has."""
-
-    def __init__(
-        self, place: str, prefix: str, performance: PerformanceSettings, *, address: str, foreign: bool
-    ) -> None:
-        self._place = place
-        self._prefix = clean_prefix(prefix)
-        self._performance = performance
-        self._foreign = foreign
-        self._policy = policy_of(performance)
-        self._rest = RestClient(
-            address,
-            sign=self._sign,
-            translate=self._translate,
-            policy=self._policy,
-            timeout=performance.timeout,
-            connections=performance.concurrent_uploads + 2,
-        )
-        self._host = self._rest.host
-        self._bucket_seen = False
-        self._parts_explained = False
-        self._conditions = Conditions(self, self._prefix, foreign=foreign)
-        self._budget = Budget()
-
-    # What a provider's file gives. Keys are whole; what is not found raises MissingError.
-
-    @abstractmethod
-    def _sign(self, request: Request) -> None: ...
-
-    @abstractmethod
-    def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError: ...
-
-    @abstractmethod
-    async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download: ...
-
-    @abstractmethod
-    async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written: ...
-
-    @abstractmethod
-    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
-
-    @abstractmethod
-    def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
-
-    @abstractmethod
-    async def _head(self, key: str) -> Entry: ...
-
-    @abstractmethod
-    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page: ...
-
-    @abstractmethod
-    async def _copy(
-        self, other: Self, source: str, target: str, version: str | None, condition: Condition | None
-    ) -> None: ...
-
-    @abstractmethod
-    def _account(self) -> tuple[object, ...]: ...
-
-    @abstractmethod
-    async def _delete(self, key: str) -> None: ...
-
-    @abstractmethod
-    async def _delete_batch(self, keys: Sequence[str]) -> None: ...
-
-    @abstractmethod
-    async def _check_bucket(self) -> None: ...
-
-    # The storage interface.
+class CloudBackend(Bucket):
+    """A bucket or container with a prefix, as a storage."""
 
     def url(self, path: str = "") -> str:
         """Return the full location of a path."""
@@ -327,15 +234,6 @@ class CloudBackend(StorageBackend):
 
     # The parts of it.
 
-    def _key(self, path: str) -> str:
-        return to_key(self._prefix, clean_object(path))
-
-    def _written(self, path: str, size: int, attributes: Attributes, written: Written) -> StorageObject:
-        self._bucket_seen = True
-        return StorageObject(
-            clean(path), size, datetime.now(UTC), *written, attributes.content_type, attributes.metadata
-        )
-
     def _listing(self, entries: Sequence[Entry], start: str | None) -> Listing:
         """Return a page under storage paths, without what does not come after the start."""
         after = None if start is None else sort_key(start)
@@ -355,51 +253,6 @@ class CloudBackend(StorageBackend):
         if version is not None and found.version != version:
             raise changed(path)
         return EmptyDownload(found)
-
-    async def _absent(self, path: str) -> NotFoundError:
-        """Return the error for a missing object, or raise that for a missing bucket."""
-        await self._require_bucket()
-        return NotFoundError(
-            f"There is no object {self.url(path)}.", hint="“persona storage list” shows what there is."
-        )
-
-    def _no_bucket(self) -> BucketNotFoundError:
-        kind = self.setting.rpartition(".")[2]
-        return BucketNotFoundError(
-            f"There is no {kind} “{self._place.partition('://')[2]}” at {self._host}.",
-            hint=f"Check storage.{self.setting}, or create the {kind} with your provider's tools.",
-        )
-
-    async def _require_bucket(self) -> None:
-        """Raise `BucketNotFoundError` if the bucket is not there; ask once."""
-        if not self._bucket_seen:
-            try:
-                await self._check_bucket()
-            except MissingError:
-                raise self._no_bucket() from None
-            self._bucket_seen = True
-
-    async def _before_write(self) -> None:
-        """Make sure of the bucket where an endpoint might create it unasked, as SeaweedFS does."""
-        if self._foreign:
-            await self._require_bucket()
-
-    async def _refused(self, error: PersonaError, path: str, condition: Condition | None) -> PersonaError:
-        """Return the error of a write in the words of its condition, or of its bucket."""
-        told = of_condition(error, path, condition)
-        if isinstance(error, MissingError):
-            await self._require_bucket()
-        return self._no_bucket() if isinstance(told, MissingError) else told
-
-    def _part_bytes(self, size: int | None) -> int:
-        """Return the size of a part: ``chunk_size``, raised to what the provider demands."""
-        wanted = self._performance.chunk_size
-        needed = max(wanted, self.min_part_bytes, -(-(size or 0) // self.max_parts))
-        needed += -needed % self.part_multiple
-        if needed > wanted and not self._parts_explained:
-            log.info("performance.chunk_size is %d; this provider demands parts of %d bytes.", wanted, needed)
-            self._parts_explained = True
-        return needed
 
     async def _write_whole(
         self, path: str, data: Part, attributes: Attributes, condition: Condition | None
@@ -486,11 +339,6 @@ class CloudBackend(StorageBackend):
                 await other._check_source(from_key(other._prefix, source), version)
             raise await self._refused(error, path, condition) from error
         return await self.stat(path)
-
-    async def _check_source(self, path: str, version: str | None) -> None:
-        """Raise `ConflictError` if an object is at another version."""
-        if version is not None and (await self.stat(path)).version != version:
-            raise changed(path)
 
     async def _copy_through(self, source: str, target: str, condition: Condition) -> StorageObject:
         """Copy through this machine."""

@@ -1,9 +1,9 @@
 """The listing of a local storage: files in the order of their storage paths, and no more read than must be.
 
-A folder is read whole and sorted, a folder's name as if ``/`` followed it, and memory is bounded by one
-folder for each level. The parts of a long name are read together with the folder that they stand in, since
-their objects sort among its own. What stands there under a name that no object can have is reported, never
-passed over.
+A folder is read whole and sorted, a folder's name as if ``/`` followed it; what is more than some thousand names
+goes through a temporary file, so that memory grows with the depth alone. The parts of a long name are read together
+with the folder that they stand in, since their objects sort among its own. What stands there under a name that no
+object can have is reported, never passed over.
 """
 
 from __future__ import annotations
@@ -20,23 +20,11 @@ from persona.storage import paths
 from persona.storage.backend import RefusedName
 from persona.storage.backends.local_files import Disk
 from persona.storage.backends.local_folder import Folder
+from persona.storage.backends.local_runs import Entry, Runs, order_of
 
 _STALE_SECONDS = 24 * 3600.0
 _READS = 3
 """How often a folder that changes meanwhile is read: one reading can miss a file that is being renamed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A file or folder that has a storage path."""
-
-    order: bytes
-    key: str
-    place: tuple[str, ...]
-    """The names of the folder that it stands in, below the root."""
-    name: str
-    is_folder: bool
-    is_link: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +55,8 @@ class Walk:
         self.after = after
         self.after_order = paths.sort_key(after)
         self._open: tuple[tuple[str, ...], Folder] | None = None
-        self._refused: list[RefusedName] = []
+        self._refused: dict[str, RefusedName] = {}
+        self._spilled: list[Runs] = []
 
     def found(self) -> Generator[FoundFile | RefusedName, None, None]:
         """Yield files in key order, and between them the names that were refused."""
@@ -75,13 +64,15 @@ class Walk:
             yield from self._walk()
         finally:
             self._leave()
+            for runs in self._spilled:
+                runs.close()
 
     def _walk(self) -> Iterator[FoundFile | RefusedName]:
         if self.prefix and paths.sort_key(self.prefix) > self.after_order and (info := self._look(self.prefix)):
             yield FoundFile(self.prefix, info)
         start = tuple(self.disk.names(self.prefix)) if self.prefix else ()
         real = os.path.realpath(os.path.join(self.disk.root, *start))
-        levels = [(iter(self._read(start, self.prefix)), real)]
+        levels = [(self._read(start, self.prefix), real)]
         while levels:
             yield from self._report()
             entry = next(levels[-1][0], None)
@@ -96,39 +87,49 @@ class Walk:
                 if any(real == above for _, above in levels):
                     yield RefusedName(entry.key + "/", "it is a loop of links")
                     continue
-                levels.append((iter(self._read((*entry.place, entry.name), entry.key)), real))
+                levels.append((self._read((*entry.place, entry.name), entry.key), real))
+        yield from self._report()
 
     def _report(self) -> Iterator[RefusedName]:
-        while self._refused:
-            yield self._refused.pop(0)
+        refused, self._refused = self._refused, {}
+        yield from refused.values()
 
-    def _read(self, place: tuple[str, ...], key: str) -> list[_Entry]:
-        """Return the entries of one folder, with those of its split names, in key order."""
-        entries: list[_Entry] = []
+    def _refuse(self, key: str, reason: str) -> None:
+        self._refused[key] = RefusedName(key, reason)
+
+    def _read(self, place: tuple[str, ...], key: str) -> Iterator[Entry]:
+        """Read one folder, with its split names; return its entries in key order."""
+        runs = Runs()
         todo: list[tuple[str, ...]] = [()]
         while todo:
             parts = todo.pop()
-            for name, mode in self._names((*place, *parts)).items():
-                is_folder = stat.S_ISDIR(mode)
-                if name.endswith(paths.SPLIT) and is_folder:
-                    todo.append((*parts, name))
+            for name, mode in self._names((*place, *parts)):
+                if name.endswith(paths.SPLIT) and stat.S_ISDIR(mode):
+                    if (*parts, name) not in todo:
+                        todo.append((*parts, name))
                 elif entry := self._entry(place, parts, name, key, mode):
-                    entries.append(entry)
-        entries.sort(key=lambda entry: (entry.order, entry.name))
-        return list(self._once(entries))
+                    runs.add(entry)
+        self._spilled += [runs] if runs.spilled else []
+        return self._first_of_each(runs.sorted())
 
-    def _once(self, entries: list[_Entry]) -> Iterator[_Entry]:
+    def _first_of_each(self, entries: Iterator[Entry]) -> Iterator[Entry]:
         """Pass on entries that are in order, but report the second file of one path."""
-        before = b""
+        before: Entry | None = None
         for entry in entries:
-            if entry.order == before:
-                shown = "/".join((*entry.place, entry.name))
-                self._refused.append(RefusedName(shown, f"“{entry.key}” has another file, which is the object"))
-            else:
+            if before is None or entry.order != before.order:
                 yield entry
-            before = entry.order
+                before = entry
+            elif self._is_there(before):  # otherwise it was given this name meanwhile, and was found under it
+                shown = "/".join((*entry.place, entry.name))
+                self._refuse(shown, f"“{entry.key}” has another file, which is the object")
 
-    def _entry(self, place: tuple[str, ...], parts: tuple[str, ...], name: str, key: str, mode: int) -> _Entry | None:
+    def _is_there(self, entry: Entry) -> bool:
+        """Say whether an entry's file is still there under its name; it may have been given another meanwhile."""
+        with suppress(FileNotFoundError, NotADirectoryError), self.disk.walk(entry.place) as folder:
+            return not stat.S_ISDIR(folder.lstat(entry.name).st_mode)
+        return False
+
+    def _entry(self, place: tuple[str, ...], parts: tuple[str, ...], name: str, key: str, mode: int) -> Entry | None:
         """Return one name as an entry, or None if it is none of ours or refused."""
         where = (*place, *parts)
         shown = "/".join((*where, name))
@@ -143,12 +144,11 @@ class Walk:
             segment = paths.from_names([*parts, plain], first=not place)
             full = paths.from_key("", f"{key}/{segment}" if key else segment)
         except FileNotFoundError:
-            self._refused.append(RefusedName(shown, "it is a link that leads nowhere"))
+            self._refuse(shown, "it is a link that leads nowhere")
         except NameRefusedError as error:
-            self._refused.append(RefusedName(f"{shown}/" if stat.S_ISDIR(mode) else shown, error.message))
+            self._refuse(f"{shown}/" if stat.S_ISDIR(mode) else shown, error.message)
         else:
-            order = paths.sort_key(full) + (b"/" if is_folder else b"")
-            return _Entry(order, full, where, name, is_folder, is_link)
+            return Entry(order_of(full, is_folder=is_folder), name, full, where, is_folder, is_link)
         return None
 
     def _target(self, shown: str) -> int:
@@ -157,9 +157,11 @@ class Walk:
         self.disk.resolve(path)
         return os.stat(path).st_mode
 
-    def _names(self, place: tuple[str, ...]) -> dict[str, int]:
-        """Return the names in one folder with their file types; nothing if it is not there (any more)."""
-        found: dict[str, int] = {}
+    def _names(self, place: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+        """Yield the names in one folder with their file types; nothing if it is not there (any more).
+
+        A folder that changes meanwhile is read again, and the same names come again.
+        """
         with suppress(FileNotFoundError, NotADirectoryError), self.disk.walk(place) as folder:
             for _ in range(_READS):
                 before = folder.lstat(".").st_mtime_ns
@@ -168,12 +170,11 @@ class Walk:
                         if entry.name.startswith(paths.TEMPORARY):
                             _remove_stale(folder, entry.name)
                         elif place or entry.name.casefold() != paths.CONTROL_FOLDER:
-                            found[entry.name] = _file_type(entry)
+                            yield entry.name, _file_type(entry)
                 if folder.lstat(".").st_mtime_ns == before:
                     break
-        return found
 
-    def _describe(self, entry: _Entry) -> os.stat_result | None:
+    def _describe(self, entry: Entry) -> os.stat_result | None:
         """Describe an entry's file through the folder opened last, or afresh if it is not found there."""
         if self._open is None or self._open[0] != entry.place:
             self._leave()

@@ -1,0 +1,1 @@
+"""Campaigns: whole migrations by the command line, killed, disturbed, chained, measured."""

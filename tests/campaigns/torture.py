@@ -1,0 +1,107 @@
+"""``make torture``: the campaigns at full length, on servers of their own. Takes about an hour."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from persona.config.schema import StorageSettings
+from tests.campaigns.chain import take_through
+from tests.campaigns.corpus import MIB, corpus
+from tests.campaigns.siege import besiege
+from tests.campaigns.sites import folder, fresh
+from tests.campaigns.storms import weather_out
+from tests.servers import SERVERS
+from tests.serving import Server
+
+SIEGES = (
+    ("local", "seaweedfs", "auto", 2),
+    ("local", "seaweedfs", "reread", 2),
+    ("seaweedfs", "fake-gcs", "auto", 8),
+    ("azurite", "local", "auto", 8),
+)
+"""From, to, how it is verified, and the part of all kills that goes to it."""
+
+ROUTES = (
+    ("local", "seaweedfs"),
+    ("seaweedfs", "local"),
+    ("local", "fake-gcs"),
+    ("fake-gcs", "local"),
+    ("local", "azurite"),
+    ("azurite", "local"),
+    ("seaweedfs", "fake-gcs"),
+)
+
+Open = Callable[[str, Path], StorageSettings]
+
+
+def main() -> None:
+    """Run what is asked for, and say what it has shown."""
+    parser = argparse.ArgumentParser(description="Kill, disturb and chain migrations.")
+    parser.add_argument("--kills", type=int, default=200, help="kills on local to S3; a quarter more on other pairs")
+    parser.add_argument("--storms", type=int, default=3, help="rounds of faults on each route")
+    parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
+    given = parser.parse_args()
+    say(f"seed {given.seed}")
+    with tempfile.TemporaryDirectory(prefix="persona-torture-") as name, ExitStack() as stack:
+        base = Path(name)
+        running: dict[str, Server] = {}
+
+        def place(kind: str, disk: Path) -> StorageSettings:
+            if kind == "local":
+                return folder(disk)
+            if kind not in running:
+                running[kind] = stack.enter_context(SERVERS[kind](base / kind))
+            return fresh(running[kind])
+
+        chain(base / "chain", place)
+        storms(base / "storms", place, given.storms, given.seed)
+        sieges(base / "sieges", place, given.kills, given.seed)
+
+
+def chain(base: Path, place: Open) -> None:
+    """Take the whole corpus and 300 MiB through every pair."""
+    kinds = ("local", "seaweedfs", "seaweedfs", "fake-gcs", "azurite", "local")
+    places = [place(kind, base / f"disk-{number}") for number, kind in enumerate(kinds)]
+    take_through(base, places, corpus(large=(300 * MIB,)), say)
+
+
+def storms(base: Path, place: Open, rounds: int, seed: int) -> None:
+    """Let one request in five fail on every route."""
+    items = corpus(400, large=(40 * MIB,))
+    for number in range(rounds):
+        for source, target in ROUTES:
+            step = base / f"{number}-{source}-{target}"
+            sides = place(source, step / "source"), place(target, step / "target")
+            passage = weather_out(step, *sides, items, share=0.2, seed=seed + number)
+            say(f"{source} → {target}: {passage}")
+
+
+def sieges(base: Path, place: Open, kills: int, seed: int) -> None:
+    """Kill migrations; those to S3 need uploads in parts, and half of them read everything back."""
+    phases: Counter[str] = Counter()
+    for source, target, verify, part in SIEGES:
+        items = corpus(300, large=(70 * MIB, 100 * MIB) if part == 2 else (20 * MIB,))
+        step = base / f"{source}-{target}-{verify}"
+        sides = place(source, step / "source"), place(target, step / "target")
+        flags = ("--verify", verify)
+        outcome = besiege(step, *sides, items, kills=kills // part, seed=seed, flags=flags, tell=say)
+        say(f"{source} → {target}, --verify {verify}: {outcome}")
+        phases += outcome.phases
+    assert phases.keys() >= {"inventory", "migration", "verification"}, phases
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
