@@ -87,7 +87,7 @@ def rollback(session: Session, jobs: Jobs, job: str, *, force: bool) -> int:
                 raise ConflictError(
                     f"Written to {switched['after']} since the switch, and not to be seen in {switched['before']}: "
                     f"{names_of(written)}.",
-                    hint=f"Carry over what you need with “persona storage sync”, then use --force: it stays in {current}.",
+                    hint="Carry over what you need with “persona storage sync”, then use --force.",
                 )
             file = _set(session, switched["before"])
             with journal.transaction():
