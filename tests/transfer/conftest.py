@@ -198,12 +198,11 @@ def s3(running: Callable[[str], Server], local: Side, home: Path) -> Iterator[Bu
     with FaultProxy(server.address) as proxy:
         address = (settings.s3.endpoint_url or "").replace(server.address, proxy.address)
         through = dataclasses.replace(settings, s3=dataclasses.replace(settings.s3, endpoint_url=address))
-        bucket = Bucket(settings, through, proxy)
-        configure(home, local, bucket)
-        yield bucket
+        configure(home, local, through)
+        yield Bucket(settings, through, proxy)
 
 
-def configure(home: Path, local: Side, s3: Bucket | None = None, **performance: Any) -> Path:
+def configure(home: Path, local: Side, s3: StorageSettings | None = None, **performance: Any) -> Path:
     """Write the user's persona.yaml, with the library in use and the bucket as a section beside it."""
     storage: dict[str, Any] = {
         "backend": "local",
@@ -211,7 +210,7 @@ def configure(home: Path, local: Side, s3: Bucket | None = None, **performance: 
         "performance": {"retry_attempts": 3, "retry_delay": "10ms", "timeout": "5s"} | performance,
     }
     if s3 is not None:
-        section = s3.through.s3
+        section = s3.s3
         secret = section.secret_access_key
         storage["s3"] = {
             "bucket": section.bucket,

@@ -15,7 +15,7 @@ from typing import Any
 
 from persona.errors import InputError, StorageFullError
 from persona.storage.backend import Digest, RefusedName
-from persona.transfer.model import Action, Row, Step, Tally
+from persona.transfer.model import PROVED, Action, Row, Step, Tally
 
 FORMAT = 1
 _SCHEMA = """
@@ -235,7 +235,7 @@ class Journal:
             if from_source:
                 tally.all.add(count, size)
             tally.by.setdefault((action, step), type(tally.all)()).add(count, size)
-            if evidence:
+            if evidence and step in PROVED:
                 tally.evidence[evidence] = tally.evidence.get(evidence, 0) + count
         return tally
 

@@ -220,6 +220,9 @@ class Tally:
 WRITING = {Action.COPY.value, Action.REPLACE.value}
 """Actions that write an object to the destination."""
 
+PROVED = {Step.VERIFIED.value, Step.UNCHANGED.value}
+"""Steps at which what is noted as evidence holds."""
+
 
 def is_own(path: str) -> bool:
     """Say whether an object is this program's own: a backup or a probe, and no part of a library."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from persona.transfer.jobs import JobInfo
 from persona.transfer.journal import Journal
-from persona.transfer.model import BACKUPS, WRITING, Action, Evidence, Options, Row, Step, Tally
+from persona.transfer.model import BACKUPS, PROVED, WRITING, Action, Evidence, Options, Row, Step, Tally
 
 SHOWN = 100
 """How many failures a document names unless all are asked for."""
@@ -97,7 +97,7 @@ def _item(row: Row) -> dict[str, Any]:
         "size": row.size,
         "action": row.action,
         "step": row.step,
-        "evidence": row.evidence,
+        "evidence": row.evidence if row.step in PROVED else None,
         "sha256": row.sha256,
         "md5": row.md5,
         "error": row.error,

@@ -105,7 +105,7 @@ class Worker:
             row.step, row.error = Step.FAILED, "Someone else wrote to it at the destination after it was copied."
         elif row.mismatches:
             row.step, row.error = Step.FAILED, "Its content at the destination is not that of the source."
-            row.evidence = None
+            row.target_version = row.written  # which a resumed job may replace
             row.mismatches += 1
         else:
             row.mismatches += 1
