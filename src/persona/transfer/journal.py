@@ -97,7 +97,7 @@ class Journal:
         self._db = sqlite3.connect(file, isolation_level=None, timeout=30)
         try:
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA cache_size = -8000")
+            self._db.execute("PRAGMA cache_size = -2000")
             if create:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.executescript(_SCHEMA)

@@ -269,7 +269,11 @@ class CloudBackend(Bucket):
         self, key: str, attributes: Attributes, condition: Condition | None, parts: Parts, notes: Notes
     ) -> tuple[Written, int]:
         """Upload parts as one object, ``concurrent_uploads`` at once; if anything fails, abort or leave it."""
-        kept = await self._conditions.kept_by_uploads(key, condition)
+        try:
+            kept = await self._conditions.kept_by_uploads(key, condition)
+        except ConflictError:
+            await self._forget(key, notes)
+            raise
         upload = await self._resumed(key, attributes, kept, notes)
         if upload is None:
             upload = await self._begin(key, attributes, kept)
@@ -315,7 +319,7 @@ class CloudBackend(Bucket):
             return None
 
     async def _forget(self, key: str, notes: Notes) -> None:
-        """Give up an upload that was left of what is now small."""
+        """Give up an upload that was left, since it cannot go on."""
         if left := self._upload_left(key, notes.left, _NOTHING, None):
             await give_up(left, notes)
 

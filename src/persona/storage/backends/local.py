@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from persona.errors import ConflictError, NotFoundError, PersonaError, UnreachableError, VerificationError
+from persona.errors import ConflictError, NotFoundError, PersonaError, UnreachableError
 from persona.storage import paths
 from persona.storage.backend import (
     Checkpoint,
@@ -39,6 +39,7 @@ from persona.storage.backends.local_meta import Attributes, attributes_of
 from persona.storage.backends.local_read import CHUNK_BYTES, LocalDownload, copy_bytes
 from persona.storage.backends.local_scan import FoundFile, Walk
 from persona.storage.backends.local_threads import Patience, in_thread
+from persona.storage.backends.streams import counted
 from persona.storage.content_types import content_type_of
 
 PAGE_OBJECTS = 1000
@@ -102,18 +103,7 @@ class LocalBackend(StorageBackend):
     ) -> StorageObject:
         """Write a temporary file and rename it."""
         path = paths.clean_object(path)
-        attributes = attributes_of(path, content_type, metadata)
-        draft = Draft(self._disk, path)
-
-        def put() -> StorageObject:
-            try:
-                with errors_of(self._disk, path):
-                    draft.append(data)
-                    return describe(path, draft.commit(condition, attributes), attributes)
-            finally:
-                draft.discard()
-
-        return await in_thread(put, draft=draft)
+        return await self._put(path, data, condition, attributes_of(path, content_type, metadata))
 
     async def write_stream(
         self,
@@ -129,12 +119,16 @@ class LocalBackend(StorageBackend):
         """Write a temporary file as the stream comes, and rename it at its end."""
         path = paths.clean_object(path)
         attributes = attributes_of(path, content_type, metadata)
+        pieces = _gathered(counted(chunks, path, size))
+        first, second = await anext(pieces), await anext(pieces, None)
+        if second is None:  # a small object is one call to a thread in all
+            return await self._put(path, first, condition, attributes)
         draft = Draft(self._disk, path)
         try:
-            async for piece in _gathered(chunks):
+            await in_thread(self._append, draft, first)
+            await in_thread(self._append, draft, second)
+            async for piece in pieces:
                 await in_thread(self._append, draft, piece)
-            if size is not None and draft.size != size:
-                raise VerificationError(f"{self.url(path)}: {draft.size} bytes came, {size} were announced.")
             info = await in_thread(self._commit, draft, condition, attributes, draft=draft)
         finally:
             await in_thread(draft.discard)
@@ -235,6 +229,19 @@ class LocalBackend(StorageBackend):
                 draft.discard()
 
         return await in_thread(copy, draft=draft)
+
+    async def _put(self, path: str, data: bytes, condition: Condition | None, attributes: Attributes) -> StorageObject:
+        draft = Draft(self._disk, path)
+
+        def put() -> StorageObject:
+            try:
+                with errors_of(self._disk, path):
+                    draft.append(data)
+                    return describe(path, draft.commit(condition, attributes), attributes)
+            finally:
+                draft.discard()
+
+        return await in_thread(put, draft=draft)
 
     def _append(self, draft: Draft, piece: bytes) -> None:
         with errors_of(self._disk, draft.path):
@@ -344,16 +351,19 @@ def describe(path: str, info: os.stat_result, attributes: Attributes | None = No
 
 
 async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """Join small chunks, so that each call to a thread writes at least 1 MiB."""
+    """Join small chunks into pieces of at least 1 MiB, but for the last; there is always one."""
     parts: list[bytes] = []
     size = 0
+    pieces = 0
     async for chunk in chunks:
         parts.append(chunk)
         size += len(chunk)
         if size >= CHUNK_BYTES:
             yield b"".join(parts)
             parts, size = [], 0
-    yield b"".join(parts)
+            pieces += 1
+    if parts or not pieces:
+        yield b"".join(parts)
 
 
 def _restless(url: str) -> UnreachableError:
