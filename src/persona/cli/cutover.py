@@ -13,6 +13,7 @@ from persona.config import edit, locations
 from persona.config.schema import BACKENDS
 from persona.errors import ConfigError, ConflictError, InputError, UsageError
 from persona.transfer.drift import names_of
+from persona.transfer.journal import journal_errors
 from persona.workspace import resolve
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def switch(session: Session, journal: Journal) -> None:
     )
 
 
+@journal_errors()
 def rollback(session: Session, jobs: Jobs, job: str, *, force: bool) -> int:
     """Set the workspace's backend to what it was before a migration's switch.
 

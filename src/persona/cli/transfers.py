@@ -22,6 +22,7 @@ from persona.transfer import report
 from persona.transfer.engine import GRACE_SECONDS, Engine
 from persona.transfer.executor import AsyncioExecutor
 from persona.transfer.jobs import Jobs
+from persona.transfer.journal import journal_errors
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State, Step
 
 if TYPE_CHECKING:
@@ -241,6 +242,7 @@ class _Run:
         return self.session.workspace.settings.storage.performance
 
 
+@journal_errors()
 def start(
     session: Session,
     kind: Kind,
@@ -263,11 +265,13 @@ def start(
     return run.start(kind, source, target, options, dry=dry, plan_file=plan_file)
 
 
+@journal_errors()
 def run_plan(session: Session, file: Path, **common: Any) -> int:
     """Run a saved plan exactly, and return the exit code."""
     return _Run(session, **common).run_plan(file)
 
 
+@journal_errors()
 def resume(session: Session, job: str | None, **common: Any) -> int:
     """Go on with a job, and return the exit code."""
     return _Run(session, **common).resume(job)
@@ -293,6 +297,7 @@ def pause(session: Session, job: str | None) -> int:
     return 0
 
 
+@journal_errors()
 def show(session: Session, jobs: Jobs, job: str, *, everything: bool = False) -> None:
     """Print what a job is and has done."""
     journal = jobs.open(job)
@@ -306,12 +311,15 @@ def show(session: Session, jobs: Jobs, job: str, *, everything: bool = False) ->
         print(result_text(document, full=everything))
 
 
+@journal_errors()
 def prune(session: Session, jobs: Jobs, job: str | None, age: timedelta) -> tuple[list[str], int]:
     """Remove journals, and return of which jobs and how many bytes."""
     if job is not None:
-        info = jobs.info(job)
-        if not info.ended:
-            asyncio.run(_abandon_alone(session, jobs, info))
+        jobs.require(job)
+        with suppress(InputError), jobs.locked(job):  # one that is damaged has nothing that could be abandoned
+            info = jobs.info(job, running=False)
+            if not info.ended:
+                asyncio.run(_abandon_alone(session, jobs, info))
         return [job], jobs.remove(job)
     limit = datetime.now(UTC) - age
     old = [info for info in jobs.infos() if info.ended and datetime.fromisoformat(info.facts["created"]) <= limit]

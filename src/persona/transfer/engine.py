@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from persona.errors import (
     AccessDeniedError,
@@ -107,7 +108,7 @@ class Engine:
         try:
             self._note(state=State.RUNNING, error=None)
             self._journal.reopen()
-            state = await self._phases(dry)
+            state = await self._unless_paused(self._phases(dry))
             self._note(state=state)
         except Paused:
             self._note(state=State.PAUSED, error=None)
@@ -121,6 +122,20 @@ class Engine:
             if self._memory:
                 self._memory.close()
         return state
+
+    async def _unless_paused(self, work: Coroutine[Any, Any, State]) -> State:
+        """Do the work; once asked to pause, no longer than the grace allows, whatever it waits for."""
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task}, timeout=GRACE_SECONDS + 1)  # rows in flight have their own, which ends before
+        finally:
+            stopped.cancel()
+            task.cancel()
+            await asyncio.wait({task})
+        if task.cancelled():
+            raise self._reason or Paused
+        return task.result()
 
     async def _phases(self, dry: bool) -> State:
         await self._plan()

@@ -102,20 +102,34 @@ class Jobs:
 
         Raises:
             NotFoundError: there is no such job in this workspace.
+            InputError: its journal is damaged, or was never begun.
         """
+        self.require(job)
+        journal = Journal(self._file(job))
+        try:
+            _check(journal.facts())
+        except (KeyError, TypeError, ValueError, sqlite3.Error) as error:
+            journal.close()
+            raise InputError(
+                f"The journal of the job {job} is damaged, or the job was never begun.",
+                hint=f"Start it anew; what has arrived is found there. To remove this: persona storage migrate prune {job}",
+            ) from error
+        return journal
+
+    def require(self, job: str) -> None:
+        """Raise NotFoundError if there is no such job in this workspace."""
         if not _ID.fullmatch(job) or not self._file(job).exists():
             raise NotFoundError(
                 f"There is no job “{job[:40]}” in the workspace “{self.workspace}”.",
                 hint="“persona storage migrate list” shows the jobs.",
             )
-        return Journal(self._file(job))
 
     def infos(self) -> list[JobInfo]:
         """Describe all jobs, the oldest first; a journal that cannot be read is passed over."""
         found = []
         for file in sorted(self.folder.glob("*.db")):
             if _ID.fullmatch(file.stem):
-                with suppress(InputError, sqlite3.Error, KeyError, ValueError):
+                with suppress(InputError, sqlite3.Error):
                     found.append(self.info(file.stem))
         return found
 
@@ -227,3 +241,16 @@ class Jobs:
 
     def _file(self, job: str) -> Path:
         return self.folder / f"{job}.db"
+
+
+def _check(facts: dict[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError if facts are not those of a job."""
+    Kind(facts["kind"]), State(facts["state"]), Phase(facts["phase"])
+    Options(**facts["options"])
+    if datetime.fromisoformat(facts["created"]).tzinfo is None:
+        raise ValueError
+    for side in ("source", "destination"):
+        if not all(isinstance(facts[side][key], str) for key in ("name", "url", "identity")):
+            raise TypeError
+    if not isinstance(facts["elapsed"], float) or not isinstance(facts["part_bytes"], int):
+        raise TypeError

@@ -5,6 +5,7 @@ The result of a step and the fact that it was done are one transaction. ``docs/j
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from persona.errors import InputError, StorageFullError
+from persona.errors import ConfigError, InputError, StorageFullError
 from persona.storage.backend import Digest, RefusedName
 from persona.transfer.model import PROVED, Action, Row, Step, Tally
 
@@ -51,6 +52,29 @@ _COLUMNS = [line.split()[0] for line in _SCHEMA.split("objects (")[1].split(")")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM objects"  # noqa: S608  (names of our own)
 _INSERT = f"INSERT OR REPLACE INTO objects VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _UPDATE = f"UPDATE objects SET {', '.join(f'{c} = ?' for c in _COLUMNS[1:])} WHERE path = ?"  # noqa: S608
+_ANEW = "Start the job anew; what has arrived is found there. “persona storage migrate prune ID” removes the journal."
+
+
+@contextmanager
+def journal_errors() -> Iterator[None]:
+    """Turn what SQLite says of a journal into what can be done about it.
+
+    Raises:
+        StorageFullError: there is no space left for it.
+        ConfigError: it cannot be opened, or not be written to.
+        InputError: it is damaged.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise StorageFullError(
+                f"The journal cannot be written: {error}.",
+                hint="Make space, then go on: persona storage migrate resume",
+            ) from error
+        raise ConfigError(f"The journal cannot be used: {error}.", hint="Look at PERSONA_HOME/transfers.") from error
+    except sqlite3.Error as error:
+        raise InputError(f"The journal is damaged: {error}.", hint=_ANEW) from error
 
 
 class Journal:
@@ -67,7 +91,7 @@ class Journal:
     def __init__(self, file: Path, *, create: bool = False) -> None:
         self.file = file
         if create:
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            _make(file)
         elif not file.exists():
             raise InputError(f"There is no journal {file}.")
         self._db = sqlite3.connect(file, isolation_level=None, timeout=30)
@@ -79,9 +103,9 @@ class Journal:
                 self._db.executescript(_SCHEMA)
                 self.set(format=FORMAT)
             found = self.get("format")
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError) as error:
             self._db.close()
-            raise InputError(f"{file} is no journal, or is damaged: {error}.", hint="Start the job anew.") from error
+            raise InputError(f"{file} is no journal, or is damaged: {error}.", hint=_ANEW) from error
         if found != FORMAT:
             self._db.close()
             raise InputError(f"{file} has format {found}; this version of Persona reads {FORMAT}.")
@@ -92,24 +116,14 @@ class Journal:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do all that is within, or nothing.
-
-        Raises:
-            StorageFullError: there is no space left for the journal.
-        """
+        """Do all that is within, or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # SQLite itself has ended it where the disk is full
                 self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "disk I/O" in str(error):
-                raise StorageFullError(
-                    f"The journal {self.file} cannot be written: {error}.", hint="Make space, then resume the job."
-                ) from error
             raise
 
     # The job.
@@ -294,6 +308,15 @@ class Memory:
                 db.close()
                 file.unlink()
         raise InputError(f"{file} cannot be used.", hint="Remove it.")
+
+
+def _make(file: Path) -> None:
+    """Make an empty file that only the user can read."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        kind = StorageFullError if error.errno == errno.ENOSPC else ConfigError
+        raise kind(f"{file} cannot be made: {error.strerror}.", hint="Journals are kept in PERSONA_HOME.") from error
 
 
 def _to_columns(row: Row) -> tuple[Any, ...]:
