@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from persona.cli import INTERRUPTED, endpoints
 from persona.cli.session import Session
 from persona.cli.transfer_view import Events, View, Watches, result_text, view_of
-from persona.errors import ConfigError, ConflictError, InputError, PersonaError, UsageError
+from persona.errors import ConfigError, ConflictError, CredentialsError, InputError, PersonaError, UsageError
 from persona.transfer import report
 from persona.transfer.engine import GRACE_SECONDS, Engine
 from persona.transfer.executor import AsyncioExecutor
@@ -136,7 +136,7 @@ class _Run:
                 try:
                     state = await engine.run(dry=dry)
                 except PersonaError as error:
-                    keep = keep and (not new or error.temporary or journal.get("phase") != Phase.INVENTORY)
+                    keep = keep and not (new and _is_vain(journal, error))
                     if keep:
                         self._conclude(job, journal, watch)
                         if journal.get("state") == State.PAUSED:
@@ -352,6 +352,13 @@ async def _abandon_alone(session: Session, jobs: Jobs, info: JobInfo) -> None:
             await _abandon(session, jobs, info, target)
     finally:
         await target.backend.close()
+
+
+def _is_vain(journal: Journal, error: PersonaError) -> bool:
+    """Say whether a new job ended before there was anything in it that is worth to go on with."""
+    if error.temporary or journal.get("phase") != Phase.INVENTORY:
+        return False
+    return not isinstance(error, CredentialsError) or journal.last_path() is None
 
 
 def _where(identity: str) -> str:

@@ -131,7 +131,7 @@ class Jobs:
             if _ID.fullmatch(file.stem):
                 with suppress(InputError, sqlite3.Error):
                     found.append(self.info(file.stem))
-        return found
+        return sorted(found, key=lambda info: (info.facts["created"], info.id))
 
     def info(self, job: str, *, running: bool | None = None) -> JobInfo:
         """Describe a job.
