@@ -112,7 +112,7 @@ class Jobs:
             journal.close()
             raise InputError(
                 f"The journal of the job {job} is damaged, or the job was never begun.",
-                hint=f"Start it anew; what has arrived is found there. To remove this: persona storage migrate prune {job}",
+                hint=f"Start anew: what has arrived is found. To remove this one: persona storage migrate prune {job}",
             ) from error
         return journal
 
