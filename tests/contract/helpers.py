@@ -88,7 +88,7 @@ async def leave(
     settled: Callable[[], bool] = lambda: True,
     **options: Any,
 ) -> None:
-    """Begin an upload of the object ``big``, and cancel it when some chunks have been read and sent, and all settled."""
+    """Begin an upload of the object ``big``, and cancel it when some chunks were read, sent and settled."""
     hanging = asyncio.Event()
 
     async def some() -> AsyncIterator[bytes]:
