@@ -21,8 +21,9 @@ from tests.campaigns.traffic import Passed, Traffic
 ANSWER_ON_ITS_WAY_SECONDS = 0.05
 """How long before a kill an answer may have left the proxy, and the client still not have read it."""
 
-AIMS = ("time", "traffic", "traffic", "first request", "reading back")
-"""How the moment of a kill is chosen: a time after the start, or an event of the traffic."""
+AIMS = ("first request", "traffic", "traffic", "time", "traffic", "reading back", "traffic", "time")
+"""How the moment of each kill of a job is drawn: a time after the start, or an event of the traffic. So every phase is
+hit, and the migration several times before verification comes into reach."""
 
 _NAME = re.compile(rb'"name": *"([^"]+)"')
 """The object's name in an upload to Google Cloud Storage, which stands in the body."""
@@ -100,8 +101,8 @@ class Attack:
         raise AssertionError(f"not done after {RUNS_AT_MOST} runs and {len(self.kills)} kills")
 
     def _attacked(self, arguments: tuple[str, ...]) -> Ran:
-        """Run a command that is killed at a moment drawn, unless it ends before; at first in the inventory."""
-        aim = self.dice.choice(AIMS) if self.kills else "first request"
+        """Run a command that is killed at a moment drawn, unless it ends before."""
+        aim = AIMS[len(self.kills) % len(AIMS)]
         struck: list[float] = []
         process = self.command.start(*arguments)
         strike = partial(_strike, process, struck)

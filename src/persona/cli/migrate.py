@@ -61,7 +61,13 @@ def transfer_options(command: Any) -> Any:
     default="auto",
     help="Prove contents by the provider's digest where there is one, or by reading all back.",
 )
-@click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, or run it.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --dry-run save the plan; alone run it.",
+)
 @click.option("--switch", is_flag=True, help="In the end make Y the workspace's storage.")
 @transfer_options
 @click.pass_context

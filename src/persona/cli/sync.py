@@ -12,9 +12,9 @@ from persona.cli.session import Session
 
 
 @click.command(cls=PersonaCommand)
-@click.option("--from", "source", metavar="PATH", required=True, help="Where from.")
-@click.option("--to", "target", metavar="PATH", required=True, help="Where to.")
-@click.option("--delete", is_flag=True, help="Remove what the source does not have, after all is copied.")
+@click.option("--from", "source", metavar="PATH", required=True, help="Where from; see above.")
+@click.option("--to", "target", metavar="PATH", required=True, help="Where to; see above.")
+@click.option("--delete", is_flag=True, help="Remove what the source does not have, after all is verified.")
 @click.option(
     "--delete-limit",
     default="",

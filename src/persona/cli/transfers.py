@@ -18,7 +18,7 @@ from persona.cli import INTERRUPTED, endpoints
 from persona.cli.session import Session
 from persona.cli.transfer_view import Events, View, Watches, result_text, view_of
 from persona.errors import ConfigError, ConflictError, CredentialsError, InputError, PersonaError, UsageError
-from persona.transfer import planfile, report
+from persona.transfer import report
 from persona.transfer.engine import GRACE_SECONDS, Engine
 from persona.transfer.executor import AsyncioExecutor
 from persona.transfer.jobs import Jobs
@@ -70,6 +70,8 @@ class _Run:
 
     def run_plan(self, file: Path) -> int:
         """Make a job of a saved plan and run it."""
+        from persona.transfer import planfile
+
         head = planfile.head(file)
         if head["workspace"] != self.jobs.workspace:
             raise ConfigError(
@@ -141,6 +143,8 @@ class _Run:
                             error.hint = f"{error.hint} Then go on: persona storage migrate resume {job}".strip()
                     raise
                 if dry and plan_file and state is State.PLANNED:
+                    from persona.transfer import planfile
+
                     planfile.save(journal, plan_file)
                 if state is State.COMPLETE and journal.get("options")["switch"]:
                     from persona.cli import cutover

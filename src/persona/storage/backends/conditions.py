@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import platform
-import uuid
+import socket
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Protocol
@@ -124,7 +123,7 @@ class Conditions:
     async def _try(self, write: Callable[[str, Condition], Awaitable[object]]) -> bool:
         """Write over a probe object under conditions that do not hold; only a refusal counts."""
         await self._sweep()
-        key = to_key(self._prefix, f"{_probes()}{os.getpid()}-{uuid.uuid4().hex}")
+        key = to_key(self._prefix, f"{_probes()}{os.getpid()}-{os.urandom(8).hex()}")
         kept = True
         await self._endpoint._put(key, b"probe", _ATTRIBUTES, None)
         try:
@@ -162,7 +161,7 @@ class Conditions:
 
 def _probes() -> str:
     """Return how the names of this machine's probe objects begin."""
-    return f".persona-probe-{sha256(platform.node().encode()).hexdigest()[:8]}-"
+    return f".persona-probe-{sha256(socket.gethostname().encode()).hexdigest()[:8]}-"
 
 
 def _is_running(pid: int) -> bool:

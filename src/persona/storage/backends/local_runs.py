@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from typing import IO, NamedTuple
@@ -74,6 +73,8 @@ class Runs:
 
     def _spill(self) -> None:
         """Write the entries that are held to a file without a name."""
+        import tempfile  # slow to import, and only needed for large folders
+
         try:
             self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115  (`sorted` closes it)
         except OSError:  # nowhere to write: then in memory
