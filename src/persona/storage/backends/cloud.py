@@ -18,7 +18,16 @@ from persona.errors import (
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Checkpoint, Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
+from persona.storage.backend import (
+    Checkpoint,
+    Condition,
+    Download,
+    IfAbsent,
+    Listing,
+    RefusedName,
+    StorageBackend,
+    StorageObject,
+)
 from persona.storage.backends.bucket import Bucket
 from persona.storage.backends.faults import MissingError, RangeError, changed
 from persona.storage.backends.listing import as_listed, in_order
@@ -260,7 +269,13 @@ class CloudBackend(Bucket):
         key = self._key(path)
         await self._before_write()
         try:
-            written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
+            try:
+                written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
+            except ConflictError:
+                # a server that keeps a tree takes the folder x of an object x/y for an object x
+                if not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path):
+                    raise
+                written = await self._put(key, data, attributes, None)
         except PersonaError as error:
             raise await self._refused(error, path, condition) from error
         return self._written(path, len(data), attributes, written)
