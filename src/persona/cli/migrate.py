@@ -86,7 +86,7 @@ def migrate(
     """Copy everything at X to Y, verify it, and report. Nothing is deleted or changed at X."""
     if ctx.invoked_subcommand is not None:
         return None
-    from persona.cli import transfers
+    from persona.cli import endpoints, transfers
     from persona.transfer.model import Kind, Options
 
     session: Session = ctx.obj
@@ -98,6 +98,8 @@ def migrate(
         return transfers.run_plan(session, plan_file, **common)
     if not source or not target:
         raise UsageError("A migration needs two places.", hint="persona storage migrate --from local --to s3")
+    if source.startswith("file:"):
+        endpoints.check_folder(source)
     options = Options(overwrite=overwrite, reread=verify == "reread", switch=switch)
     return transfers.start(session, Kind.MIGRATE, source, target, options, dry=dry_run, plan_file=plan_file, **common)
 

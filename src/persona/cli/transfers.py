@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from persona.cli import INTERRUPTED, endpoints
 from persona.cli.session import Session
 from persona.cli.transfer_view import Events, View, Watches, result_text, view_of
-from persona.errors import ConfigError, ConflictError, InputError, PersonaError, UsageError
+from persona.errors import ConfigError, ConflictError, CredentialsError, InputError, PersonaError, UsageError
 from persona.transfer import report
 from persona.transfer.engine import GRACE_SECONDS, Engine
 from persona.transfer.executor import AsyncioExecutor
@@ -136,12 +136,14 @@ class _Run:
                 try:
                     state = await engine.run(dry=dry)
                 except PersonaError as error:
-                    keep = keep and (not new or error.temporary or journal.get("phase") != Phase.INVENTORY)
+                    keep = keep and not (new and _is_vain(journal, error))
                     if keep:
                         self._conclude(job, journal, watch)
                         if journal.get("state") == State.PAUSED:
                             error.hint = f"{error.hint} Then go on: persona storage migrate resume {job}".strip()
                     raise
+                if dry and state is State.PAUSED:
+                    raise KeyboardInterrupt  # there is nothing to go on with
                 if dry and plan_file and state is State.PLANNED:
                     from persona.transfer import planfile
 
@@ -153,7 +155,7 @@ class _Run:
                 self._conclude(job, journal, watch)
                 if not journal.tally().all.objects and not journal.refused():
                     self.session.note(f"There is nothing in {source.backend.url()}.")
-                if state is State.PAUSED and keep:
+                if state is State.PAUSED:
                     self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
                 return _exit_code(journal, state)
         finally:
@@ -352,6 +354,13 @@ async def _abandon_alone(session: Session, jobs: Jobs, info: JobInfo) -> None:
             await _abandon(session, jobs, info, target)
     finally:
         await target.backend.close()
+
+
+def _is_vain(journal: Journal, error: PersonaError) -> bool:
+    """Say whether a new job ended before there was anything in it that is worth to go on with."""
+    if error.temporary or journal.get("phase") != Phase.INVENTORY:
+        return False
+    return not isinstance(error, CredentialsError) or journal.last_path() is None
 
 
 def _where(identity: str) -> str:

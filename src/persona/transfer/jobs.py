@@ -20,7 +20,7 @@ from persona.transfer.journal import Journal
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-_ENDED = {State.COMPLETE, State.INCOMPLETE, State.FAILED, State.PLANNED}
+_ENDED = {State.COMPLETE, State.INCOMPLETE, State.PLANNED}
 _LOCK_SECONDS = 1.0
 """How long a job's lock is waited for: whoever only looks whether it is free holds it for a moment."""
 _BESIDE = (".db", ".db-wal", ".db-shm", ".pause", ".lock")
@@ -112,7 +112,7 @@ class Jobs:
             journal.close()
             raise InputError(
                 f"The journal of the job {job} is damaged, or the job was never begun.",
-                hint=f"Start it anew; what has arrived is found there. To remove this: persona storage migrate prune {job}",
+                hint=f"Start anew: what has arrived is found. To remove this one: persona storage migrate prune {job}",
             ) from error
         return journal
 
@@ -131,7 +131,7 @@ class Jobs:
             if _ID.fullmatch(file.stem):
                 with suppress(InputError, sqlite3.Error):
                     found.append(self.info(file.stem))
-        return found
+        return sorted(found, key=lambda info: (info.facts["created"], info.id))
 
     def info(self, job: str, *, running: bool | None = None) -> JobInfo:
         """Describe a job.

@@ -186,12 +186,14 @@ def patterns(include: tuple[str, ...], exclude: tuple[str, ...]) -> Take:
     """Return what says whether a path takes part, by patterns as in a .gitignore file."""
     if not include and not exclude:
         return lambda path: True
+    import re
+
     from pathspec import GitIgnoreSpec
     from pathspec.patterns.gitignore import GitIgnorePatternError
 
     try:
         wanted, unwanted = (GitIgnoreSpec.from_lines(lines) for lines in (include, exclude))
-    except GitIgnorePatternError as error:
+    except (GitIgnorePatternError, re.error) as error:
         raise UsageError(f"A pattern cannot be read: {error}", hint="Patterns are as in a .gitignore file.") from error
     return lambda path: (not include or wanted.match_file(path)) and not unwanted.match_file(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
+from persona.errors import AccessDeniedError
 from persona.storage.backend import Digest
 from persona.storage.backends.faults import MissingError
 from persona.storage.backends.primitives import Part, Written
@@ -42,7 +43,7 @@ class BlockUpload:
         query = {"comp": "blocklist", "blocklisttype": "uncommitted"}
         try:
             reply = await self._rest.send("GET", self._path, query=query)
-        except MissingError:
+        except (MissingError, AccessDeniedError):  # listing blocks is a permission of its own
             return False
         with understood(self._rest.host):
             root = parse_xml(reply.body, "BlockList")

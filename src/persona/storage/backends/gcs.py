@@ -29,7 +29,7 @@ from persona.errors import (
 from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Place, StorageObject
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import by_status, changed
-from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, written
+from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
 from persona.storage.backends.rest import Body, Request, understood
@@ -123,8 +123,7 @@ class GCSBackend(CloudBackend):
             headers={"content-type": f"multipart/related; boundary={boundary}"},
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
-        with understood(self._host):
-            return written(reply, key, md5)
+        return await taken(self._rest, self._path(key), reply, key, md5)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         reply = await self._rest.send(
@@ -142,7 +141,7 @@ class GCSBackend(CloudBackend):
         return self._left(key, json.dumps([token, 0, ""]), attributes, condition)
 
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
-        return ResumableUpload(self._rest, key, token, asks=not self._foreign)
+        return ResumableUpload(self._rest, key, self._path(key), token, asks=not self._foreign)
 
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("GET", self._path(key), query={"fields": _DESCRIBED})

@@ -23,14 +23,16 @@ class ResumableUpload:
     Args:
         rest: the client.
         key: the object.
+        address: the path of the object in the API.
         token: the upload, as `token` gave it.
         asks: whether the endpoint can be asked how far an upload has got. One emulator takes the question for the end
             of the upload, so that only Google's own is.
     """
 
-    def __init__(self, rest: RestClient, key: str, token: str, *, asks: bool) -> None:
+    def __init__(self, rest: RestClient, key: str, address: str, token: str, *, asks: bool) -> None:
         self._rest = rest
         self._key = key
+        self._object = address
         self._address, self._known, self._known_md5 = json.loads(token)
         session = urlsplit(self._address)
         self._path = session.path
@@ -92,8 +94,8 @@ class ResumableUpload:
         if self._foreseen < self._known:
             self._compare()
         reply = await self._send(f"bytes */{self._position}", b"")
-        with understood(self._rest.host):
-            return written(reply, self._key, base64.b64encode(self._md5.digest()).decode("ascii"))
+        md5 = base64.b64encode(self._md5.digest()).decode("ascii")
+        return await taken(self._rest, self._object, reply, self._key, md5)
 
     async def abort(self) -> None:
         """Cancel the upload, which is answered with 499."""
@@ -124,13 +126,24 @@ def digest_of(md5: str | None, crc32c: str | None) -> Digest | None:
     return None
 
 
-def written(reply: Reply, key: str, md5: str) -> Written:
-    """Return what the server says of an object that it has just taken.
+async def taken(rest: RestClient, address: str, reply: Reply, key: str, md5: str) -> Written:
+    """Return what the server says of an object that it has just taken; what is not as it was sent is deleted.
+
+    Args:
+        rest: the client.
+        address: the path of the object in the API.
+        reply: the answer.
+        key: the object, for messages.
+        md5: of what was sent, in base64.
 
     Raises:
         VerificationError: it is not what was sent.
     """
-    item = json.loads(reply.body)
-    if item.get("md5Hash", md5) != md5:
-        raise VerificationError(f"{key} arrived damaged.", hint="Write it again.")
-    return Written(str(item["generation"]), digest_of(item.get("md5Hash"), item.get("crc32c")))
+    with understood(rest.host):
+        item = json.loads(reply.body)
+        result = Written(str(item["generation"]), digest_of(item.get("md5Hash"), item.get("crc32c")))
+        arrived = item.get("md5Hash", md5) == md5
+    if not arrived:
+        await rest.send("DELETE", address, query={"ifGenerationMatch": result.version}, allow=[404, 412])
+        raise VerificationError(f"{key} arrived damaged; it was deleted.", hint="Write it again.")
+    return result

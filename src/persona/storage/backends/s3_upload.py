@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from persona.errors import AccessDeniedError
 from persona.storage.backend import Condition, Digest
 from persona.storage.backends.faults import MissingError
 from persona.storage.backends.primitives import Part, Written, etag_condition
@@ -34,13 +35,13 @@ class S3Upload:
         self._there: dict[int, tuple[int, str]] = {}
 
     async def resume(self) -> bool:
-        """List the parts that the server has; False if it does not know the upload."""
+        """List the parts that the server has; False if it does not know the upload, or will not tell."""
         marker: str | None = "0"
         while marker is not None:
             query = {**self._query, "part-number-marker": marker}
             try:
                 reply = await self._rest.send("GET", self._path, query=query)
-            except MissingError:
+            except (MissingError, AccessDeniedError):  # listing parts is a permission of its own
                 return False
             with understood(self._rest.host):
                 marker = self._listed(reply.body, marker)
