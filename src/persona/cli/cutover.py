@@ -111,7 +111,7 @@ async def _written_since(session: Session, journal: Journal) -> list[str]:
     """
     from persona.transfer.listings import beside
 
-    since = datetime.fromisoformat(journal.get("switched")["at"])
+    since = datetime.fromisoformat(journal.get("switched")["at"]).replace(microsecond=0)  # S3 dates by the second
 
     target = endpoints.section(session, journal.get("destination")["name"], None)
     written = []

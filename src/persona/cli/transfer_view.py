@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -233,8 +234,12 @@ class Events(Watch):
 
     def _write(self, event: str, **facts: Any) -> None:
         line = {"time": datetime.now(UTC).isoformat(), "event": event, **facts}
-        self._out.write(json.dumps(line) + "\n")
-        self._out.flush()
+        try:
+            self._out.write(json.dumps(line) + "\n")
+            self._out.flush()
+        except OSError as error:  # whoever listened is gone; the job is not
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
+            print(f"Warning: {self._target} takes no more events: {error.strerror}.", file=sys.stderr)
 
 
 @contextmanager
@@ -274,12 +279,11 @@ def eta_words(seconds: float | None) -> str:
     """Return a time to go as people say it: ``2 minutes``."""
     if seconds is None:
         return "unknown"
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            count = round(seconds / length)
+    for unit, length, limit in (("second", 1, 60), ("minute", 60, 60), ("hour", 3600, 24)):
+        if (count := max(0, round(seconds / length))) < limit:
             return f"{count} {unit}{'s' if count != 1 else ''}"
-    count = max(0, round(seconds))
-    return f"{count} second{'s' if count != 1 else ''}"
+    count = round(seconds / 86400)
+    return f"{count} day{'s' if count != 1 else ''}"
 
 
 def result_text(document: dict[str, Any], *, title: str = "", full: bool = False) -> str:

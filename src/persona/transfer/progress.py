@@ -96,17 +96,19 @@ class Meter:
             self._bytes += size
 
     def read(self) -> Progress:
-        """Return how far it is."""
-        now, done = self._clock(), self._bytes + sum(self._moving.values())
-        self._marks.append((now, done, self._objects))
+        """Return how far it is: never further than to the end, though objects grow, and some are copied twice."""
+        now = self._clock()
+        done = min(self._bytes + sum(self._moving.values()), self._total[1])
+        objects = min(self._objects, self._total[0])
+        self._marks.append((now, done, objects))
         while len(self._marks) > 2 and now - self._marks[1][0] > _WINDOW_SECONDS:
             self._marks.popleft()
         begun, before, objects_before = self._marks[0]
         seconds = max(now - begun, 1e-6)
         speed = max(0.0, (done - before) / seconds)
-        left_bytes, left_objects = self._total[1] - done, self._total[0] - self._objects
-        rate = (self._objects - objects_before) / seconds
+        left_bytes, left_objects = self._total[1] - done, self._total[0] - objects
+        rate = (objects - objects_before) / seconds
         # whichever is the slower way to the end: many small objects, or few large ones
         times = [left / pace for left, pace in ((left_bytes, speed), (left_objects, rate)) if left > 0 and pace > 0]
         eta = 0.0 if not left_objects else max(times, default=None)
-        return Progress(self._phase, self._objects, self._total[0], done, self._total[1], self.current, speed, eta)
+        return Progress(self._phase, objects, self._total[0], done, self._total[1], self.current, speed, eta)
