@@ -285,7 +285,7 @@ class CloudBackend(Bucket):
     ) -> tuple[Written, int]:
         """Upload parts as one object, ``concurrent_uploads`` at once; if anything fails, abort or leave it."""
         try:
-            kept = await self._conditions.kept_by_uploads(key, condition)
+            kept = await self._sent(self._conditions.kept_by_uploads(key, condition))
         except ConflictError:
             await self._forget(key, notes)
             raise
@@ -295,7 +295,7 @@ class CloudBackend(Bucket):
         try:
             at_once = self._performance.concurrent_uploads if self.parallel_parts else 1
             total = await self._sent(send(upload, parts, at_once, notes))
-            await self._conditions.kept_by_uploads(key, condition)
+            await self._sent(self._conditions.kept_by_uploads(key, condition))
             return await self._sent(upload.finish()), total
         except BaseException as error:
             if not notes.keeps(error):
