@@ -88,7 +88,7 @@ def test_a_source_that_drifts_during_the_run_stops_it(
 
     monkeypatch.setattr(Worker, "copy", late)
     document = migrate("--plan", FILE, "--concurrency", "1").done(6)
-    assert document["state"] == "paused"
+    assert document["state"] == "incomplete"
     assert "d.yaml" in document["error"]
     assert "d.yaml" not in folder.all
 
