@@ -30,6 +30,7 @@ class Seen:
     headers: Message
     body: bytes
     time: float = field(default_factory=time.monotonic)
+    answered: bool = False
 
 
 @dataclass
@@ -99,6 +100,10 @@ class FaultProxy:
     def requests(self, method: str, pattern: str = "") -> list[Seen]:
         """Return the requests that came, of a method and with a matching path and query."""
         return [seen for seen in self.seen if seen.method == method and re.search(pattern, seen.target)]
+
+    def settled(self) -> bool:
+        """Say whether all requests that came have been answered."""
+        return all(seen.answered for seen in self.seen)
 
     def act_on(self, seen: Seen) -> Act:
         with self.lock:
@@ -177,6 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         seen = Seen(self.command, self.path, self.headers, body)
         self.proxy.act_on(seen)(self, seen)
+        seen.answered = True
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815  (the names that http.server calls)
 

@@ -30,7 +30,7 @@ async def write(storage: StorageBackend, notebook: Notebook, content: list[bytes
 @pytest.mark.parametrize("blocks", [6, 11, 21])
 async def test_only_the_parts_that_lack_are_sent(behind: Behind, name: str, blocks: int) -> None:
     faulty, notebook = behind(name), Notebook()
-    await leave(faulty.open(chunk_size=5 * MIB), notebook, CONTENT[:blocks], 24 * MIB)
+    await leave(faulty.open(chunk_size=5 * MIB), notebook, CONTENT[:blocks], 24 * MIB, settled=faulty.proxy.settled)
     assert len(faulty.proxy.requests("PUT", PART[name])) == blocks // 5
     written = await write(faulty.open(chunk_size=5 * MIB), notebook)
     assert len(faulty.proxy.requests("PUT", PART[name])) == 5
@@ -41,7 +41,7 @@ async def test_only_the_parts_that_lack_are_sent(behind: Behind, name: str, bloc
 @pytest.mark.parametrize("name", ["seaweedfs", "azurite"])
 async def test_a_part_of_another_content_is_sent(behind: Behind, name: str) -> None:
     faulty, notebook = behind(name), Notebook()
-    await leave(faulty.open(chunk_size=5 * MIB), notebook, CONTENT[:21], 24 * MIB)
+    await leave(faulty.open(chunk_size=5 * MIB), notebook, CONTENT[:21], 24 * MIB, settled=faulty.proxy.settled)
     other = [*CONTENT]
     other[7] = block(99)
     await write(faulty.open(chunk_size=5 * MIB), notebook, other)

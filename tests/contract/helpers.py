@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -80,9 +80,15 @@ class Notebook:
 
 
 async def leave(
-    storage: StorageBackend, notebook: Notebook, chunks: Sequence[bytes], size: int, **options: Any
+    storage: StorageBackend,
+    notebook: Notebook,
+    chunks: Sequence[bytes],
+    size: int,
+    *,
+    settled: Callable[[], bool] = lambda: True,
+    **options: Any,
 ) -> None:
-    """Begin an upload of the object ``big``, and cancel it when some chunks have been read and sent."""
+    """Begin an upload of the object ``big``, and cancel it when some chunks were read, sent and settled."""
     hanging = asyncio.Event()
 
     async def some() -> AsyncIterator[bytes]:
@@ -93,7 +99,10 @@ async def leave(
 
     task = asyncio.create_task(storage.write_stream("big", some(), size=size, checkpoint=notebook, **options))
     await asyncio.wait_for(hanging.wait(), 30)
-    await asyncio.sleep(0.4)  # parts that are on their way arrive
+    for _ in range(100):
+        await asyncio.sleep(0.4)  # parts that are on their way arrive
+        if settled():
+            break
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

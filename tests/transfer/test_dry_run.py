@@ -109,7 +109,7 @@ def test_a_dry_run_that_was_interrupted_is_not_resumed_as_a_run(
     with monkeypatch.context() as patch:
         patch.setattr(transfers, "_on_signals", lambda engine, session: engine.pause())
         document = migrate("--from", "local", "--to", folder.name, "--dry-run").done(130)
-    assert document["state"] == "paused"
+    assert document["error"]["exit_code"] == 130
     assert journals(home) == []
 
 

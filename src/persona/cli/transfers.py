@@ -142,6 +142,8 @@ class _Run:
                         if journal.get("state") == State.PAUSED:
                             error.hint = f"{error.hint} Then go on: persona storage migrate resume {job}".strip()
                     raise
+                if dry and state is State.PAUSED:
+                    raise KeyboardInterrupt  # there is nothing to go on with
                 if dry and plan_file and state is State.PLANNED:
                     from persona.transfer import planfile
 
@@ -153,7 +155,7 @@ class _Run:
                 self._conclude(job, journal, watch)
                 if not journal.tally().all.objects and not journal.refused():
                     self.session.note(f"There is nothing in {source.backend.url()}.")
-                if state is State.PAUSED and keep:
+                if state is State.PAUSED:
                     self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
                 return _exit_code(journal, state)
         finally:

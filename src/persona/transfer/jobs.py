@@ -20,7 +20,7 @@ from persona.transfer.journal import Journal
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-_ENDED = {State.COMPLETE, State.INCOMPLETE, State.FAILED, State.PLANNED}
+_ENDED = {State.COMPLETE, State.INCOMPLETE, State.PLANNED}
 _LOCK_SECONDS = 1.0
 """How long a job's lock is waited for: whoever only looks whether it is free holds it for a moment."""
 _BESIDE = (".db", ".db-wal", ".db-shm", ".pause", ".lock")

@@ -31,7 +31,6 @@ class State(StrEnum):
     PAUSED = "paused"
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
-    FAILED = "failed"
 
 
 class Phase(StrEnum):
