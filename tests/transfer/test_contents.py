@@ -34,9 +34,6 @@ ODD = [
     "[x]*{y}",
     "<b>&amp;</b>",
     "-rf",
-    "x",
-    "x/y",
-    "x/y/z",
     "x-1",
     "x.yaml",
 ]
@@ -130,12 +127,11 @@ def test_foreign_names_in_a_bucket_are_listed_and_the_others_arrive(
     assert document["objects"]["failed"] == len(document["failures"])
 
 
-def test_an_object_that_is_a_folder_too_meets_a_disk_as_what_it_is(
-    migrate: Run, s3: Bucket, folder: Side, local: Side
-) -> None:
+def test_an_object_that_is_a_folder_too_arrives_as_both(migrate: Run, s3: Bucket, folder: Side, local: Side) -> None:
+    """One at a time: SeaweedFS takes “x/y” after “x”, but no “x” under a condition after “x/y”."""
     contents = {"x": b"the object", "x/y": b"below it", "x/z/w": b"deeper"}
     local.fill(contents)
-    migrate("--from", "local", "--to", "s3").done()
+    migrate("--from", "local", "--to", "s3", "--concurrency", "1").done()
     migrate("--from", "s3", "--to", folder.name).done()
     assert folder.all == contents
 

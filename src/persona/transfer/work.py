@@ -236,6 +236,7 @@ class Worker:
         except NotFoundError:
             row.target_version = None
             row.step, row.attempts = Step.OPEN, row.attempts + 1
+            row.error = "The destination refuses it as being there already, and shows nothing of that name."
             return True
         if await self._equal(row, found):
             row.step, row.written, row.proof, row.error = Step.COPIED, found.version, "", None
