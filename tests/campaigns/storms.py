@@ -15,7 +15,7 @@ from tests.campaigns.sites import address_of, assert_holds, look, put, through
 from tests.campaigns.weather import KINDS, WITH_ANSWER, Weather
 
 RESUMES_AT_MOST = 20
-PATIENCE: dict[str, str | int] = {"timeout": "2s", "retry_delay": "50ms", "retry_attempts": 3, "concurrent_uploads": 8}
+PATIENCE: dict[str, str | int] = {"timeout": "2s", "retry_delay": "50ms", "retry_attempts": 3, "concurrent_uploads": 16}
 """Short, so that a stall costs two seconds."""
 
 

@@ -18,7 +18,16 @@ from persona.errors import (
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Checkpoint, Condition, Download, Listing, RefusedName, StorageBackend, StorageObject
+from persona.storage.backend import (
+    Checkpoint,
+    Condition,
+    Download,
+    IfAbsent,
+    Listing,
+    RefusedName,
+    StorageBackend,
+    StorageObject,
+)
 from persona.storage.backends.bucket import Bucket
 from persona.storage.backends.faults import MissingError, RangeError, changed
 from persona.storage.backends.listing import as_listed, in_order
@@ -260,7 +269,13 @@ class CloudBackend(Bucket):
         key = self._key(path)
         await self._before_write()
         try:
-            written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
+            try:
+                written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
+            except ConflictError:
+                # a server that keeps a tree takes the folder x of an object x/y for an object x
+                if not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path):
+                    raise
+                written = await self._put(key, data, attributes, None)
         except PersonaError as error:
             raise await self._refused(error, path, condition) from error
         return self._written(path, len(data), attributes, written)
@@ -270,7 +285,7 @@ class CloudBackend(Bucket):
     ) -> tuple[Written, int]:
         """Upload parts as one object, ``concurrent_uploads`` at once; if anything fails, abort or leave it."""
         try:
-            kept = await self._conditions.kept_by_uploads(key, condition)
+            kept = await self._sent(self._conditions.kept_by_uploads(key, condition))
         except ConflictError:
             await self._forget(key, notes)
             raise
@@ -280,7 +295,7 @@ class CloudBackend(Bucket):
         try:
             at_once = self._performance.concurrent_uploads if self.parallel_parts else 1
             total = await self._sent(send(upload, parts, at_once, notes))
-            await self._conditions.kept_by_uploads(key, condition)
+            await self._sent(self._conditions.kept_by_uploads(key, condition))
             return await self._sent(upload.finish()), total
         except BaseException as error:
             if not notes.keeps(error):
