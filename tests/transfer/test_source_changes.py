@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from persona.storage.backends.local_read import LocalDownload, copy_bytes
 from persona.transfer.engine import Engine
 from persona.transfer.model import Kind, State
 from persona.transfer.plan import Planner
+from persona.transfer.work import Worker
 from tests.transfer.conftest import Bucket, Rig, Run, Side
 
 MakeRig = Callable[..., Rig]
@@ -258,3 +260,25 @@ def test_a_file_that_is_edited_in_place_while_it_is_sent_arrives_whole(
     assert reads > 2
     assert s3.get("a.bin") == edited
     assert document["bytes"] == {"total": len(edited), "copied": len(edited)}
+
+
+async def test_what_changes_before_every_verification_ends_the_object_not_the_job(
+    rig: MakeRig, source: LocalBackend, target: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await source.write("a.log", b"0")
+    await source.write("b.yaml", b"b")
+    verify = Worker.verify
+    count = 0
+
+    async def restless(self: Worker, row: Any) -> None:
+        nonlocal count
+        if row.path == "a.log":
+            count += 1
+            await source.write("a.log", b"%d" % count)
+        await verify(self, row)
+
+    monkeypatch.setattr(Worker, "verify", restless)
+    job = rig(source, target).begin()
+    assert await asyncio.wait_for(job.run(), 10) is State.INCOMPLETE
+    assert [failure["path"] for failure in job.report["failures"]] == ["a.log"]
+    assert job.report["objects"]["verified"] == 1

@@ -283,7 +283,8 @@ class Engine:
             except PersonaError as error:
                 row.attempts += 1
                 self._failed(row, error)
-            if (row.action, row.step) == before and self._again(row) > _ATTEMPTS:
+            undone = (row.action, row.step) == before or (before[1], row.step) == (Step.COPIED, Step.OPEN)
+            if undone and self._again(row) > _ATTEMPTS:
                 if silence := await self._silence(row):
                     self._end(silence)  # the object stays as it is, for a later run
                 else:
