@@ -187,18 +187,6 @@ HOSTILE_ROWS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("change", HOSTILE_ROWS, ids=lambda change: json.dumps(change)[:40])
-def test_a_hostile_row_ends_in_usage(
-    migrate: Run, plan: Path, folder: Side, change: dict[str, Any], home: Path, tmp_path: Path
-) -> None:
-    lines = lines_of(plan)
-    lines[2] |= change
-    rewrite(plan, lines)
-    migrate("--plan", FILE).failed(2)
-    assert folder.all == {}
-    assert journals(home) == []
-
-
 HOSTILE_HEADS: list[dict[str, Any]] = [
     {"format": "persona-plan-9"},
     {"kind": "sync"},
@@ -233,64 +221,52 @@ HOSTILE_HEADS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("change", HOSTILE_HEADS, ids=lambda change: json.dumps(change)[:40])
-def test_a_hostile_head_ends_in_usage(
-    migrate: Run, plan: Path, folder: Side, change: dict[str, Any], home: Path
+HOSTILE_TAILS: list[dict[str, Any]] = [
+    {"objects": 2},
+    {"objects": "3"},
+    {"objects": None},
+    {"refused": None},
+    {"refused": 5},
+    {"refused": [5]},
+    {"refused": [["a"]]},
+    {"refused": [["a", 5]]},
+    {"refused": [["\ud800", {}]]},
+]
+
+
+@pytest.mark.parametrize(("line", "changes"), [(0, HOSTILE_HEADS), (2, HOSTILE_ROWS), (-1, HOSTILE_TAILS)])
+def test_a_hostile_plan_ends_in_usage(
+    migrate: Run, plan: Path, folder: Side, home: Path, line: int, changes: list[dict[str, Any]]
 ) -> None:
-    lines = lines_of(plan)
-    lines[0] |= change
-    rewrite(plan, lines)
-    migrate("--plan", FILE).failed(2)
-    assert folder.all == {}
-    assert journals(home) == []
+    good = lines_of(plan)
+    for change in changes:
+        rewrite(plan, [item | change if item is good[line] else item for item in good])
+        ran = migrate("--plan", FILE)
+        assert (ran.code, ran.json["error"]["exit_code"]) == (2, 2), (change, ran)
+        assert "Traceback" not in ran.err
+        assert folder.all == {}
+        assert journals(home) == []
+    rewrite(plan, good)
+    migrate("--plan", FILE).done()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"objects": 2},
-        {"objects": "3"},
-        {"objects": None},
-        {"refused": None},
-        {"refused": 5},
-        {"refused": [5]},
-        {"refused": [["a"]]},
-        {"refused": [["a", 5]]},
-        {"refused": [["\ud800", {}]]},
-    ],
-    ids=lambda change: json.dumps(change)[:40],
-)
-def test_a_hostile_tail_ends_in_usage(
-    migrate: Run, plan: Path, folder: Side, change: dict[str, Any], home: Path
-) -> None:
-    lines = lines_of(plan)
-    lines[-1] |= change
-    rewrite(plan, lines)
-    migrate("--plan", FILE).failed(2)
-    assert folder.all == {}
-    assert journals(home) == []
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
+def test_what_is_no_plan_ends_in_usage(migrate: Run, local: Side, project: Path) -> None:
+    deep, long = b"[" * 200_000, b"x" * 3_000_000
+    for content in (
         b"",
         b"\n",
-        b"\x00" * 100,
+        b"\x00" * 99,
         b"\xff\xfe",
         b"{}",
         b"[]",
         b"5\n",
         b"null\n",
-        b"[" * 200_000,
+        deep,
         b'{"a":' * 9999,
-        b"x" * 3_000_000,
-    ],
-    ids=["empty", "line", "nul", "bytes", "object", "list", "five", "null", "brackets", "nested", "long"],
-)
-def test_what_is_no_plan_ends_in_usage(migrate: Run, local: Side, project: Path, content: bytes) -> None:
-    (project / FILE).write_bytes(content)
-    migrate("--plan", FILE).failed(2)
+        long,
+    ):
+        (project / FILE).write_bytes(content)
+        migrate("--plan", FILE).failed(2)
 
 
 def test_a_plan_that_is_no_file_ends_in_usage(migrate: Run, local: Side, project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 
 from persona.storage.backends.local import LocalBackend
+from persona.storage.backends.local_read import LocalDownload, copy_bytes
 from persona.transfer.engine import Engine
 from persona.transfer.model import Kind, State
 from persona.transfer.plan import Planner
+from persona.transfer.work import Worker
 from tests.transfer.conftest import Bucket, Rig, Run, Side
 
 MakeRig = Callable[..., Rig]
@@ -209,3 +212,73 @@ async def test_the_source_is_only_read(rig: MakeRig, source: LocalBackend, targe
     job = rig(source, target).begin(Kind.MIGRATE, overwrite=True)
     await job.run()
     assert await source.list() == before
+
+
+@pytest.mark.parametrize("edited", [b"x" * 3_000_000, b"y" * 2_500_000, b"z" * 3_500_000, b""])
+async def test_a_file_that_is_edited_in_place_while_it_is_copied_arrives_whole(
+    rig: MakeRig,
+    source: LocalBackend,
+    target: LocalBackend,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edited: bytes,
+) -> None:
+    await source.write("a.bin", b"-" * 3_000_000)
+    left = [edited]
+
+    def meddle(*how: Any) -> None:
+        if left:
+            (tmp_path / "from" / "a.bin").write_bytes(left.pop())
+        copy_bytes(*how)
+
+    monkeypatch.setattr("persona.storage.backends.local.copy_bytes", meddle)
+    job = rig(source, target).begin()
+    assert await job.run() is State.COMPLETE
+    assert not left
+    assert await target.read("a.bin") == edited
+    assert job.row("a.bin").evidence == "reread"
+    assert job.report["bytes"] == {"total": len(edited), "copied": len(edited)}
+
+
+@pytest.mark.parametrize("edited", [b"x" * 3_000_000, b"y" * 2_500_000, b"z" * 3_500_000])
+def test_a_file_that_is_edited_in_place_while_it_is_sent_arrives_whole(
+    migrate: Run, local: Side, s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: bytes
+) -> None:
+    local.put("a.bin", b"-" * 3_000_000)
+    read = LocalDownload._read
+    reads = 0
+
+    def meddle(self: LocalDownload) -> bytes:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            (tmp_path / "library" / "a.bin").write_bytes(edited)
+        return read(self)
+
+    monkeypatch.setattr(LocalDownload, "_read", meddle)
+    document = migrate("--from", "local", "--to", "s3").done()
+    assert reads > 2
+    assert s3.get("a.bin") == edited
+    assert document["bytes"] == {"total": len(edited), "copied": len(edited)}
+
+
+async def test_what_changes_before_every_verification_ends_the_object_not_the_job(
+    rig: MakeRig, source: LocalBackend, target: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await source.write("a.log", b"0")
+    await source.write("b.yaml", b"b")
+    verify = Worker.verify
+    count = 0
+
+    async def restless(self: Worker, row: Any) -> None:
+        nonlocal count
+        if row.path == "a.log":
+            count += 1
+            await source.write("a.log", b"%d" % count)
+        await verify(self, row)
+
+    monkeypatch.setattr(Worker, "verify", restless)
+    job = rig(source, target).begin()
+    assert await asyncio.wait_for(job.run(), 10) is State.INCOMPLETE
+    assert [failure["path"] for failure in job.report["failures"]] == ["a.log"]
+    assert job.report["objects"]["verified"] == 1

@@ -328,3 +328,15 @@ def test_a_destination_below_a_file_is_told_of(sync: Run, local: Side, here: str
     assert "Traceback" not in ran.err
     assert (tmp_path / "file").read_text() == "x"
     configure(home, local)
+
+
+def test_a_url_of_a_folder_is_absolute(sync: Run, migrate: Run, local: Side, project: Path, here: str) -> None:
+    local.fill(CONTENTS)
+    for wrong in ("file://host/x", "file://x", "file://", "file://../x"):
+        sync(here, wrong).failed(2)
+        sync(wrong, "copied").failed(2)
+        migrate("--from", "local", "--to", wrong).failed(2)
+        migrate("--from", wrong, "--to", "local").failed(2)
+    assert [*project.iterdir()] == []
+    sync(here, f"file://{project}/odd%20name%23").done()
+    assert (project / "odd name#" / "a.yaml").read_bytes() == b"a"

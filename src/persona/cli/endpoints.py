@@ -67,8 +67,14 @@ def check_folder(path: str) -> None:
 
 
 def _here(path: str) -> Path:
-    """Return the folder of this machine that a PATH means."""
+    """Return the folder of this machine that a PATH means.
+
+    Raises:
+        UsageError: it is a URL with a host, or of a relative path.
+    """
     place = Path(unquote(path.partition("://")[2]) if is_url(path) else path).expanduser()
+    if is_url(path) and not place.is_absolute():
+        raise UsageError(f"“{path}” is no folder of this machine.", hint="Use file:///abs/path.")
     return Path(os.path.abspath(place))  # noqa: PTH100  (".." is the user's, and links stay as they are)
 
 

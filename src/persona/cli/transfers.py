@@ -358,9 +358,9 @@ async def _abandon_alone(session: Session, jobs: Jobs, info: JobInfo) -> None:
 
 def _is_vain(journal: Journal, error: PersonaError) -> bool:
     """Say whether a new job ended before there was anything in it that is worth to go on with."""
-    if error.temporary or journal.get("phase") != Phase.INVENTORY:
+    if journal.get("phase") != Phase.INVENTORY:
         return False
-    return not isinstance(error, CredentialsError) or journal.last_path() is None
+    return journal.last_path() is None or not (error.temporary or isinstance(error, CredentialsError))
 
 
 def _where(identity: str) -> str:

@@ -283,10 +283,24 @@ class Engine:
             except PersonaError as error:
                 row.attempts += 1
                 self._failed(row, error)
-            if (row.action, row.step) == before and self._again(row) > _ATTEMPTS:
-                row.step, row.error = Step.FAILED, row.error or "It changes again and again."
+            undone = (row.action, row.step) == before or (before[1], row.step) == (Step.COPIED, Step.OPEN)
+            if undone and self._again(row) > _ATTEMPTS:
+                if silence := await self._silence(row):
+                    self._end(silence)  # the object stays as it is, for a later run
+                else:
+                    row.step, row.error = Step.FAILED, row.error or "It changes again and again."
 
         return step
+
+    async def _silence(self, row: Row) -> PersonaError | None:
+        """Return why one of the places says nothing even of an object's presence: then no object is at fault."""
+        for side in (self._source, self._target):
+            try:
+                await side.backend.exists(row.path)
+            except PersonaError as error:
+                if error.temporary:
+                    return error
+        return None
 
     async def _wait_for_provider(self) -> None:
         """Wait as long as the provider asked for, with the whole job and not only with the request that was told."""
