@@ -31,6 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="persona-bench-") as name:
         folder = Path(name)
         os.environ["PERSONA_HOME"] = str(folder / "home")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled already
         os.chdir(folder)
         startup()
         generation()

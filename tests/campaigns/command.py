@@ -62,6 +62,7 @@ class Command:
         for each in (self.home, self.project):
             each.mkdir(parents=True, mode=0o700)
         self.environment = {name: text for name, text in os.environ.items() if not name.startswith(_OTHERS)}
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled already
         self.environment |= {
             "PERSONA_HOME": str(self.home),
             "HOME": str(folder),
