@@ -21,12 +21,15 @@ from tests.campaigns.traffic import Passed, Traffic
 ANSWER_ON_ITS_WAY_SECONDS = 0.05
 """How long before a kill an answer may have left the proxy, and the client still not have read it."""
 
-AIMS = ("first request", "traffic", "traffic", "time", "traffic", "reading back", "traffic", "time")
+AIMS = ("first request", "traffic", "parts", "time", "reading back", "traffic", "parts", "time")
 """How the moment of each kill of a job is drawn: a time after the start, or an event of the traffic. So every phase is
-hit, and the migration several times before verification comes into reach."""
+hit, and the migration several times, also among the parts of a large object, before verification comes into reach."""
 
 _NAME = re.compile(rb'"name": *"([^"]+)"')
 """The object's name in an upload to Google Cloud Storage, which stands in the body."""
+
+_PART = re.compile(r"[?&](partNumber=|upload_id=|comp=block(&|$))")
+_UPLOAD = re.compile(r"[?&](?:uploadId|upload_id)=([^&]*)")
 
 RUNS_AT_MOST = 500
 KILLED = -signal.SIGKILL
@@ -54,10 +57,12 @@ class Whole:
     Args:
         seconds: how long it took.
         requests: how many requests it made.
+        parts: how many of them sent a part of a large object.
     """
 
     seconds: float
     requests: int
+    parts: int
 
 
 class Attack:
@@ -110,9 +115,7 @@ class Attack:
         if aim == "time":
             timer.start()
         else:
-            most = {"first request": 1, "traffic": max(2, self.whole.requests), "reading back": 4}[aim]
-            among = self._reads_back if aim == "reading back" else None
-            self.traffic.on_event = _after_events(self.dice.randint(1, most), strike, among)
+            self.traffic.on_event = self._listener(aim, strike)
         try:
             ran = ended(process, arguments, (0, KILLED))
         finally:
@@ -121,6 +124,16 @@ class Attack:
         if ran.code == KILLED:
             self.kills.append(Kill(struck[0], aim, self._phase()))
         return ran
+
+    def _listener(self, aim: str, strike: Callable[[], None]) -> Callable[[str, Passed], None]:
+        """Return what strikes at the event of the traffic that is drawn; each request has three."""
+        if aim == "first request":
+            return _after_events(1, strike, lambda passed: True)
+        if aim == "reading back":
+            return _after_events(self.dice.randint(1, 3), strike, self._reads_back)
+        if aim == "parts" and self.whole.parts:
+            return _after_events(self.dice.randint(1, 2 * self.whole.parts), strike, is_part)
+        return _after_events(self.dice.randint(1, self.whole.requests), strike, lambda passed: True)
 
     def _reads_back(self, passed: Passed) -> bool:
         """Say whether a request reads from a place that something was uploaded to, as verification does."""
@@ -149,16 +162,17 @@ def _strike(process: subprocess.Popen[str], struck: list[float]) -> None:
 
 
 def _after_events(
-    count: int, strike: Callable[[], None], among: Callable[[Passed], bool] | None
+    count: int, strike: Callable[[], None], among: Callable[[Passed], bool]
 ) -> Callable[[str, Passed], None]:
     """Return a listener to the traffic that strikes at the so-manieth event: in the midst of a request, or after it."""
     left = count
 
     def listen(event: str, passed: Passed) -> None:
         nonlocal left
-        left -= among is None or among(passed)
-        if not left:
-            strike()
+        if among(passed):
+            left -= 1
+            if not left:
+                strike()
 
     return listen
 
@@ -167,7 +181,8 @@ def measured(command: Command, start: Sequence[str], traffic: Traffic) -> tuple[
     """Run a migration undisturbed, and return what it took and what it reports."""
     before, begun = len(traffic.passed), time.monotonic()
     report = command.run(*start).json
-    return Whole(time.monotonic() - begun, len(traffic.passed) - before), report
+    passed = traffic.passed[before:]
+    return Whole(time.monotonic() - begun, len(passed), sum(map(is_part, passed))), report
 
 
 def repeated_uploads(passed: Iterable[Passed], kills: Sequence[Kill]) -> list[str]:
@@ -190,6 +205,20 @@ def repeated_uploads(passed: Iterable[Passed], kills: Sequence[Kill]) -> list[st
 
 def _in_flight(passed: Passed, moment: float) -> bool:
     return passed.begun <= moment and (passed.ended is None or passed.ended >= moment - ANSWER_ON_ITS_WAY_SECONDS)
+
+
+def is_part(passed: Passed) -> bool:
+    """Say whether a request sends a part of a large object."""
+    return passed.method == "PUT" and bool(_PART.search(passed.target))
+
+
+def gone_on(passed: Iterable[Passed], kills: Sequence[Kill]) -> int:
+    """Return how many uploads in parts went on after a kill: parts of one upload were sent before it and after it."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for each in passed:
+        if is_part(each):
+            times[urlsplit(each.target).path + "".join(_UPLOAD.findall(each.target))].append(each.begun)
+    return sum(any(min(found) < kill.time < max(found) for kill in kills) for found in times.values())
 
 
 def uploaded(passed: Passed) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from persona.config.schema import StorageSettings
 from tests.campaigns.command import Command
 from tests.campaigns.corpus import OWN, Item, versions
-from tests.campaigns.kills import Attack, Kill, measured, repeated_uploads, uploaded
+from tests.campaigns.kills import Attack, Kill, gone_on, measured, repeated_uploads, uploaded
 from tests.campaigns.sites import address_of, assert_holds, look, put, through, url_of, with_prefix
 from tests.campaigns.traffic import Traffic
 
@@ -28,6 +28,7 @@ class Outcome:
         jobs: how many migrations were taken to their end.
         uploads: how many objects and parts were uploaded.
         again: how many of these uploads were made again, each for a kill that had hit it.
+        gone_on: how many uploads in parts went on after a kill where they were.
         strays: what the program left of its own at the destinations.
     """
 
@@ -35,6 +36,7 @@ class Outcome:
     jobs: int = 0
     uploads: int = 0
     again: int = 0
+    gone_on: int = 0
     strays: list[str] = field(default_factory=list)
 
     @property
@@ -46,7 +48,8 @@ class Outcome:
         phases = ", ".join(f"{name} {count}" for name, count in sorted(self.phases.items()))
         return (
             f"{len(self.kills)} kills ({phases}) on {self.jobs} migrations; "
-            f"{self.uploads} uploads, {self.again} of them again for a kill in flight; {len(self.strays)} strays"
+            f"{self.uploads} uploads, {self.again} of them again for a kill in flight; "
+            f"{self.gone_on} uploads in parts went on; {len(self.strays)} strays"
         )
 
 
@@ -121,6 +124,7 @@ def check_uploads(attack: Attack, outcome: Outcome) -> None:
     assert not repeated, f"{len(repeated)}: {repeated[:10]}"
     names = Counter(uploaded(each) for each in attack.passed if each.done and uploaded(each))
     outcome.uploads += names.total()
+    outcome.gone_on += gone_on(attack.passed, attack.kills)
     outcome.again += names.total() - len(names)
     outcome.kills += attack.kills
     outcome.jobs += 1

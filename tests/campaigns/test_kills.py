@@ -17,4 +17,5 @@ def test_kills_at_random_moments(tmp_path: Path, seaweedfs: Server) -> None:
     outcome = besiege(tmp_path, source, target, items, kills=12, seed=2, flags=("--verify", "reread"))
     assert not outcome.strays, str(outcome)
     assert len(outcome.kills) >= 12, str(outcome)
+    assert outcome.gone_on, str(outcome)
     assert outcome.phases.keys() >= {"inventory", "migration", "verification"}, str(outcome)
