@@ -236,8 +236,8 @@ class _Run:
                 for opened in ends:
                     await opened.backend.close()
                 raise ConfigError(
-                    f"The job belongs to {endpoints.where(facts[side]['identity'])} as its {side}, and “{end.name}” now "
-                    f"is {endpoints.where(end.identity)}: its state cannot be used there.",
+                    f"The job belongs to {endpoints.where(facts[side]['identity'])} as its {side}, and “{end.name}” "
+                    f"now is {endpoints.where(end.identity)}: its state cannot be used there.",
                     hint="Set the configuration back, or start a new job.",
                 )
         return ends
