@@ -142,8 +142,12 @@ class Worker:
         try:
             if not await self._copy_directly(row, condition):
                 await self._carry(row, condition)
-        except ConflictError as error:
-            if isinstance(error, ChangedSourceError) or not await self._settle(row):
+        except ChangedSourceError:
+            raise
+        except (ConflictError, NotFoundError) as error:  # of either side: a source that broke off is opened again
+            if await self._source_changed(row):
+                raise ChangedSourceError from error
+            if isinstance(error, NotFoundError) or not await self._settle(row):
                 raise
         else:
             row.step, row.error = Step.COPIED, None
@@ -163,16 +167,9 @@ class Worker:
         """Copy on the provider's side, if both places are one provider's; say whether that was done."""
         if self._direct is False:
             return False
-        try:
-            written = await self._target.copy_from(
-                self._source, row.path, row.path, version=row.version, condition=condition
-            )
-        except NotFoundError as error:
-            raise ChangedSourceError from error
-        except ConflictError as error:
-            if await self._source_changed(row):
-                raise ChangedSourceError from error
-            raise
+        written = await self._target.copy_from(
+            self._source, row.path, row.path, version=row.version, condition=condition
+        )
         self._direct = written is not None
         if written is not None:
             row.written, row.proof = written.version, ""
