@@ -21,8 +21,8 @@ SCHEMES = {"s3": "s3", "gcs": "gs", "azure": "az"}
 
 
 def fresh(server: Server, prefix: str = "") -> StorageSettings:
-    """Return the settings of a new bucket or container."""
-    return server.settings(server.make_bucket(f"campaign-{secrets.token_hex(6)}"), prefix)
+    """Return the settings of a new place, in one bucket for all: each takes seven volumes of SeaweedFS."""
+    return server.settings(server.make_bucket("campaigns"), f"{secrets.token_hex(6)}/{prefix}".rstrip("/"))
 
 
 def folder(path: Path) -> StorageSettings:
@@ -35,7 +35,8 @@ def with_prefix(settings: StorageSettings, prefix: str) -> StorageSettings:
     if settings.backend == "local":
         assert settings.local.path
         return folder(settings.local.path / prefix)
-    section = replace(getattr(settings, settings.backend), prefix=prefix)
+    section = getattr(settings, settings.backend)
+    section = replace(section, prefix=f"{section.prefix}/{prefix}".strip("/"))
     return replace(settings, **{settings.backend: section})
 
 

@@ -191,10 +191,12 @@ def test_a_read_only_folder(persona: Run, open_folder: Path) -> None:
 )
 def test_nothing_heavy_is_imported_at_the_start(project: Path, arguments: list[str]) -> None:
     program = (
-        "import sys, atexit\n"
+        "import atexit, os, sys\n"
         f"sys.argv = ['persona', *{arguments!r}]\n"
         f"heavy = lambda: [name for name in sys.modules if name.partition('.')[0] in {HEAVY!r}]\n"
         "atexit.register(lambda: print(heavy(), file=sys.stderr))\n"
+        "leave = os._exit\n"
+        "os._exit = lambda code: (print(heavy(), file=sys.stderr, flush=True), leave(code))\n"
         "from persona.cli import main\n"
         "main()\n"
     )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from persona.errors import StorageFullError
+from persona.errors import StorageFullError, ThrottledError
+from persona.storage.backend import StorageObject
 from persona.storage.backends.local import LocalBackend
+from persona.transfer.model import Evidence, Row, State
+from persona.transfer.work import Worker
 from tests.faults import FaultProxy, answer, lose_answer, reset, truncate
-from tests.transfer.conftest import Bucket, Run, Side, configure, journals
+from tests.transfer.conftest import Bucket, Rig, Run, Side, configure, journals
 
 LARGE = os.urandom(12_000_000)
 
@@ -116,3 +122,80 @@ def test_any_concurrency_copies_each_object_once(migrate: Run, local: Side, s3: 
     puts = [seen.target for seen in s3.proxy.requests("PUT", r"\.yaml")]
     assert len(puts) == len(set(puts)) == 100
     assert s3.all == contents
+
+
+def test_sizes_around_a_part(migrate: Run, local: Side, s3: Bucket, folder: Side, home: Path) -> None:
+    part = 5 << 20
+    configure(home, local, s3.through, chunk_size="5MiB")
+    contents = {str(size): LARGE[:size] for size in (part - 1, part, part + 1, 2 * part, 2 * part + 1)}
+    local.fill(contents)
+    document = migrate("--from", "local", "--to", "s3").done()
+    assert document["evidence"]["digest"] == 5
+    assert migrate("--from", "s3", "--to", folder.name).done()["bytes"]["copied"] == sum(map(len, contents.values()))
+    assert folder.all == contents
+
+
+async def test_the_whole_job_waits_as_long_as_the_provider_asked(
+    rig: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = LocalBackend(tmp_path / "from"), LocalBackend(tmp_path / "to")
+    for number in range(6):
+        await source.write(f"{number}.yaml", b"x")
+    copy = Worker.copy
+    begun: list[float] = []
+
+    async def throttled(self: Worker, row: Row) -> None:
+        begun.append(time.monotonic())
+        if len(begun) == 2:
+            raise ThrottledError("Slower, please.", retry_after=0.4)
+        await copy(self, row)
+
+    monkeypatch.setattr(Worker, "copy", throttled)
+    job = rig(source, target).begin()
+    assert await job.run(concurrency=1) is State.COMPLETE
+    assert len(begun) == 7
+    assert begun[2] - begun[1] >= 0.4
+    assert job.report["objects"]["verified"] == 6
+    assert job.row("1.yaml").error is None
+
+
+async def test_a_pause_does_not_wait_for_the_provider(
+    rig: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = LocalBackend(tmp_path / "from"), LocalBackend(tmp_path / "to")
+    for number in range(6):
+        await source.write(f"{number}.yaml", b"x")
+
+    async def throttled(self: Worker, row: Row) -> None:
+        raise ThrottledError("Slower, please.", retry_after=60.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "copy", throttled)
+        job = rig(source, target).begin()
+        engine = job.engine()
+        asyncio.get_running_loop().call_later(0.3, engine.pause)
+        assert await asyncio.wait_for(engine.run(), 5) is State.PAUSED
+    assert await job.run() is State.COMPLETE
+
+
+@pytest.mark.parametrize("side", ["from", "to"])
+async def test_what_vanishes_in_the_middle_of_a_comparison_ends_no_job(
+    rig: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    source, target = LocalBackend(tmp_path / "from"), LocalBackend(tmp_path / "to")
+    for storage, letter in ((source, b"s"), (target, b"t")):
+        await storage.write("a.yaml", letter)
+        await storage.write("b.yaml", letter)
+    equal = Worker._equal
+
+    async def late(self: Worker, row: Row, found: StorageObject) -> Evidence | None:
+        (tmp_path / side / "a.yaml").unlink(missing_ok=True)
+        return await equal(self, row, found)
+
+    monkeypatch.setattr(Worker, "_equal", late)
+    job = rig(source, target).begin(overwrite=True)
+    await job.run()
+    assert await target.read("b.yaml") == b"s"
+    if side == "to":
+        assert job.report["state"] == "complete", job.report["failures"]
+        assert await target.read("a.yaml") == b"s"

@@ -88,6 +88,12 @@ def check_apart(source: Endpoint, target: Endpoint) -> None:
         )
 
 
+def where(identity: str) -> str:
+    """Return an endpoint's identity as people read it: the service, the bucket, the folder."""
+    container, _, path = identity.partition("|")
+    return f"{container}, folder “{path}”"
+
+
 def _local(settings: StorageSettings, place: Path) -> StorageSettings:
     return replace(settings, backend="local", local=replace(settings.local, path=place))
 

@@ -153,10 +153,6 @@ class _Run:
 
                     cutover.switch(self.session, journal)
                 self._conclude(job, journal, watch)
-                if not journal.tally().all.objects and not journal.refused():
-                    self.session.note(f"There is nothing in {source.backend.url()}.")
-                if state is State.PAUSED:
-                    self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
                 return _exit_code(journal, state)
         finally:
             journal.close()
@@ -192,6 +188,12 @@ class _Run:
         watch.end(document)
         if self.session.json:
             self.session.emit(document)
+        if document["error"]:
+            return
+        if not document["objects"]["total"] and not document["failures"]:
+            self.session.note(f"There is nothing in {document['source']}.")
+        if document["state"] == State.PAUSED:
+            self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
 
     async def _look_at_others(self, kind: Kind, source: Endpoint, target: Endpoint) -> None:
         """Refuse a second job of this pair, speak of one that waits, and remove syncs of it that have ended."""
@@ -234,8 +236,8 @@ class _Run:
                 for opened in ends:
                     await opened.backend.close()
                 raise ConfigError(
-                    f"The job belongs to {_where(facts[side]['identity'])} as its {side}, and “{end.name}” now is "
-                    f"{_where(end.identity)}: its state cannot be used there.",
+                    f"The job belongs to {endpoints.where(facts[side]['identity'])} as its {side}, and “{end.name}” "
+                    f"now is {endpoints.where(end.identity)}: its state cannot be used there.",
                     hint="Set the configuration back, or start a new job.",
                 )
         return ends
@@ -361,12 +363,6 @@ def _is_vain(journal: Journal, error: PersonaError) -> bool:
     if journal.get("phase") != Phase.INVENTORY:
         return False
     return journal.last_path() is None or not (error.temporary or isinstance(error, CredentialsError))
-
-
-def _where(identity: str) -> str:
-    """Return an identity as people read it: the service, the bucket, the folder."""
-    container, _, path = identity.partition("|")
-    return f"{container}, folder “{path}”"
 
 
 def _options(facts: dict[str, Any]) -> Options:

@@ -80,6 +80,8 @@ class Worker:
         except ChangedSourceError:
             await self._look_again(row)  # stays to be compared
             return
+        except (NotFoundError, ConflictError):
+            return  # likewise, since the destination has changed
         if evidence:
             skip(row, evidence, self._options)
         else:
