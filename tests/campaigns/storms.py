@@ -57,7 +57,8 @@ def weather_out(
         sides = [through(side, weather) if side is disturbed else side for side in (source, target)]
         command = Command(folder, *sides, **PATIENCE)
         passage = Passage()
-        report = _to_the_end(command, (source.backend, target.backend), passage)
+        start = ("--from", source.backend, "--to", target.backend, "--verify", "reread")
+        report = to_the_end(command, start, passage)
         passage.requests, passage.faults = len(weather.passed), dict(weather.met)
     check_report(report, items)
     assert_holds(target, items)
@@ -65,18 +66,24 @@ def weather_out(
     return passage
 
 
-def _to_the_end(command: Command, sides: tuple[str, str], passage: Passage) -> Any:
-    arguments: tuple[str, ...] = ("--from", sides[0], "--to", sides[1], "--verify", "reread")
+def to_the_end(command: Command, arguments: tuple[str, ...], passage: Passage) -> Any:
+    """Migrate, resume as often as it pauses, and return what is reported in the end.
+
+    Args:
+        command: the command line.
+        arguments: what comes after ``migrate`` at first.
+        passage: is told why it paused.
+    """
     for _ in range(RESUMES_AT_MOST):
         ran = command.run("storage", "migrate", *arguments, "--json", good=(0, 7))
         if ran.code == 0:
             return ran.json
-        passage.pauses.append(_explained(ran))
+        passage.pauses.append(explained(ran))
         arguments = ("resume", ran.json["id"])
     raise AssertionError(f"not done after {RESUMES_AT_MOST} resumes: {passage.pauses}")
 
 
-def _explained(ran: Ran) -> str:
+def explained(ran: Ran) -> str:
     """Return the message of a paused migration, if it is one that helps."""
     assert ran.json["state"] == "paused", ran.out
     assert "persona storage migrate resume" in ran.err, ran.err
