@@ -52,6 +52,7 @@ class Worker:
         self._options = options
         self._whole_bytes = whole_bytes
         self._moved = moved
+        self._md5 = bool(target.place.container)  # there is nothing on a disk to compare it with
         self._direct: bool | None = None
 
     async def copy(self, row: Row) -> None:
@@ -178,7 +179,7 @@ class Worker:
 
     async def _carry(self, row: Row, condition: Condition) -> None:
         """Copy through this machine."""
-        reading = Reading(self._source, row.path, row.version, partial(self._moved, row.path))
+        reading = Reading(self._source, row.path, row.version, partial(self._moved, row.path), md5=self._md5)
         try:
             try:
                 found = await reading.begin()
@@ -286,7 +287,7 @@ class Worker:
         """Read the source for its digests, if it was not read before."""
         if row.sha256 is not None:
             return
-        reading = Reading(self._source, row.path, row.version)
+        reading = Reading(self._source, row.path, row.version, md5=self._md5)
         try:
             async for _ in reading.chunks():
                 pass
