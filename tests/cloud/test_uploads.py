@@ -158,7 +158,7 @@ def test_a_large_object_goes_through_little_memory(
 ) -> None:
     """1 GiB on the main server; an eighth on those that keep it in memory or are slow. No more is held for more."""
     server = running(name)
-    settings = server.settings(server.make_bucket("memory"))
+    settings = server.settings(server.make_bucket("memory"), "one")
     command = [sys.executable, "-c", STREAMER, described(settings), str(mebibytes)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
