@@ -23,7 +23,7 @@ from persona.transfer.drift import drift, names_of
 from persona.transfer.executor import Executor
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import beside
-from persona.transfer.model import WRITING, Action, Endpoint, Options, Phase, Row, State, Step
+from persona.transfer.model import WRITING, Action, Count, Endpoint, Options, Phase, Row, State, Step
 from persona.transfer.plan import Planner
 from persona.transfer.progress import Meter, Watch
 from persona.transfer.work import DriftError, Worker
@@ -189,25 +189,13 @@ class Engine:
         await self._rounds({Action.COMPARE}, Step.OPEN, self._worker.compare)  # those that failed in an earlier run
         tally = self._journal.tally()
         total, done = tally.count(WRITING), tally.count(WRITING, {Step.COPIED, Step.VERIFIED, Step.FAILED, Step.GONE})
-        self._meter = Meter(
-            Phase.MIGRATION,
-            objects=done.objects,
-            size=done.bytes,
-            total_objects=total.objects,
-            total_bytes=total.bytes,
-        )
+        self._measure(Phase.MIGRATION, total, done)
         await self._rounds(WRITING, Step.OPEN, self._worker.copy)
 
     async def _verify_all(self) -> None:
         tally = self._journal.tally()
         total, done = tally.count(WRITING | {Action.SKIP}), tally.count(steps={Step.VERIFIED, Step.UNCHANGED})
-        self._meter = Meter(
-            Phase.VERIFICATION,
-            objects=done.objects,
-            size=done.bytes,
-            total_objects=total.objects,
-            total_bytes=total.bytes,
-        )
+        self._measure(Phase.VERIFICATION, total, done)
         while True:
             if not self._options.reread and self._listing_pays():
                 await self._verify_by_listing()
@@ -215,6 +203,16 @@ class Engine:
             if not self._journal.rows(actions=WRITING, steps=[Step.OPEN], limit=1):
                 return
             await self._rounds(WRITING, Step.OPEN, self._worker.copy)  # what verification found wrong
+
+    def _measure(self, phase: Phase, total: Count, done: Count) -> None:
+        """Begin to measure a phase, from what earlier runs of the job have done of it."""
+        self._meter = Meter(
+            phase,
+            objects=done.objects,
+            size=done.bytes,
+            total_objects=total.objects,
+            total_bytes=total.bytes,
+        )
 
     async def _verify_by_listing(self) -> None:
         """Prove what the destination's listing proves: one request for a thousand objects."""

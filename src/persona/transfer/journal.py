@@ -16,7 +16,7 @@ from typing import Any
 
 from persona.errors import ConfigError, InputError, StorageFullError
 from persona.storage.backend import Digest, RefusedName
-from persona.transfer.model import PROVED, Action, Row, Step, Tally
+from persona.transfer.model import PROVED, Action, Count, Row, Step, Tally
 
 FORMAT = 1
 _SCHEMA = """
@@ -226,10 +226,6 @@ class Journal:
                 "WHERE step = 'active' OR (step = 'failed' AND action NOT IN ('conflict', 'refuse'))"
             )
 
-    def plan_rest(self, action: str) -> None:
-        """Give an action to all rows that have none."""
-        self._db.execute("UPDATE objects SET action = ? WHERE action = ''", (action,))
-
     def save_upload(self, path: str, token: str | None) -> None:
         """Note the token of an upload in parts, at once."""
         with self.transaction():
@@ -245,10 +241,9 @@ class Journal:
         tally = Tally()
         query = "SELECT action, step, evidence, count(*), sum(size) FROM objects GROUP BY action, step, evidence"
         for action, step, evidence, count, size in self._db.execute(query):
-            from_source = action != Action.REMOVE
-            if from_source:
+            if action != Action.REMOVE:  # what is to be removed is not at the source
                 tally.all.add(count, size)
-            tally.by.setdefault((action, step), type(tally.all)()).add(count, size)
+            tally.by.setdefault((action, step), Count()).add(count, size)
             if evidence and step in PROVED:
                 tally.evidence[evidence] = tally.evidence.get(evidence, 0) + count
         return tally

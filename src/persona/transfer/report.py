@@ -6,7 +6,7 @@ from typing import Any
 
 from persona.transfer.jobs import JobInfo
 from persona.transfer.journal import Journal
-from persona.transfer.model import BACKUPS, PROVED, WRITING, Action, Evidence, Options, Row, Step, Tally
+from persona.transfer.model import BACKUPS, PROVED, WRITING, Action, Evidence, Row, Step, Tally
 
 SHOWN = 100
 """How many failures a document names unless all are asked for."""
@@ -47,7 +47,7 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
         "evidence": {evidence: tally.evidence.get(evidence, 0) for evidence in Evidence},
         "failures": failures
         + [{"path": key, "error": reason} for key, reason in refused[: None if everything else SHOWN]],
-        "plan": plan_of(journal),
+        "plan": _plan(journal, facts, tally, len(refused)),
         "changed": journal.changes(),
         "backup": _backup(facts, tally),
         "switched": facts.get("switched"),
@@ -60,19 +60,18 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
     return result
 
 
-def plan_of(journal: Journal) -> dict[str, Any]:
+def _plan(journal: Journal, facts: dict[str, Any], tally: Tally, refused: int) -> dict[str, Any]:
     """Return what a plan comes to: objects and bytes by what is to be done, and how many requests that takes."""
-    tally, facts = journal.tally(), journal.facts()
-    options = Options(**facts["options"])
+    options = facts["options"]
     plan: dict[str, Any] = {}
     for action in Action:
         count = tally.count({action})
         plan[action.value] = {"objects": count.objects, "bytes": count.bytes}
-    plan["refuse"]["objects"] += len(journal.refused())
-    kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options.backup else 0
+    plan["refuse"]["objects"] += refused
+    kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options["backup"] else 0
     written, there = tally.count(WRITING).objects, facts.get("target_objects", 0)
     local = facts["destination"]["identity"].startswith("local|")
-    back = written + tally.count({Action.SKIP}).objects if options.reread else written if local else 0
+    back = written + tally.count({Action.SKIP}).objects if options["reread"] else written if local else 0
     plan["requests"] = {
         "source": {"list": _pages(tally.all.objects), "read": written},
         "destination": {
