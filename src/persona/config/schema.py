@@ -131,6 +131,37 @@ class CacheSettings:
         "lru",
         allowed="lru, lfu, fifo",
     )
+    encrypt: bool = key(
+        values.boolean,
+        "Keep what is cached encrypted, with persona[encrypt]; the key is in the keyring or PERSONA_CACHE_KEY.",
+        False,
+        allowed="boolean",
+    )
+    never: tuple[str, ...] = key(
+        values.patterns,
+        "Objects that are never kept in the cache, by patterns as in a .gitignore.",
+        (),
+        allowed="list of patterns",
+        example="[]",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineSettings:
+    """What happens while the provider does not answer."""
+
+    reads: str = key(
+        values.choice("cache", "fail"),
+        "Whether reads come from the cache, whatever its age, or fail.",
+        "cache",
+        allowed="cache, fail",
+    )
+    writes: str = key(
+        values.choice("fail", "outbox"),
+        "Whether writes fail, or are kept on this machine and sent later.",
+        "fail",
+        allowed="fail, outbox",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +210,7 @@ class StorageSettings:
     azure: AzureSettings = field(default_factory=AzureSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    offline: OfflineSettings = field(default_factory=OfflineSettings)
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
 
 

@@ -114,6 +114,15 @@ def positive_duration(value: Any) -> float:
     return seconds
 
 
+def patterns(value: Any) -> tuple[str, ...]:
+    """Read a list of patterns; as text, of an environment variable say, with commas between them."""
+    given = value if isinstance(value, list) else [part.strip() for part in text(value).split(",")]
+    try:
+        return tuple(text(pattern) for pattern in given)
+    except ValueError as error:
+        raise ValueError('a list of patterns such as ["transcripts/**"]') from error
+
+
 def folder(value: Any) -> Path:
     """Read a path on this machine; ``~`` is the home folder."""
     try:

@@ -102,11 +102,33 @@ class Listing(list[StorageObject]):
     Args:
         objects: the objects.
         refused: what stands in the place under a name that is no storage path.
+        as_of: when the provider said so, if it does not answer now and this is what is known of before; else None.
+        whole: False if what is known of before is only a part: the objects that happen to be kept here.
     """
 
-    def __init__(self, objects: Iterable[StorageObject] = (), refused: Iterable[RefusedName] = ()) -> None:
+    def __init__(
+        self,
+        objects: Iterable[StorageObject] = (),
+        refused: Iterable[RefusedName] = (),
+        *,
+        as_of: datetime | None = None,
+        whole: bool = True,
+    ) -> None:
         super().__init__(objects)
         self.refused: list[RefusedName] = list(refused)
+        self.as_of = as_of
+        self.whole = whole
+
+    @classmethod
+    async def of(cls, pages: AsyncIterator[Listing]) -> Listing:
+        """Put pages together, as one that is as old as the oldest of them."""
+        everything = cls()
+        async for page in pages:
+            everything += page
+            everything.refused += page.refused
+            everything.whole &= page.whole
+            everything.as_of = min(filter(None, (everything.as_of, page.as_of)), default=None)
+        return everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +159,19 @@ class Checkpoint(Protocol):
         It is opaque text without credentials, but on GCS it is a capability: whoever has it can write to that one
         upload for a week. Keep it in a file that only the user can read, and out of messages.
         """
+
+
+class Notes(Protocol):
+    """Short texts that were worked out of objects, each good for one version of its object.
+
+    They spare the work of doing it again, and may be forgotten at any time.
+    """
+
+    def of(self, objects: Iterable[StorageObject]) -> dict[str, str]:
+        """Return the texts that are known, by path, of those objects that are at the very version still."""
+
+    def keep(self, texts: Iterable[tuple[StorageObject, str]]) -> None:
+        """Keep a text for each object, instead of one for another version."""
 
 
 class Download(ABC):
@@ -173,6 +208,19 @@ class StorageBackend(ABC):
         """Return the backend that holds an object, and the object's path there: a layer asks what it is around."""
         return self, path
 
+    def address(self) -> tuple[str, int] | None:
+        """Return the host and port that requests go to, or None if there are none: to see whether anybody is there."""
+        return None
+
+    def notes(self, kind: str) -> Notes | None:
+        """Return what is kept of one kind of work on objects here, or None if nothing can be kept."""
+        return None
+
+    @property
+    def defers_writes(self) -> bool:
+        """Whether the provider does not answer, and writes are kept to be sent later, each under its condition."""
+        return False
+
     @abstractmethod
     async def read(self, path: str) -> bytes:
         """Return an object's content.
@@ -196,6 +244,18 @@ class StorageBackend(ABC):
         Raises:
             NotFoundError: there is no such object.
             ConflictError: the object is at another version.
+        """
+
+    @abstractmethod
+    async def open_changed(self, path: str, version: str) -> Download | None:
+        """Start to read an object if it is at another version than this one: one request.
+
+        Returns:
+            None if the object is still at this version; nothing of it is transferred then, unless the endpoint ignores
+            the condition.
+
+        Raises:
+            NotFoundError: there is no such object.
         """
 
     @abstractmethod

@@ -168,11 +168,7 @@ class CloudBackend(Bucket):
 
     async def list(self, prefix: str = "") -> Listing:
         """List all objects at once."""
-        everything = Listing()
-        async for page in self.scan(prefix):
-            everything += page
-            everything.refused += page.refused
-        return everything
+        return await Listing.of(self.scan(prefix))
 
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy an object on the provider's side; under a condition only where that is sure to be kept."""

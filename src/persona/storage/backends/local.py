@@ -166,11 +166,7 @@ class LocalBackend(StorageBackend):
 
     async def list(self, prefix: str = "") -> Listing:
         """Collect all pages."""
-        listing = Listing()
-        async for page in self.scan(prefix):
-            listing.extend(page)
-            listing.refused.extend(page.refused)
-        return listing
+        return await Listing.of(self.scan(prefix))
 
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy a file within the system, without its bytes passing through here where it can do that."""

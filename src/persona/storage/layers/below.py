@@ -118,11 +118,7 @@ class Below(StorageBackend):
 
     async def list(self, prefix: str = "") -> Listing:
         """List all objects at once."""
-        everything = Listing()
-        async for page in self.scan(prefix):
-            everything += page
-            everything.refused += page.refused
-        return everything
+        return await Listing.of(self.scan(prefix))
 
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy an object within the folder."""
