@@ -18,6 +18,7 @@ from pathlib import Path
 
 from persona.errors import UnreachableError
 from persona.locks import LockTimeoutError, locked
+from persona.storage.private import private, private_folder
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE = 1.0
@@ -156,7 +157,7 @@ class OutageState:
         with ExitStack() as stack:
             if self._file is not None:
                 with suppress(OSError, LockTimeoutError):
-                    self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    private_folder(self._file.parent)
                     stack.enter_context(locked(self._file.with_suffix(".lock"), _LOCK_SECONDS))
             yield
 
@@ -167,8 +168,8 @@ class OutageState:
             return
         draft = self._file.with_name(f"{self._file.stem}.{os.getpid()}.tmp")
         try:
-            draft.touch(0o600)
-            draft.write_text(json.dumps(asdict(outage)))
+            with private(draft) as stream:
+                stream.write(json.dumps(asdict(outage)).encode())
             draft.replace(self._file)
         except OSError as error:
             self._known = outage
