@@ -62,6 +62,9 @@ class MemoryBackend(StorageBackend):
     ) -> Download:
         raise NotImplementedError
 
+    async def open_changed(self, path: str, version: str) -> Download | None:
+        raise NotImplementedError
+
     async def write(
         self,
         path: str,

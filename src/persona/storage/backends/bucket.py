@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
+from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import BucketNotFoundError, NotFoundError, PersonaError
@@ -67,6 +68,11 @@ class Bucket(StorageBackend):
         self._conditions = Conditions(self, self._prefix, foreign=foreign)
         self._budget = Budget()
 
+    def address(self) -> tuple[str, int]:
+        """Return the host and port that requests go to."""
+        parts = urlsplit(self._rest.endpoint)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
     # What a provider's file gives. Keys are whole; what is not found raises MissingError.
 
     @abstractmethod
@@ -76,7 +82,15 @@ class Bucket(StorageBackend):
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError: ...
 
     @abstractmethod
-    async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download: ...
+    async def _get(
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
+        version: str | None = None,
+        *,
+        unless: str | None = None,
+    ) -> Download: ...
 
     @abstractmethod
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written: ...

@@ -12,12 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Se
 from contextlib import closing
 from typing import TypeVar
 
-from persona.errors import (
-    ConflictError,
-    NameRefusedError,
-    PersonaError,
-    UnreachableError,
-)
+from persona.errors import ConflictError, NameRefusedError, PersonaError, UnreachableError
 from persona.storage.backend import (
     Checkpoint,
     Condition,
@@ -29,7 +24,7 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.backends.bucket import Bucket
-from persona.storage.backends.faults import MissingError, RangeError, changed
+from persona.storage.backends.faults import MissingError, RangeError, UnchangedError, changed
 from persona.storage.backends.listing import as_listed, in_order
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, counted
@@ -78,6 +73,22 @@ class CloudBackend(Bucket):
         if version is not None and download.object.version != version:  # an endpoint may ignore If-Match
             await download.close()
             raise changed(path)
+        return download
+
+    async def open_changed(self, path: str, version: str) -> Download | None:
+        """Start to read an object if it is at another version: one request."""
+        try:
+            download = await self._get(self._key(path), unless=version)
+        except UnchangedError:
+            return None
+        except MissingError:
+            raise await self._absent(path) from None
+        except ConflictError:  # not what a read is answered with: it may be said of an object that is gone, too
+            return None if (await self.stat(path)).version == version else await self.open(path)
+        self._bucket_seen = True
+        if download.object.version == version:  # an endpoint may ignore the condition
+            await download.close()
+            return None
         return download
 
     async def write(

@@ -25,6 +25,10 @@ class MissingError(PersonaError):
     """The provider has not found it, be it the object or the bucket. It never leaves the backends."""
 
 
+class UnchangedError(PersonaError):
+    """The object is still at the version that was not asked for. It never leaves the backends."""
+
+
 def changed(path: str) -> ConflictError:
     """Return the error for an object that is no longer at the version asked for."""
     return ConflictError(
@@ -55,6 +59,8 @@ def by_status(status: int, code: str, host: str, headers: Mapping[str, str]) -> 
             f"{host} refuses this with these credentials{said}.",
             hint="“persona storage config test” shows which operation is refused; ask for that permission.",
         )
+    if status == 304:
+        return UnchangedError("The object was not changed.")
     if status == 404:
         return MissingError("There is no such object.")
     if status in (409, 412):

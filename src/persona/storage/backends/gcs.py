@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -36,6 +37,7 @@ from persona.storage.backends.rest import Body, Request, understood
 from persona.storage.paths import from_key
 
 ENDPOINT = "https://storage.googleapis.com"
+_GENERATION = re.compile("[1-9][0-9]{0,17}")
 _FIELDS = "name,size,updated,generation,md5Hash,crc32c"
 _DESCRIBED = f"{_FIELDS},contentType,metadata"
 
@@ -95,8 +97,18 @@ class GCSBackend(CloudBackend):
             self._rest.clock_skew,
         )
 
-    async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download:
+    async def _get(
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
+        version: str | None = None,
+        *,
+        unless: str | None = None,
+    ) -> Download:
         query = {"alt": "media"} | _condition(IfVersion(version) if version is not None else None, key)
+        if unless is not None and _GENERATION.fullmatch(unless):  # else no object has it
+            query["ifGenerationNotMatch"] = unless
         headers = {"accept-encoding": "identity"}
         if start or length is not None:
             headers["range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
@@ -271,7 +283,7 @@ def _condition(condition: Condition | None, path: str) -> dict[str, str]:
     if isinstance(condition, IfAbsent):
         return {"ifGenerationMatch": "0"}
     if isinstance(condition, IfVersion):
-        if not condition.version.isdecimal() or condition.version == "0":
+        if not _GENERATION.fullmatch(condition.version):
             raise changed(path)  # a token of another backend
         return {"ifGenerationMatch": condition.version}
     return {}

@@ -92,6 +92,11 @@ class LocalBackend(StorageBackend):
                 self._patience.learn(time.perf_counter() - begun)
         return await in_thread(self._begin, path, start, length, version, undo=LocalDownload.let_go)
 
+    async def open_changed(self, path: str, version: str) -> Download | None:
+        """Open a file, and let go of it if it is still at this version."""
+        path = paths.clean_object(path)
+        return await in_thread(self._begin_changed, path, version, undo=_let_go)
+
     async def write(
         self,
         path: str,
@@ -310,6 +315,14 @@ class LocalBackend(StorageBackend):
             raise
         return LocalDownload(self._disk, found, fd, info, start, length)
 
+    def _begin_changed(self, path: str, version: str) -> LocalDownload | None:
+        """Do as `_begin`, unless the file is still at this version."""
+        fd, info, found = self._open(path)
+        if found.version == version:
+            os.close(fd)
+            return None
+        return LocalDownload(self._disk, found, fd, info, 0, None)
+
     def _expect(self, found: StorageObject, version: str | None) -> None:
         if version is not None and found.version != version:
             raise ConflictError(f"{self.url(found.path)} was changed in between.", hint="Read it again.")
@@ -344,6 +357,12 @@ def describe(path: str, info: os.stat_result, attributes: Attributes | None = No
         content_type=attributes.content_type if attributes else None,
         metadata=attributes.metadata if attributes else None,
     )
+
+
+def _let_go(download: LocalDownload | None) -> None:
+    """Let go of a download that nobody waits for any more."""
+    if download is not None:
+        download.let_go()
 
 
 async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -13,13 +13,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, NotModifiedError
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import ConfigError, PersonaError, UnreachableError
 from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVersion, StorageObject
 from persona.storage.backends.cloud import CloudBackend
-from persona.storage.backends.faults import MissingError, RangeError
+from persona.storage.backends.faults import MissingError, RangeError, UnchangedError
 from persona.storage.backends.primitives import Attributes, Entry, Part, Written
 from persona.storage.backends.rest import CHUNK_BYTES, late, senseless
 from persona.storage.metadata import pack, unpack
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 KEYS_LAST = timedelta(minutes=6)
 """How long obstore may keep temporary keys: it asks again 5 minutes before. Those that are handed out last longer."""
+_ETAG = re.compile(r"(?!\*$)[!#-~]+")  # RFC 9110, section 8.8.3; Azurite takes "*" in quotes for any version
 _STATUS = re.compile(r"status code: (\d{3})[^:\n]*:? ?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
 _STANDARD = {
     "Content-Type",
@@ -106,18 +107,28 @@ class ObstoreBackend(CloudBackend):
 
         return provide
 
-    async def _get(self, key: str, start: int, length: int | None, version: str | None) -> Download:
+    async def _get(
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
+        version: str | None = None,
+        *,
+        unless: str | None = None,
+    ) -> Download:
         options: GetOptions = {}
         if start or length is not None:
             options["range"] = {"offset": start} if length is None else (start, start + length)
         if version is not None:
             options["if_match"] = f'"{version}"'
+        if unless is not None and _ETAG.fullmatch(unless):  # else no object has it
+            options["if_none_match"] = f'"{unless}"'
         try:
             return self._download(key, await obstore.get_async(self._store, key, options=options))
         except Exception as error:
             if "non-partial" not in str(error):
                 raise await self._failure(error) from error
-        whole = await self._get(key, 0, None, version)  # the endpoint ignores ranges
+        whole = await self._get(key, version=version, unless=unless)  # the endpoint ignores ranges
         return _Slice(whole, start, length)
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
@@ -195,6 +206,8 @@ class ObstoreBackend(CloudBackend):
         text = str(error)
         if self._refusal is not None and "credential provider" in text:
             return self._refusal
+        if isinstance(error, NotModifiedError):
+            return UnchangedError("The object was not changed.")
         if found := _STATUS.search(text):
             return self._translate(int(found[1]), {}, found[2].encode())
         if "StartTooLarge" in text:

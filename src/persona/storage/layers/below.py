@@ -46,6 +46,15 @@ class Below(StorageBackend):
         """Return the backend that holds an object, and the object's path there."""
         return self._whole.beneath(self._joined(path))
 
+    def address(self) -> tuple[str, int] | None:
+        """Return the host and port that requests to the whole go to."""
+        return self._whole.address()
+
+    @property
+    def defers_writes(self) -> bool:
+        """Whether the whole keeps writes to be sent later."""
+        return self._whole.defers_writes
+
     async def read(self, path: str) -> bytes:
         """Return an object's content."""
         return await self._whole.read(self._joined(path))
@@ -56,6 +65,13 @@ class Below(StorageBackend):
         """Start to read an object as a stream."""
         download = await self._whole.open(self._joined(path), start=start, length=length, version=version)
         download.object = self._own(download.object)
+        return download
+
+    async def open_changed(self, path: str, version: str) -> Download | None:
+        """Start to read an object if it is at another version."""
+        download = await self._whole.open_changed(self._joined(path), version)
+        if download is not None:
+            download.object = self._own(download.object)
         return download
 
     async def write(
@@ -112,8 +128,9 @@ class Below(StorageBackend):
         """List objects page by page, without an object that has the name of the folder itself."""
         start = to_key(self._folder, clean(after)) if after is not None else None
         async for page in self._whole.scan(to_key(self._folder, clean(prefix)), after=start):
-            own = Listing((self._own(found) for found in page if found.path != self._folder), page.refused)
-            if own or own.refused:
+            found = (self._own(each) for each in page if each.path != self._folder)
+            own = Listing(found, page.refused, as_of=page.as_of, whole=page.whole)
+            if own or own.refused or own.as_of:
                 yield own
 
     async def list(self, prefix: str = "") -> Listing:

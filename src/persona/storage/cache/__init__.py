@@ -1,0 +1,1 @@
+"""The cache folder: content in files, an index in SQLite, shared by any number of processes."""

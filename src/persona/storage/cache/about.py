@@ -1,0 +1,36 @@
+"""What the index says of an object beside its path and version: a short JSON text."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from persona.storage.backend import Digest, StorageObject
+
+
+def write(found: StorageObject) -> bytes:
+    """Return what is to be kept of an object's description."""
+    about: dict[str, Any] = {"size": found.size, "modified": found.last_modified.timestamp()}
+    if found.digest:
+        about["digest"] = [found.digest.algorithm, found.digest.value, found.digest.vouched]
+    if found.content_type is not None:
+        about["type"] = found.content_type
+    if found.metadata is not None:
+        about["metadata"] = dict(found.metadata)
+    return json.dumps(about, separators=(",", ":")).encode()
+
+
+def read(path: str, version: str, text: bytes) -> StorageObject:
+    """Return the description that was kept."""
+    about = json.loads(text)
+    digest = about.get("digest")
+    return StorageObject(
+        path,
+        about["size"],
+        datetime.fromtimestamp(about["modified"], UTC),
+        version,
+        Digest(*digest) if digest else None,
+        about.get("type"),
+        about.get("metadata"),
+    )

@@ -1,0 +1,426 @@
+"""A cache around a storage, and its little sister, which only tells a cache what is written past it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from persona.errors import BucketNotFoundError, NotFoundError, PersonaError
+from persona.storage.backend import (
+    Checkpoint,
+    Condition,
+    Download,
+    Listing,
+    Notes,
+    StorageBackend,
+    StorageObject,
+)
+from persona.storage.cache.files import Content, FileDownload, open_whole
+from persona.storage.cache.index import Entry
+from persona.storage.cache.sealing import CHUNK_BYTES, chunk_context, in_chunks, seal_whole
+from persona.storage.cache.store import Flight, Store
+from persona.storage.layers.layer import Layer
+from persona.storage.paths import clean, clean_object
+
+SMALL_BYTES = 4 << 20
+"""Objects up to this size pass through memory; larger ones are read from their file in the cache."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a write has come to.
+
+    Args:
+        flights: how the write is known to caches, with the path there.
+        written: what is at the provider now.
+        gone: whether the object is gone.
+    """
+
+    flights: Sequence[tuple[Store, str, Flight | None]]
+    written: StorageObject | None = None
+    gone: bool = False
+
+
+class Informing(Layer):
+    """A storage that tells caches what is written to it, so that no read of any process gives what was there before.
+
+    Args:
+        inner: the storage.
+        told: each cache with what turns a path of this storage into one of that cache's place, or into None.
+    """
+
+    def __init__(self, inner: StorageBackend, told: Sequence[tuple[Store, Callable[[str], str | None]]]) -> None:
+        super().__init__(inner)
+        self._told = told
+
+    @contextmanager
+    def _writing(self, path: str) -> Iterator[Outcome]:
+        """Announce a write of an object, and tell what it came to; whatever happens, it is asked for anew."""
+        path = clean_object(path)
+        there = [(store, other) for store, tell in self._told if (other := tell(path)) is not None]
+        outcome = Outcome([(store, other, store.begin(other, writes=True)) for store, other in there])
+        try:
+            yield outcome
+        finally:
+            for store, other, flight in outcome.flights:
+                written = outcome.written and replace(outcome.written, path=other)
+                store.end(flight, written, gone=outcome.gone)
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object whole."""
+        with self._writing(path) as outcome:
+            outcome.written = await self.inner.write(
+                path, data, condition=condition, content_type=content_type, metadata=metadata
+            )
+            return outcome.written
+
+    async def write_stream(
+        self,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> StorageObject:
+        """Write an object from a stream."""
+        with self._writing(path) as outcome:
+            outcome.written = await self.inner.write_stream(
+                path,
+                chunks,
+                size=size,
+                condition=condition,
+                content_type=content_type,
+                metadata=metadata,
+                checkpoint=checkpoint,
+            )
+            return outcome.written
+
+    async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
+        """Copy an object within this storage."""
+        with self._writing(target) as outcome:
+            outcome.written = await self.inner.copy(source, target, condition=condition)
+            return outcome.written
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another place of this provider."""
+        with self._writing(target) as outcome:
+            outcome.written = await self.inner.copy_from(other, source, target, version=version, condition=condition)
+            return outcome.written
+
+    async def delete(self, path: str) -> None:
+        """Delete an object."""
+        with self._writing(path) as outcome:
+            await self.inner.delete(path)
+            outcome.gone = True
+
+    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+        """Delete objects in bulk."""
+        with ExitStack() as stack:
+            outcomes: dict[str, Outcome] = {}
+            failed: dict[str, PersonaError] = {}
+            for path in paths:
+                try:
+                    outcomes[path] = stack.enter_context(self._writing(path))
+                except PersonaError as error:
+                    failed[path] = error
+            failed |= await self.inner.delete_many([*outcomes])
+            for path, outcome in outcomes.items():
+                outcome.gone = path not in failed
+            return failed
+
+    async def close(self) -> None:
+        """Close the caches and what is within."""
+        for store, _ in self._told:
+            store.close()
+        await super().close()
+
+
+class Cache(Informing):
+    """A storage whose objects are kept on this machine's disk.
+
+    Within the ttl a read needs no network. After it, one conditional request finds out whether the object is the same
+    still. What a listing or a description shows to be of another version is old at once. Descriptions, listings and
+    absence always come from the provider.
+
+    Args:
+        inner: the storage.
+        store: what the cache folder holds of it.
+        contents: whether content is kept, or only notes: a local disk gains nothing from a copy of it.
+    """
+
+    def __init__(self, inner: StorageBackend, store: Store, *, contents: bool = True) -> None:
+        super().__init__(inner, [(store, str)])
+        self._store = store
+        self._contents = contents
+        self._fetches: dict[str, asyncio.Future[Content | None]] = {}
+
+    def notes(self, kind: str) -> Notes | None:
+        """Return the notes of one kind on this storage's objects."""
+        return _Notes(self._store, kind)
+
+    async def read(self, path: str) -> bytes:
+        """Return an object's content, from the cache if it is fresh."""
+        path = clean_object(path)
+        entry = self._fresh(path)
+        if entry is not None and entry.weight <= SMALL_BYTES:  # the shortest way, for most reads
+            data = self._store.content(entry)
+            if data is not None:
+                self._store.note_hit(entry, len(data))
+                return data
+        download = await self._open(path)
+        if isinstance(download, Content):
+            return download.data
+        try:
+            return b"".join([chunk async for chunk in download])
+        finally:
+            await download.close()
+
+    async def open(
+        self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
+    ) -> Download:
+        """Start to read an object as a stream, from the cache if it is fresh."""
+        path = clean_object(path)
+        entry = self._fresh(path)
+        kept = entry and version in (None, entry.version) and await self._from(entry, start, length)
+        if entry and kept:
+            self._store.note_hit(entry, len(range(kept.object.size)[start:][:length]))
+            return kept
+        if start or length is not None or version is not None:
+            self._store.note_miss()
+            return await self.inner.open(path, start=start, length=length, version=version)
+        return await self._open(path)
+
+    async def stat(self, path: str) -> StorageObject:
+        """Describe an object, as the provider does now."""
+        at = self._store.clock()
+        try:
+            found = await self.inner.stat(path)
+        except NotFoundError as error:
+            self._missed(path, at, error)
+            raise
+        self._store.seen(found, at)
+        return found
+
+    async def exists(self, path: str) -> bool:
+        """Say whether the object is there, as the provider does now."""
+        at = self._store.clock()
+        there = await self.inner.exists(path)
+        if not there:
+            self._store.missing(clean(path), at)
+        return there
+
+    async def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
+        """List objects page by page, and learn from them what is old."""
+        folder, at = clean(prefix), self._store.clock()
+        position = max((after and clean(after)) or "", folder and f"{folder}/")
+        async for page in self.inner.scan(prefix, after=after):
+            below = [found for found in page if found.path != folder]
+            for found in page[: len(page) - len(below)]:
+                self._store.seen(found, at)
+            if below:
+                self._store.page(below, position, below[-1].path, at)
+                position = below[-1].path
+            yield page
+        self._store.page([], position, folder and f"{folder}/\U0010ffff", at)
+        if after is None or clean(after) == folder:
+            self._store.listed(folder, at)
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object whole, and keep it."""
+        with self._writing(path) as outcome:
+            outcome.written = written = await self.inner.write(
+                path, data, condition=condition, content_type=content_type, metadata=metadata
+            )
+            flight = outcome.flights[0][2]
+            if flight is not None and self._keeps(flight.path) and self._store.reserve(flight, len(data)):
+                await self._keep(flight, written, data)
+            return written
+
+    @contextmanager
+    def _writing(self, path: str) -> Iterator[Outcome]:
+        """Do as any announced write; nobody who reads from now on shares what was asked for before."""
+        clean_path = clean_object(path)
+        with super()._writing(path) as outcome:
+            self._fetches.pop(clean_path, None)
+            try:
+                yield outcome
+            finally:
+                self._fetches.pop(clean_path, None)
+
+    def _fresh(self, path: str) -> Entry | None:
+        entry = self._store.kept(path)
+        return entry if entry is not None and self._store.is_fresh(entry) else None
+
+    def _keeps(self, path: str) -> bool:
+        return self._contents and self._store.keeps(path)
+
+    def _missed(self, path: str, at: float, error: NotFoundError) -> None:
+        """Let go of an object that is gone; a bucket that is not there says nothing of it."""
+        if not isinstance(error, BucketNotFoundError):
+            self._store.missing(clean(path), at)
+
+    async def _shared(self, path: str) -> Content | None:
+        """Wait for what somebody else in this process is fetching; None if that cannot be shared."""
+        fetch = self._fetches[path]
+        await asyncio.wait([fetch])
+        return None if fetch.cancelled() else fetch.result()
+
+    async def _open(self, path: str) -> Download:
+        """Fetch an object, or take what somebody else in this process is fetching already."""
+        if path in self._fetches:
+            if (shared := await self._shared(path)) is not None:
+                return shared
+            entry = self._fresh(path)
+            if entry is not None and (kept := await self._from(entry)) is not None:
+                self._store.note_hit(entry, kept.object.size)
+                return kept
+        fetch: asyncio.Future[Content | None] = asyncio.get_running_loop().create_future()
+        self._fetches[path] = fetch
+        try:
+            download = await self._fetch(path)
+            fetch.set_result(download if isinstance(download, Content) else None)
+            return download
+        except PersonaError as error:
+            fetch.set_exception(error)
+            fetch.exception()  # nobody may be waiting for it
+            raise
+        finally:
+            fetch.cancel()
+            if self._fetches.get(path) is fetch:
+                del self._fetches[path]
+
+    async def _fetch(self, path: str) -> Download:
+        """Ask the provider for an object, if it has changed, and keep it."""
+        flight = self._store.begin(path) if self._keeps(path) else None
+        if flight is None:
+            self._store.note_miss()
+            return await self.inner.open(path)
+        try:
+            entry = self._store.kept(path)
+            kept = entry and await self._from(entry)
+            if entry is None or kept is None:
+                return await self._taken(flight, await self.inner.open(path))
+            changed = await self.inner.open_changed(path, entry.version)
+            if changed is not None:
+                await kept.close()
+                return await self._taken(flight, changed)
+            self._store.confirm(entry, flight.started)
+            self._store.note_hit(entry, kept.object.size)
+            return kept
+        except NotFoundError as error:
+            self._missed(path, flight.started, error)
+            raise
+        finally:
+            self._store.end(flight)
+
+    async def _from(self, entry: Entry, start: int = 0, length: int | None = None) -> Download | None:
+        """Return what is kept, or None if it is not what it should be."""
+        found = self._store.object(entry)
+        if found is None:
+            return None
+        if entry.weight <= SMALL_BYTES:
+            data = self._store.content(entry)
+            return None if data is None else Content(found, data, start, length)
+        fd = await asyncio.to_thread(open_whole, self._store.file(entry), entry.weight, entry.digest)
+        if fd is None:
+            self._store.damaged(entry)
+            return None
+        return FileDownload(found, fd, entry.file, self._store.sealing, start, length)
+
+    async def _taken(self, flight: Flight, download: Download) -> Download:
+        """Take an object into the cache as it comes; one for which there is no space streams past."""
+        self._store.note_miss()
+        found = download.object
+        if not self._store.reserve(flight, found.size):
+            return download
+        if found.size > SMALL_BYTES:
+            return await self._taken_large(flight, download)
+        try:
+            data = b"".join([chunk async for chunk in download])
+        finally:
+            await download.close()
+        await self._keep(flight, found, data)
+        return Content(found, data)
+
+    async def _taken_large(self, flight: Flight, download: Download) -> Download:
+        """Write an object to its file as it comes, and read it from there."""
+        draft = self._store.draft(flight)
+        if draft is None:
+            return download
+        try:
+            number, found, sealing = 0, download.object, self._store.sealing
+            async for chunk in in_chunks(download):
+                context = chunk_context(flight.name, number, last=(number + 1) * CHUNK_BYTES >= found.size)
+                await asyncio.to_thread(lambda: draft.append(sealing.seal(chunk, context)))  # noqa: B023
+                number += 1
+            digest = await asyncio.to_thread(draft.finish)
+            fd = draft.reader()
+        except OSError as error:
+            if isinstance(error, PersonaError):
+                raise
+            self._store.fail(error)
+            return await self.inner.open(flight.path)
+        finally:
+            draft.close()
+            await download.close()
+        self._store.keep(flight, found, draft, digest)
+        return FileDownload(found, fd, flight.name, sealing)
+
+    async def _keep(self, flight: Flight, found: StorageObject, data: bytes) -> None:
+        """Take content at hand into the cache, for which there is space."""
+        draft = self._store.draft(flight) if len(data) == found.size else None
+        if draft is None:
+            return
+        try:
+            digest = await asyncio.to_thread(draft.fill, seal_whole(self._store.sealing, flight.name, data))
+        except OSError as error:
+            self._store.fail(error)
+        else:
+            self._store.keep(flight, found, draft, digest)
+        finally:
+            draft.close()
+
+
+class _Notes:
+    """The notes of one kind."""
+
+    def __init__(self, store: Store, kind: str) -> None:
+        self._store = store
+        self._kind = kind
+
+    def of(self, objects: Iterable[StorageObject]) -> dict[str, str]:
+        """Return the texts that are known of these very versions."""
+        return self._store.noted(self._kind, [*objects]) or {}
+
+    def keep(self, texts: Iterable[tuple[StorageObject, str]]) -> None:
+        """Keep a text for each object."""
+        self._store.note(self._kind, texts)
