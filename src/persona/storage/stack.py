@@ -21,7 +21,9 @@ from persona.storage.backend import StorageBackend
 from persona.storage.paths import clean, join, printable
 
 if TYPE_CHECKING:
+    from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
+    from persona.storage.outbox import Outbox
 
 log = logging.getLogger(__name__)
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
@@ -52,12 +54,54 @@ def open_layers(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
         ConfigError, CredentialsError: as for `open_storage`; or the cache cannot be encrypted as it should be.
     """
     backend = open_storage(settings)
-    store = open_store(settings, keeping)
-    if store is None:
-        return backend
-    from persona.storage.layers.cache import Cache
+    local = settings.backend == "local"
+    if not local:
+        from persona.storage.layers.breaker import Breaker
+        from persona.storage.outage import OutageState
 
-    return Cache(backend, store, contents=settings.backend != "local")
+        state = OutageState(keeping.folder / "outage", identity(settings, keeping))
+        backend = Breaker(backend, state, force=keeping.force)
+    provider = backend
+    store = open_store(settings, keeping)
+    if store is not None:
+        from persona.storage.layers.cache import Cache
+
+        backend = Cache(backend, store, contents=not local)
+    return backend if local else _with_fallback(backend, provider, store, settings, keeping)
+
+
+def _with_fallback(
+    storage: StorageBackend,
+    provider: StorageBackend,
+    store: Store | None,
+    settings: StorageSettings,
+    keeping: Keeping,
+) -> StorageBackend:
+    """Let reads be answered from the cache, and writes wait in the outbox, while the provider does not answer."""
+    from persona.storage.layers.fallback import Fallback
+
+    memory = None
+    if store is not None:
+        from persona.storage.cache.recall import Recall
+
+        memory = Recall(store)
+    outbox = open_outbox(settings, keeping)
+    if not len(outbox) and settings.offline.writes == "fail":
+        return Fallback(storage, memory, None, settings.offline, provider=provider, fresh=keeping.fresh)
+    return Fallback(storage, memory, outbox, settings.offline, provider=provider, fresh=keeping.fresh)
+
+
+def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:
+    """Open the outbox of a workspace, as the one of the place that the settings describe."""
+    from persona.storage.outbox import Outbox
+
+    return Outbox(keeping.folder / "outbox", identity(settings, keeping))
+
+
+def identity(settings: StorageSettings, keeping: Keeping) -> str:
+    """Return what tells a workspace's storage from every other: the workspace, the service, the bucket, the folder."""
+    place = place_of(settings, os.environ)
+    return "\n".join((keeping.workspace, place.container, place.path)) if place else keeping.workspace
 
 
 def open_store(settings: StorageSettings, keeping: Keeping, *, enabled: bool = False) -> Store | None:
@@ -74,9 +118,8 @@ def open_store(settings: StorageSettings, keeping: Keeping, *, enabled: bool = F
     Raises:
         ConfigError: it cannot be encrypted as it should be.
     """
-    place = place_of(settings, os.environ)
     cache = settings.cache
-    if place is None or cache.path is None or not (cache.enabled or enabled):
+    if cache.path is None or not (cache.enabled or enabled):
         return None
     import sqlite3
     import time
@@ -84,13 +127,15 @@ def open_store(settings: StorageSettings, keeping: Keeping, *, enabled: bool = F
     from persona.storage.cache.index import BusyError
     from persona.storage.cache.store import Store
 
+    sealing = _sealing(keeping.folder) if cache.encrypt else None
     try:
         return Store(
             cache.path,
-            "\n".join((keeping.workspace, place.container, place.path)),
+            identity(settings, keeping),
             max_size=cache.max_size,
             strategy=cache.strategy,
             ttl=cache.ttl,
+            sealing=sealing,
             since=time.time() if keeping.fresh else 0.0,
         )
     except ConfigError as error:
@@ -98,6 +143,13 @@ def open_store(settings: StorageSettings, keeping: Keeping, *, enabled: bool = F
     except (sqlite3.Error, BusyError, OSError) as error:
         log.warning("The cache in %s cannot be used, so nothing is cached: %s.", cache.path, error)
     return None
+
+
+def _sealing(folder: Path) -> Sealing:
+    from persona.storage.cache.cipher import Cipher
+    from persona.storage.cache.keys import cache_key
+
+    return Cipher(cache_key(os.environ, folder))
 
 
 def open_storage(settings: StorageSettings) -> StorageBackend:
