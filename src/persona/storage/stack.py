@@ -23,6 +23,7 @@ from persona.storage.paths import clean, join, printable
 if TYPE_CHECKING:
     from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
+    from persona.storage.layers.cache import Cache
     from persona.storage.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -53,21 +54,43 @@ def open_layers(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
     Raises:
         ConfigError, CredentialsError: as for `open_storage`; or the cache cannot be encrypted as it should be.
     """
-    backend = open_storage(settings)
-    local = settings.backend == "local"
-    if not local:
-        from persona.storage.layers.breaker import Breaker
-        from persona.storage.outage import OutageState
-
-        state = OutageState(keeping.folder / "outage", identity(settings, keeping))
-        backend = Breaker(backend, state, force=keeping.force)
-    provider = backend
+    provider = open_provider(settings, keeping)
     store = open_store(settings, keeping)
+    storage = provider
     if store is not None:
         from persona.storage.layers.cache import Cache
 
-        backend = Cache(backend, store, contents=not local)
-    return backend if local else _with_fallback(backend, provider, store, settings, keeping)
+        storage = Cache(provider, store, contents=settings.backend != "local")
+    return storage if settings.backend == "local" else _with_fallback(storage, provider, store, settings, keeping)
+
+
+def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
+    """Open the storage that the settings describe, so that an outage is found out at once."""
+    backend = open_storage(settings)
+    if settings.backend == "local":
+        return backend
+    from persona.storage.layers.breaker import Breaker
+    from persona.storage.outage import OutageState
+
+    return Breaker(backend, OutageState(keeping.folder / "outage", identity(settings, keeping)), force=keeping.force)
+
+
+def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
+    """Open the storage with its cache, which must be there, and without what stands in for it in an outage.
+
+    Raises:
+        ConfigError: the cache is not enabled, or cannot be used, or keeps nothing of this storage.
+    """
+    if not settings.cache.enabled:
+        raise ConfigError("The cache is not enabled.", hint="persona storage config set cache.enabled true")
+    if settings.backend == "local":
+        raise ConfigError("The storage is a folder of this machine, of which nothing is cached.")
+    from persona.storage.layers.cache import Cache
+
+    store = open_store(settings, keeping)
+    if store is None:
+        raise ConfigError("The cache cannot be used.", hint="“persona storage cache stats” says why.")
+    return Cache(open_provider(settings, keeping), store)
 
 
 def _with_fallback(

@@ -407,9 +407,9 @@ class Index:
             self._db.execute("SELECT ifnull(sum(bytes), 0) FROM flights WHERE name != ?", (name,)).fetchone()[0]
         )
         missing = kept + reserved + size - self.limits.content
-        if missing > (kept if evict else 0) or size > self.limits.content:
-            return False
         old = self.find(scope, path)
+        if missing > (kept if evict else old.weight if old else 0) or size > self.limits.content:
+            return False
         if missing > 0 and old is not None:
             self.remove([old])
             missing -= old.weight

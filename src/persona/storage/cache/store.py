@@ -276,6 +276,10 @@ class Store:
         weight = size_of(self.sealing, size)
         return bool(self._reserve(flight, weight, evict) or (self.sweep() and self._reserve(flight, weight, evict)))
 
+    def could_hold(self, size: int) -> bool:
+        """Say whether an object of this size has space if all else leaves."""
+        return size_of(self.sealing, size) <= self.index.limits.content
+
     @tolerant
     def _reserve(self, flight: Flight, size: int, evict: bool) -> bool:
         self.flush()
