@@ -140,16 +140,18 @@ def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
     if not settings.cache.enabled:
         return None
     sealing = _sealing(keeping.folder) if settings.cache.encrypt else None
-    store = look_into_store(settings.cache, identity(settings, keeping), sealing=sealing, fresh=keeping.fresh)
-    if store is not None:
-        from persona.storage.cache.house import drop_other_keys
-
-        drop_other_keys(store)
-    return store
+    return look_into_store(
+        settings.cache, identity(settings, keeping), sealing=sealing, owned=True, fresh=keeping.fresh
+    )
 
 
 def look_into_store(
-    cache: CacheSettings, known: str, *, sealing: Sealing | None = None, fresh: bool = False
+    cache: CacheSettings,
+    known: str,
+    *,
+    sealing: Sealing | None = None,
+    owned: bool = False,
+    fresh: bool = False,
 ) -> Store | None:
     """Open what a cache folder keeps of one place, also without its key: to count, to clear, to tell it of a write.
 
@@ -157,6 +159,7 @@ def look_into_store(
         cache: where the folder is, and what holds for it.
         known: the identity of the place.
         sealing: how content is written down.
+        owned: see to it that all content is written down so, and that the folder has the size that it may have.
         fresh: take nothing for fresh that was there before.
 
     Returns:
@@ -165,12 +168,13 @@ def look_into_store(
     import sqlite3
     import time
 
+    from persona.storage.cache.house import drop_other_keys, fit
     from persona.storage.cache.index import BusyError
     from persona.storage.cache.store import Store
 
     assert cache.path is not None  # noqa: S101  (every workspace has one by default)
     try:
-        return Store(
+        store = Store(
             cache.path,
             known,
             max_size=cache.max_size,
@@ -179,6 +183,10 @@ def look_into_store(
             sealing=sealing,
             since=time.time() if fresh else 0.0,
         )
+        if owned:
+            drop_other_keys(store)
+            fit(store.index)
+        return store
     except ConfigError as error:
         log.warning("%s Nothing is cached.", error)
     except (sqlite3.Error, BusyError, OSError) as error:
