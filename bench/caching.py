@@ -21,7 +21,7 @@ from tests.servers import SeaweedFS
 from bench.peers import Reading, peers
 from persona.config.schema import StorageSettings
 from persona.storage.backend import StorageBackend
-from persona.storage.stack import open_layers, open_storage
+from persona.storage.stack import Keeping, open_layers, open_storage
 
 ROUNDS = 21
 RUNS = 7
@@ -156,8 +156,9 @@ async def fill(settings: StorageSettings, objects: Mapping[str, bytes]) -> None:
 
 
 def layers(settings: StorageSettings, cache: Path) -> StorageBackend:
-    """Open a storage with a cache folder of its own."""
-    return open_layers(replace(settings, cache=replace(settings.cache, enabled=True, path=cache)))
+    """Open a storage with all layers, and a cache folder of its own."""
+    cached = replace(settings, cache=replace(settings.cache, enabled=True, path=cache))
+    return open_layers(cached, Keeping(workspace="bench", folder=cache.parent / "kept"))
 
 
 async def put(storage: StorageBackend, objects: Mapping[str, bytes]) -> None:

@@ -19,10 +19,14 @@ _TAG = "tag:yaml.org,2002:"
 _SCALARS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "timestamp")}
 
 
-class Leaf(NamedTuple):
-    """One value of a file: None, a boolean, or else its text as written; and its line, counted from 1."""
+Scalar = bool | str | None
+Raw = Scalar | list[Scalar]
 
-    raw: bool | str | None
+
+class Leaf(NamedTuple):
+    """One value of a file: None, a boolean, else its text as written, or a list of these; and its line, from 1."""
+
+    raw: Raw
     line: int
 
 
@@ -104,12 +108,24 @@ def _walk(node: Any, name: str, found: dict[str, Leaf], wrong: list[tuple[int, s
     elif key := keys().get(name):
         if node.id == "scalar" and node.tag in _SCALARS:
             found[name] = Leaf(_raw(node), line)
+        elif key.listed and node.id == "sequence" and node.tag == _TAG + "seq":
+            _walk_list(node, name, found, wrong)
         else:
             wrong.append((line, f"{name}: found {_kind(node)}, allowed {key.allowed}"))
     elif node.id == "mapping" and node.tag == _TAG + "map":
         _walk_section(node, name, found, wrong)
     elif node.tag != _TAG + "null":
         wrong.append((line, f"{name or 'the file'}: found {_kind(node)}, allowed a section of keys"))
+
+
+def _walk_list(node: Any, name: str, found: dict[str, Leaf], wrong: list[tuple[int, str]]) -> None:
+    """Collect a list of plain values."""
+    bad = [item for item in node.value if item.anchor is not None or item.id != "scalar" or item.tag not in _SCALARS]
+    for item in bad:
+        kind = "an anchor or alias" if item.anchor is not None else _kind(item)
+        wrong.append((item.start_mark.line + 1, f"{name}: found {kind} in the list, allowed {keys()[name].allowed}"))
+    if not bad:
+        found[name] = Leaf([_raw(item) for item in node.value], node.start_mark.line + 1)
 
 
 def _walk_section(node: Any, name: str, found: dict[str, Leaf], wrong: list[tuple[int, str]]) -> None:
@@ -135,7 +151,7 @@ def _walk_section(node: Any, name: str, found: dict[str, Leaf], wrong: list[tupl
         seen.setdefault(child, line)
 
 
-def _raw(node: Any) -> bool | str | None:
+def _raw(node: Any) -> Scalar:
     """Return a scalar's value; numbers and dates stay as they are written."""
     if node.tag == _TAG + "null":
         return None

@@ -92,6 +92,8 @@ def check(changes: Mapping[str, str]) -> None:
 def _set(file: Path, text: str, name: str, value: str | None) -> str:
     """Return the text with one value set, proven by reading it again."""
     root, before = _parsed(file, text)
+    if value is not None and keys()[name].listed:
+        value = values.written(keys()[name].parse, keys()[name].parse(value))
     for candidate in splice.candidates(text, root, name, value):
         try:
             found, wrong = document.leaves(document.compose(candidate))
@@ -106,7 +108,7 @@ def _set(file: Path, text: str, name: str, value: str | None) -> str:
     )
 
 
-def _parsed(file: Path, text: str) -> tuple[Any, dict[str, bool | str | None]]:
+def _parsed(file: Path, text: str) -> tuple[Any, dict[str, document.Raw]]:
     """Return a file's root node and values; refuse a file that would not load."""
     try:
         root = document.compose(text)
@@ -117,7 +119,7 @@ def _parsed(file: Path, text: str) -> tuple[Any, dict[str, bool | str | None]]:
     return root, {key: leaf.raw for key, leaf in document.leaves(root)[0].items()}
 
 
-def _same(name: str, raw: bool | str | None, value: str | None) -> bool:
+def _same(name: str, raw: document.Raw, value: str | None) -> bool:
     """Say whether what is read back is the value that was meant."""
     if raw is None or value is None:
         return raw is value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +42,7 @@ def shown(found: Any) -> str:
     """Return what was found, for a message: quoted, short, printable, without passwords in addresses."""
     if isinstance(found, bool):
         return str(found).lower()
-    text = str(found)
+    text = json.dumps(found, ensure_ascii=False) if isinstance(found, list) else str(found)
     for pattern, mask in _SECRET_PARTS:
         text = re.sub(pattern, mask, text)
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -245,6 +245,11 @@ class Key(NamedTuple):
         """Whether the value must not be seen."""
         return self.parse is values.secret
 
+    @property
+    def listed(self) -> bool:
+        """Whether the value is a list."""
+        return self.parse is values.patterns
+
 
 @cache
 def keys() -> dict[str, Key]:

@@ -8,6 +8,7 @@ that is replaced. The caller reads the result again: what does not say exactly w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -64,6 +65,8 @@ def _spliced(text: str, found: _Found, spelling: str) -> str:
         step = _step(parent)
         block = _block(missing, spelling, parent.start_mark.column + step, step, newline)
         return _with_lines(text, _line_end(text, at), block, newline)
+    if node.id == "sequence":
+        return _unlisted(text, found, spelling, newline)
     if node.id != "mapping":
         start, end = node.start_mark.index, node.end_mark.index
         tail = newline if text[start:end].endswith("\n") else ""  # a block scalar ends with its line
@@ -73,6 +76,27 @@ def _spliced(text: str, found: _Found, spelling: str) -> str:
         return text[:start] + _flow(missing, spelling)[1:-1] + (", " if node.value else "") + text[start:]
     block = _block(missing, spelling, node.start_mark.column, _step(node), newline)
     return _with_lines(text, _end_of(text, node), block, newline)
+
+
+def _unlisted(text: str, found: _Found, spelling: str, newline: str) -> str:
+    """Return the text with a value in place of a list; the comments in the list stay, on lines below it."""
+    node, start = found.node, found.node.start_mark.index
+    if node.flow_style:
+        end = node.end_mark.index
+        rest = _line_end(text, end)
+        head = text[:start] + spelling + text[end:rest]
+    else:  # the value goes beside its key: where lines may stand, it itself may not
+        colon, first = _after_colon(text, found.key), text.rfind("\n", 0, start) + 1
+        end = rest = _line_end(text, node.value[-1].end_mark.index)
+        head = f"{text[:colon]} {spelling}{text[colon:first] or newline}"
+    ends = [start, *(item.end_mark.index for item in node.value)]
+    starts = [*(item.start_mark.index for item in node.value), end]
+    between = newline.join(text[a:b] for a, b in zip(ends, starts, strict=True))
+    comments = re.findall(r"(?:^|(?<=\s))#[^\r\n]*", between)
+    if not comments:
+        return head + text[rest:]
+    lines = "".join(f"{' ' * found.key.start_mark.column}{comment}{newline}" for comment in comments)
+    return _with_lines(head, len(head), lines, newline) + text[rest:]
 
 
 def _block(keys: list[str], spelling: str, indent: int, step: int, newline: str) -> str:
@@ -103,8 +127,8 @@ def _step(mapping: Any) -> int:
 def _end_of(text: str, mapping: Any) -> int:
     """Return where the last line of a block mapping ends."""
     key, node = mapping.value[-1]
-    while node.id == "mapping" and not node.flow_style:
-        key, node = node.value[-1]
+    while node.id != "scalar" and not node.flow_style:
+        key, node = node.value[-1] if node.id == "mapping" else (key, node.value[-1])
     if _is_empty(node):
         return _line_end(text, _after_colon(text, key))
     end = int(node.end_mark.index)

@@ -7,6 +7,7 @@ the value, or raises ValueError with what is allowed. Sizes: ``MB`` and ``GB`` a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -115,12 +116,30 @@ def positive_duration(value: Any) -> float:
 
 
 def patterns(value: Any) -> tuple[str, ...]:
-    """Read a list of patterns; as text, of an environment variable say, with commas between them."""
-    given = value if isinstance(value, list) else [part.strip() for part in text(value).split(",")]
+    """Read a list of patterns; as text, of an environment variable say, with commas between them or as JSON."""
+    from persona.patterns import matching  # only needed where there are patterns
+
     try:
-        return tuple(text(pattern) for pattern in given)
+        found = tuple(text(pattern) for pattern in (value if isinstance(value, list) else _parts(text(value))))
     except ValueError as error:
         raise ValueError('a list of patterns such as ["transcripts/**"]') from error
+    try:
+        matching(found)
+    except ValueError as error:
+        raise ValueError(f"patterns as in a .gitignore; {error}") from error
+    return found
+
+
+def _parts(given: str) -> list[Any]:
+    """Return what a text lists: brackets around all of it are those of a list, as in a file."""
+    inner = given.strip()
+    if not (inner.startswith("[") and inner.endswith("]")):
+        return [part.strip() for part in given.split(",")]
+    try:
+        found = json.loads(inner)
+    except ValueError:  # without quotes, as YAML allows it
+        return [part.strip().strip("'\"") for part in inner[1:-1].split(",")]
+    return found if isinstance(found, list) else [found]
 
 
 def folder(value: Any) -> Path:
@@ -182,4 +201,6 @@ def written(parse: Parser, value: Any) -> str:
         return f"{count // _MILLISECONDS[unit]}{unit}" if count else "0s"
     if isinstance(value, bool):
         return str(value).lower()
+    if parse is patterns:
+        return json.dumps(value, ensure_ascii=False)
     return str(value) if value != "" else '""'

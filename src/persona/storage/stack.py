@@ -1,36 +1,112 @@
 """The one place that composes storage: the factory of backends, and the layers around them.
 
-There are no layers yet. A cache, a usage ledger and a fallback will each be one class with the storage interface, put
-around the backend here, in one order for all commands.
+The layers are in one order for all commands: the cache stands around the backend, so that what it answers needs no
+network.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from persona.config import values
+from persona.config.places import place_of
 from persona.config.schema import StorageSettings
 from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
 from persona.storage.paths import clean, join, printable
+
+if TYPE_CHECKING:
+    from persona.storage.cache.store import Store
 
 log = logging.getLogger(__name__)
 SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
 """The scheme of a storage URL, and the backend that it stands for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What this machine keeps beside a storage, and how a command wants it.
+
+    Args:
+        workspace: the workspace's name: no two share an entry of a cache.
+        folder: where the workspace keeps what must last, such as writes that wait.
+        fresh: ask the provider even for what was read a moment ago.
+        force: ask it even if it did not answer a moment ago.
+    """
+
+    workspace: str
+    folder: Path
+    fresh: bool = False
+    force: bool = False
+
+
+def open_layers(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
+    """Open the storage that the settings describe, with all that makes it quick and lets work go on in an outage.
+
+    Raises:
+        ConfigError, CredentialsError: as for `open_storage`; or the cache cannot be encrypted as it should be.
+    """
+    backend = open_storage(settings)
+    store = open_store(settings, keeping)
+    if store is None:
+        return backend
+    from persona.storage.layers.cache import Cache
+
+    return Cache(backend, store, contents=settings.backend != "local")
+
+
+def open_store(settings: StorageSettings, keeping: Keeping, *, enabled: bool = False) -> Store | None:
+    """Open what the cache folder holds of a storage.
+
+    Args:
+        settings: the whole storage.
+        keeping: what this machine keeps.
+        enabled: open it even if the cache is not enabled.
+
+    Returns:
+        None if it is not enabled, or if it cannot be used, which is said in a warning.
+
+    Raises:
+        ConfigError: it cannot be encrypted as it should be.
+    """
+    place = place_of(settings, os.environ)
+    cache = settings.cache
+    if place is None or cache.path is None or not (cache.enabled or enabled):
+        return None
+    import sqlite3
+    import time
+
+    from persona.storage.cache.index import BusyError
+    from persona.storage.cache.store import Store
+
+    try:
+        return Store(
+            cache.path,
+            "\n".join((keeping.workspace, place.container, place.path)),
+            max_size=cache.max_size,
+            strategy=cache.strategy,
+            ttl=cache.ttl,
+            since=time.time() if keeping.fresh else 0.0,
+        )
+    except ConfigError as error:
+        log.warning("%s Nothing is cached.", error)
+    except (sqlite3.Error, BusyError, OSError) as error:
+        log.warning("The cache in %s cannot be used, so nothing is cached: %s.", cache.path, error)
+    return None
+
+
 def open_storage(settings: StorageSettings) -> StorageBackend:
-    """Open the storage that the settings describe. Makes no request; imports only the backend that is asked for.
+    """Open the storage that the settings describe, bare. Makes no request; imports only the backend that is asked for.
 
     Raises:
         ConfigError: something that this backend needs is not set, or cannot be.
         CredentialsError: no credentials were found.
     """
-    if settings.cache.enabled:
-        log.info("storage.cache is accepted, and has no effect yet: every read goes to the provider.")
     if settings.backend == "s3":
         from persona.storage.backends.s3 import S3Backend
 

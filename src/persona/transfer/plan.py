@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from persona.errors import NameRefusedError, NotFoundError, UsageError
+from persona.patterns import matching
 from persona.storage.backend import Digest, StorageObject
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import Take, beside, pages
@@ -186,16 +187,11 @@ def patterns(include: tuple[str, ...], exclude: tuple[str, ...]) -> Take:
     """Return what says whether a path takes part, by patterns as in a .gitignore file."""
     if not include and not exclude:
         return lambda path: True
-    import re
-
-    from pathspec import GitIgnoreSpec
-    from pathspec.patterns.gitignore import GitIgnorePatternError
-
     try:
-        wanted, unwanted = (GitIgnoreSpec.from_lines(lines) for lines in (include, exclude))
-    except (GitIgnorePatternError, re.error) as error:
+        wanted, unwanted = matching(include), matching(exclude)
+    except ValueError as error:
         raise UsageError(f"A pattern cannot be read: {error}", hint="Patterns are as in a .gitignore file.") from error
-    return lambda path: (not include or wanted.match_file(path)) and not unwanted.match_file(path)
+    return lambda path: (not include or wanted(path)) and not unwanted(path)
 
 
 def _row(item: StorageObject) -> Row:

@@ -43,10 +43,10 @@ def prepare(folder: Path) -> None:
                 f"storage.cache.path is {folder}, which holds other files.",
                 hint="Name a folder that is new or empty: persona storage config set cache.path FOLDER",
             )
-        draft = folder / "drafts" / secrets.token_hex(8)
-        draft.parent.mkdir(mode=0o700, exist_ok=True)
-        draft.write_bytes(TAG)
-        draft.replace(tag)
+        (folder / "drafts").mkdir(mode=0o700, exist_ok=True)
+        draft = Draft(str(folder / "drafts" / secrets.token_hex(16)))
+        draft.fill([TAG])
+        Path(draft.file).replace(tag)
     if stat.S_IMODE(info.st_mode) & 0o077:
         folder.chmod(0o700)
     for name in _FOLDERS:
@@ -99,7 +99,7 @@ class Draft:
         file: where it is made; there is nothing yet.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: str) -> None:
         self.file = file
         self.size = 0
         self._digest = xxhash.xxh3_128()
@@ -138,16 +138,14 @@ class Draft:
             self._fd = -1
 
 
-def read_whole(file: Path, size: int, digest: bytes) -> bytes | None:
-    """Return the content of a file, or None if it is not there or not what it should be."""
+def read_whole(file: str, size: int, digest: bytes) -> bytes | None:
+    """Return the content of a file of a few MiB, or None if it is not there or not what it should be."""
     try:
         fd = os.open(file, _READ)
     except OSError:
         return None
     try:
         data = os.read(fd, size + 1)
-        while len(data) <= size and (more := os.read(fd, size + 1 - len(data))):
-            data += more
     except OSError:
         return None
     finally:
@@ -155,7 +153,7 @@ def read_whole(file: Path, size: int, digest: bytes) -> bytes | None:
     return data if len(data) == size and xxhash.xxh3_128_digest(data) == digest else None
 
 
-def open_whole(file: Path, size: int, digest: bytes) -> int | None:
+def open_whole(file: str, size: int, digest: bytes) -> int | None:
     """Return the descriptor of a file whose content is what it should be, else None."""
     try:
         fd = os.open(file, _READ)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from persona.storage.backend import StorageObject
 
+T = TypeVar("T")
 FORMAT = 1
 PAGE_BYTES = 4096
 MIN_LOG_BYTES = 192 << 10
@@ -150,6 +151,12 @@ class Limits(NamedTuple):
         return max(1, self.log // (pages_each * (PAGE_BYTES + 24)))
 
 
+def discard(file: str) -> None:
+    """Remove a file, if it is there."""
+    with suppress(FileNotFoundError):
+        os.unlink(file)  # noqa: PTH108
+
+
 class Index:
     """The index of one cache folder, open in one process.
 
@@ -164,12 +171,13 @@ class Index:
 
     def __init__(self, folder: Path, max_size: int, strategy: str) -> None:
         self.limits = Limits.of(max_size)
-        self.contents = folder / "objects"
-        self.drafts = folder / "drafts"
+        self.contents = f"{folder}/objects"
+        self.drafts = f"{folder}/drafts"
         self._order = ORDER[strategy]
-        self._file = folder / "index.sqlite3"
-        self._log = f"{self._file}-wal"
-        self._db = sqlite3.connect(self._file, isolation_level=None, timeout=BUSY_SECONDS)
+        file = f"{folder}/index.sqlite3"
+        self._log = f"{file}-wal"
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its other files the same permissions
+        self._db = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
         self.closed = False
         self._prepare()
 
@@ -212,6 +220,16 @@ class Index:
         self._db.execute("COMMIT")
         if self._log_bytes() > self.limits.log // 2:
             self._shorten_log()
+
+    def parts(self, rows: Sequence[T], *, pages_each: int) -> Iterator[Sequence[T]]:
+        """Yield rows in the groups that one transaction may change.
+
+        Args:
+            rows: what is to be changed.
+            pages_each: how many pages of the index a change of one may touch.
+        """
+        step = self.limits.rows(pages_each)
+        return (rows[first : first + step] for first in range(0, len(rows), step))
 
     def _log_bytes(self) -> int:
         """Return the size of the log; nobody else adds to it within a transaction."""
@@ -282,19 +300,28 @@ class Index:
             "UPDATE entries SET confirmed = 0, epoch = epoch + 1 WHERE scope = ? AND path = ?", (scope, path)
         )
 
-    def doubt_all(self) -> None:
-        """Call everything into question."""
-        self._db.execute("UPDATE entries SET confirmed = 0, epoch = epoch + 1")
+    def numbers(self) -> list[int]:
+        """Return the numbers of all entries."""
+        return [row[0] for row in self._db.execute("SELECT id FROM entries ORDER BY id")]
+
+    def doubt_all(self, numbers: Sequence[int]) -> None:
+        """Call entries into question."""
+        rows = [(number,) for number in numbers]
+        self._db.executemany("UPDATE entries SET confirmed = 0, epoch = epoch + 1 WHERE id = ?", rows)
 
     def remove(self, entries: Iterable[Entry]) -> None:
         """Remove entries: first the files, so that none is ever left that nobody knows of."""
         for entry in entries:
-            self.content(entry.file).unlink(missing_ok=True)
+            discard(self.content(entry.file))
             self._db.execute("DELETE FROM entries WHERE id = ?", (entry.id,))
 
-    def content(self, file: str) -> Path:
-        """Return where a content file is."""
-        return self.contents / file[:2] / file
+    def content(self, file: str) -> str:
+        """Return where a content file is; as text, since a path object takes longer than to read the file."""
+        return f"{self.contents}/{file[:2]}/{file}"
+
+    def draft(self, name: str) -> str:
+        """Return where the file of a flight is."""
+        return f"{self.drafts}/{name}"
 
     def touch(self, reads: Mapping[int, int]) -> None:
         """Note reads of entries, in the order of their last ones.

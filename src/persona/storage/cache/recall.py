@@ -9,6 +9,7 @@ from persona.errors import VerificationError
 from persona.storage.backend import Download, Listing, StorageObject
 from persona.storage.cache.files import FileDownload, open_whole
 from persona.storage.cache.index import Entry
+from persona.storage.cache.shown import Shown
 from persona.storage.cache.store import Store
 from persona.storage.paths import clean, sort_key
 
@@ -55,6 +56,7 @@ class Recall:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._shown = Shown(store)
 
     def kept(self, path: str) -> Kept | None:
         """Return an object with its content."""
@@ -67,7 +69,7 @@ class Recall:
         if kept := self.kept(path):
             return kept.object, kept.confirmed
         listed = self._listed(path)
-        found = self._store.known(path, path) if listed is not None else None
+        found = self._shown.known(path, path) if listed is not None else None
         return (found[0], listed) if found and listed is not None else None
 
     def listing(self, prefix: str, after: str | None = None) -> Listing | None:
@@ -78,10 +80,10 @@ class Recall:
         folder = clean(prefix)
         listed = self._listed(folder)
         if listed is not None:
-            objects = self._store.known(folder, folder) if folder else []
-            objects = [*(objects or []), *(self._store.known(*below(folder)) or [])]
+            objects = self._shown.known(folder, folder) if folder else []
+            objects = [*(objects or []), *(self._shown.known(*below(folder)) or [])]
             return Listing(_after(objects, after), as_of=datetime.fromtimestamp(listed, UTC))
-        entries = self._store.entries(*below(folder)) or []
+        entries = self._shown.entries(*below(folder)) or []
         if not entries:
             return None
         oldest = min(entry.confirmed or entry.stored for entry in entries)
@@ -90,7 +92,7 @@ class Recall:
 
     def _listed(self, path: str) -> float | None:
         """Return when a folder that holds a path was last listed."""
-        times = self._store.listings() or {}
+        times = self._shown.listings() or {}
         parts = path.split("/") if path else []
         folders = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
         return max((times[folder] for folder in folders if folder in times), default=None)

@@ -1,4 +1,4 @@
-"""What a cache folder holds of one place: entries, what listings have shown, and notes on objects.
+"""What a cache folder holds of one place, and what is on its way there.
 
 Nothing here makes a request. A cache that fails, for a full disk say, is left aside with one warning: it never keeps
 anybody from the storage itself.
@@ -11,16 +11,17 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from persona.storage.backend import StorageObject
 from persona.storage.cache import about
-from persona.storage.cache.files import Draft, Owner, files_below, prepare, read_whole
-from persona.storage.cache.index import BusyError, Entry, Index
+from persona.storage.cache.files import Draft, Owner, prepare, read_whole
+from persona.storage.cache.house import distrust_after_a_crash, drop_other_keys, make_room, sweep
+from persona.storage.cache.index import BusyError, Entry, Index, discard
 from persona.storage.cache.sealing import Plain, Sealing, size_of, unseal_whole
 
 log = logging.getLogger(__name__)
@@ -28,32 +29,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 FLUSH_SECONDS = 1.0
 """Reads are noted in the index at least this often, and before anything is removed by their order."""
-
-
-class Stats(NamedTuple):
-    """What a cache holds and has done for one place.
-
-    Args:
-        entries: how many objects are kept.
-        bytes: what their files take.
-        max_bytes: the most that the folder may take, with what is kept of other places, and the index.
-        hits: reads that were answered from here.
-        misses: reads that were not.
-        evictions: entries that left because there was no space.
-        damaged: entries that were dropped since their files were not what they should be.
-        bytes_saved: what was not transferred.
-        folder_bytes: what the folder takes.
-    """
-
-    entries: int
-    bytes: int
-    max_bytes: int
-    hits: int
-    misses: int
-    evictions: int
-    damaged: int
-    bytes_saved: int
-    folder_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +67,25 @@ class _Reads:
     saved: int = 0
 
 
-def tolerant(method: Callable[Concatenate[Store, P], T]) -> Callable[Concatenate[Store, P], T | None]:
-    """Let a method of a store return None if the cache is out of use, and put it out of use if it fails."""
+class MayFail(Protocol):
+    """What works with a cache that may be out of use."""
+
+    @property
+    def off(self) -> bool:
+        """Whether it is."""
+
+    def fail(self, error: Exception) -> None:
+        """Put it out of use."""
+
+
+F = TypeVar("F", bound=MayFail)
+
+
+def tolerant(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T | None]:
+    """Let a method return None if the cache is out of use, and put it out of use if it fails."""
 
     @functools.wraps(method)
-    def call(self: Store, /, *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def call(self: F, /, *args: P.args, **kwargs: P.kwargs) -> T | None:
         if self.off:
             return None
         try:
@@ -146,17 +135,17 @@ class Store:
         self.sealing = sealing or Plain()
         self.off = False
         """Whether the cache is out of use, for this process."""
-        self._ttl = ttl
+        self.ttl = ttl
         self._since = since
         self._never = never
-        self._max_size = max_size
+        self.max_size = max_size
         self._owner = Owner(folder)
         self._reads = _Reads(clock())
         self.index = Index(folder, max_size, strategy)
         try:
-            self._distrust_after_a_crash()
+            distrust_after_a_crash(self.index, self._owner)
             self.scope = self.index.scope(identity)
-            self._drop_other_keys()
+            drop_other_keys(self.index, self.scope, self.sealing.key_id)
         except BaseException:
             self.index.close()
             raise
@@ -181,10 +170,10 @@ class Store:
         entry = self.index.find(self.scope, path)
         return entry if entry and entry.key == self.sealing.key_id else None
 
-    def is_fresh(self, entry: Entry) -> bool:
-        """Say whether an entry needs no question to the provider."""
+    def is_fresh(self, entry: Entry, ahead: float = 0.0) -> bool:
+        """Say whether an entry needs no question to the provider, now or so many seconds later."""
         confirmed = entry.confirmed
-        return confirmed >= self._since and 0 <= self.clock() - confirmed < self._ttl
+        return confirmed >= self._since and 0 <= self.clock() + ahead - confirmed < self.ttl
 
     def content(self, entry: Entry) -> bytes | None:
         """Return an entry's content; None, and the entry is dropped, if its file is not what it should be."""
@@ -195,7 +184,7 @@ class Store:
             self.damaged(entry)
         return data
 
-    def file(self, entry: Entry) -> Path:
+    def file(self, entry: Entry) -> str:
         """Return where an entry's content is."""
         return self.index.content(entry.file)
 
@@ -229,11 +218,9 @@ class Store:
     def flush(self) -> None:
         """Write down the reads since the last time."""
         reads, self._reads = self._reads, _Reads(self.clock())
-        numbers = [*reads.entries.items()]
-        step = self.index.limits.rows(pages_each=4)
-        for first in range(0, len(numbers), step):
+        for part in self.index.parts([*reads.entries.items()], pages_each=4):
             with self.index.writing():
-                self.index.touch(dict(numbers[first : first + step]))
+                self.index.touch(dict(part))
         if reads.hits or reads.misses:
             with self.index.writing():
                 self.index.count(self.scope, hits=reads.hits, misses=reads.misses, bytes_saved=reads.saved)
@@ -271,9 +258,9 @@ class Store:
         """
         with suppress(sqlite3.Error, OSError):
             if entry := self.index.find(self.scope, path):
-                self.index.content(entry.file).unlink(missing_ok=True)
+                discard(self.index.content(entry.file))
             for name, _ in self.index.flights():
-                (self.index.drafts / name).unlink(missing_ok=True)
+                discard(self.index.draft(name))
 
     def reserve(self, flight: Flight, size: int, *, evict: bool = True) -> bool:
         """Set space aside for an object's file, before any of it is written.
@@ -299,9 +286,14 @@ class Store:
         return done
 
     @tolerant
+    def sweep(self) -> bool:
+        """Remove what processes have left that are gone; say whether there was anything."""
+        return sweep(self.index, self._owner)
+
+    @tolerant
     def draft(self, flight: Flight) -> Draft:
         """Begin the file of an object for which there is space."""
-        return Draft(self.index.drafts / flight.name)
+        return Draft(self.index.draft(flight.name))
 
     @tolerant
     def keep(self, flight: Flight, found: StorageObject, draft: Draft, digest: bytes) -> Entry | None:
@@ -330,24 +322,24 @@ class Store:
         try:
             return self._insert(flight, entry, draft.file)
         except sqlite3.OperationalError as error:
-            self._make_room(error)
+            make_room(self.index, self.scope, error)
             return None
 
-    def _insert(self, flight: Flight, entry: Entry, draft: Path) -> Entry | None:
+    def _insert(self, flight: Flight, entry: Entry, draft: str) -> Entry | None:
         """Give a file its name and write its row, in one transaction."""
         target = self.index.content(entry.file)
-        target.parent.mkdir(mode=0o700, exist_ok=True)
+        Path(target).parent.mkdir(mode=0o700, exist_ok=True)
         try:
             with self.index.writing():
                 if not self.index.good(flight.name, self.scope, flight.path, flight.started):
                     return None
                 if flight.writes:  # what others have fetched meanwhile may be from before
                     self.index.spoil(self.scope, flight.path)
-                draft.rename(target)
+                Path(draft).rename(target)
                 number = self.index.insert(self.scope, entry)
                 self.index.land(flight.name)
         except BaseException:
-            target.unlink(missing_ok=True)
+            discard(target)
             raise
         return entry._replace(id=number)
 
@@ -364,7 +356,7 @@ class Store:
 
     @tolerant
     def _end(self, flight: Flight, written: StorageObject | None, gone: bool) -> bool:
-        (self.index.drafts / flight.name).unlink(missing_ok=True)
+        discard(self.index.draft(flight.name))
         with self.index.writing():
             if written or gone:
                 self.index.spoil(self.scope, flight.path)
@@ -410,200 +402,6 @@ class Store:
                 self.index.know(self.scope, [], [path])
 
     @tolerant
-    def page(self, objects: Sequence[StorageObject], after: str, last: str | None, at: float) -> None:
-        """Note what a listing shows from one name to another: all that is there, in the order of names.
-
-        Args:
-            objects: the objects between the two.
-            after: the name after which they come.
-            last: the last name that this covers; None for all that follow.
-            at: when the listing began, in Unix time.
-        """
-        there = {found.path: found for found in objects}
-        same: list[Entry] = []
-        for entry in self.index.between(self.scope, after, last):
-            found = there.get(entry.path)
-            if entry.confirmed >= at:  # by a write, say, which the listing may not show yet
-                continue
-            if found is None or found.version != entry.version:
-                self._old(entry, gone=found is None)
-            elif not (self.is_fresh(entry) and self.clock() - entry.confirmed < self._ttl / 2):
-                same.append(entry)
-        for part in self._parts(same, pages_each=1):
-            with self.index.writing():
-                for entry in part:
-                    self.index.confirm(entry, at)
-        self._remember(objects, after, last)
-
-    def _old(self, entry: Entry, *, gone: bool) -> None:
-        with self.index.writing():
-            if gone:
-                self.index.remove([entry])
-            else:
-                self.index.doubt(self.scope, entry.path)
-
-    def _remember(self, objects: Sequence[StorageObject], after: str, last: str | None) -> None:
-        """Remember what a page shows, as far as it is new."""
-        before = {found.path: found for found in self.index.known(self.scope, after, last)}
-        new = [found for found in objects if not _same(before.pop(found.path, None), found)]
-        try:
-            for part in self._parts(new, pages_each=1):
-                with self.index.writing():
-                    self.index.know(self.scope, part, [])
-            for gone in self._parts([*before], pages_each=2):
-                with self.index.writing():
-                    self.index.know(self.scope, [], gone)
-        except sqlite3.OperationalError as error:
-            self._make_room(error)
-
-    @tolerant
-    def listed(self, prefix: str, at: float) -> None:
-        """Note that everything below a prefix has been listed, by requests of which the first began at this time."""
-        with self.index.writing():
-            self.index.listed(self.scope, prefix, at)
-
-    @tolerant
-    def entries(self, after: str, last: str) -> list[Entry]:
-        """Return what is kept of the objects after one name, up to another."""
-        return [e for e in self.index.between(self.scope, after, last) if e.key == self.sealing.key_id]
-
-    @tolerant
-    def known(self, after: str, last: str) -> list[StorageObject]:
-        """Return what listings have shown after one name, up to another; or of the one, if both are the same."""
-        return self.index.known(self.scope, after, last)
-
-    @tolerant
-    def listings(self) -> dict[str, float]:
-        """Return when folders were listed, in Unix time."""
-        return self.index.listings(self.scope)
-
-    def _make_room(self, error: sqlite3.OperationalError) -> None:
-        """Forget listings and notes if the index has no space for more: they are worth less than content."""
-        if "full" not in str(error):
-            raise error
-        log.info("The index of the cache is full: it forgets what listings have shown.")
-        self._forget()
-
-    def _forget(self) -> None:
-        more = True
-        while more:
-            with self.index.writing():
-                more = self.index.forget(self.scope)
-
-    # Notes.
-
-    @tolerant
-    def noted(self, kind: str, objects: Sequence[StorageObject]) -> dict[str, str]:
-        """Return the notes on objects, by path, that are on the version which each has."""
-        found: dict[str, str] = {}
-        versions = {each.path: each.version for each in objects}
-        if not versions:
-            return found
-        for path, version, text, key in self.index.notes(self.scope, kind, min(versions), max(versions)):
-            if versions.get(path) == version and key == self.sealing.key_id:
-                plain = self.sealing.unseal(text, f"{kind} {path} {version}")
-                if plain is not None:
-                    found[path] = plain.decode()
-        return found
-
-    @tolerant
-    def note(self, kind: str, texts: Iterable[tuple[StorageObject, str]]) -> None:
-        """Keep a note on each object."""
-        seal, key = self.sealing.seal, self.sealing.key_id
-        rows = [
-            (found.path, found.version, seal(text.encode(), f"{kind} {found.path} {found.version}"), key)
-            for found, text in texts
-            if self.keeps(found.path)
-        ]
-        try:
-            for part in self._parts(rows, pages_each=1):
-                with self.index.writing():
-                    self.index.note(self.scope, kind, part)
-        except sqlite3.OperationalError as error:
-            self._make_room(error)
-
-    # Keeping house.
-
-    def stats(self) -> Stats:
-        """Count what is kept, and measure the folder.
-
-        Raises:
-            sqlite3.Error, OSError: the index cannot be read.
-        """
-        self.flush()
-        entries, size = self.index.held(self.scope)
-        folder = 0
-        for file in files_below(self.folder):
-            with suppress(FileNotFoundError):
-                folder += file.stat().st_size
-        return Stats(entries, size, self._max_size, folder_bytes=folder, **self.index.counts(self.scope))
-
-    def clear(self, older_than: float | None = None) -> tuple[int, int]:
-        """Remove this place's entries, and with all of them what listings and notes have left.
-
-        Args:
-            older_than: only those whose content came longer ago than this, in seconds.
-
-        Returns:
-            How many went, and the bytes of their files.
-
-        Raises:
-            sqlite3.Error, BusyError, OSError: they cannot be removed.
-        """
-        before = None if older_than is None else self.clock() - older_than
-        everything = self.index.between(self.scope, "", None)
-        entries = [entry for entry in everything if before is None or entry.stored < before]
-        for part in self._parts(entries, pages_each=6):
-            with self.index.writing():
-                self.index.remove(part)
-        if before is None:
-            with self.index.writing():
-                self.index.spoil_all(self.scope)
-            self._forget()
-            self.sweep()
-        return len(entries), sum(entry.weight for entry in entries)
-
-    def sweep(self) -> bool:
-        """Remove what processes have left that are gone; say whether there was anything."""
-        return bool(self._sweep())
-
-    @tolerant
-    def _sweep(self) -> bool:
-        owners = {owner for _, owner in self.index.flights()} - {self._owner.name}
-        gone = {owner for owner in owners if self._owner.gone(owner)}
-        for name, owner in self.index.flights() if gone else ():
-            if owner in gone:
-                with self.index.writing():
-                    (self.index.drafts / name).unlink(missing_ok=True)
-                    self.index.land(name)
-        return bool(gone)
-
-    def _distrust_after_a_crash(self) -> None:
-        """After each start of the machine, trust nothing that may not have reached the disk before."""
-        boot = _boot()
-        if self.index.meta("boot") == boot:
-            return
-        if not self.index.sound():
-            raise sqlite3.DatabaseError("its index is damaged")
-        self._sweep()
-        with self.index.writing():
-            self.index.doubt_all()
-            names = self.index.files()
-            for file in [*files_below(self.index.contents), *files_below(self.index.drafts)]:
-                if file.name not in names:
-                    file.unlink(missing_ok=True)
-            self.index.set_meta(boot=boot)
-
-    def _drop_other_keys(self) -> None:
-        """Remove what was kept under another key, which nobody can read, or in the clear, which anybody can."""
-        others = self.index.sealed_otherwise(self.scope, self.sealing.key_id)
-        for part in self._parts(others, pages_each=6):
-            with self.index.writing():
-                self.index.remove(part)
-        if others:
-            self._forget()
-
-    @tolerant
     def damaged(self, entry: Entry) -> None:
         """Remove an entry whose file is not what it should be, unless it has just left in another way."""
         with self.index.writing():
@@ -612,24 +410,3 @@ class Store:
                 log.info("What is kept of %s is damaged, and not used.", entry.path)
                 self.index.remove([entry])
                 self.index.count(self.scope, damaged=1)
-
-    def _parts(self, rows: Sequence[T], *, pages_each: int) -> Iterable[Sequence[T]]:
-        """Yield rows in the groups that one transaction takes."""
-        step = self.index.limits.rows(pages_each)
-        return (rows[first : first + step] for first in range(0, len(rows), step))
-
-
-def _same(known: StorageObject | None, found: StorageObject) -> bool:
-    """Say whether a listing shows what is known already."""
-    return known is not None and (known.version, known.size, known.last_modified) == (
-        found.version,
-        found.size,
-        found.last_modified,
-    )
-
-
-def _boot() -> str:
-    """Return what tells this start of the machine from others."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return str(round((time.time() - time.monotonic()) / 60))

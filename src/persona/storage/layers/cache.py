@@ -20,6 +20,7 @@ from persona.storage.backend import (
 from persona.storage.cache.files import Content, FileDownload, open_whole
 from persona.storage.cache.index import Entry
 from persona.storage.cache.sealing import CHUNK_BYTES, chunk_context, in_chunks, seal_whole
+from persona.storage.cache.shown import Shown
 from persona.storage.cache.store import Flight, Store
 from persona.storage.layers.layer import Layer
 from persona.storage.paths import clean, clean_object
@@ -172,12 +173,13 @@ class Cache(Informing):
     def __init__(self, inner: StorageBackend, store: Store, *, contents: bool = True) -> None:
         super().__init__(inner, [(store, str)])
         self._store = store
+        self._shown = Shown(store)
         self._contents = contents
         self._fetches: dict[str, asyncio.Future[Content | None]] = {}
 
     def notes(self, kind: str) -> Notes | None:
         """Return the notes of one kind on this storage's objects."""
-        return _Notes(self._store, kind)
+        return _Notes(self._shown, kind)
 
     async def read(self, path: str) -> bytes:
         """Return an object's content, from the cache if it is fresh."""
@@ -239,12 +241,12 @@ class Cache(Informing):
             for found in page[: len(page) - len(below)]:
                 self._store.seen(found, at)
             if below:
-                self._store.page(below, position, below[-1].path, at)
+                self._shown.page(below, position, below[-1].path, at)
                 position = below[-1].path
             yield page
-        self._store.page([], position, folder and f"{folder}/\U0010ffff", at)
+        self._shown.page([], position, folder and f"{folder}/\U0010ffff", at)
         if after is None or clean(after) == folder:
-            self._store.listed(folder, at)
+            self._shown.listed(folder, at)
 
     async def write(
         self,
@@ -413,14 +415,14 @@ class Cache(Informing):
 class _Notes:
     """The notes of one kind."""
 
-    def __init__(self, store: Store, kind: str) -> None:
-        self._store = store
+    def __init__(self, shown: Shown, kind: str) -> None:
+        self._shown = shown
         self._kind = kind
 
     def of(self, objects: Iterable[StorageObject]) -> dict[str, str]:
         """Return the texts that are known of these very versions."""
-        return self._store.noted(self._kind, [*objects]) or {}
+        return self._shown.noted(self._kind, [*objects]) or {}
 
     def keep(self, texts: Iterable[tuple[StorageObject, str]]) -> None:
         """Keep a text for each object."""
-        self._store.note(self._kind, texts)
+        self._shown.note(self._kind, texts)

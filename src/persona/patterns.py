@@ -1,0 +1,46 @@
+"""Patterns as in a .gitignore, held against storage paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from unicodedata import normalize
+
+Matches = Callable[[str], bool]
+"""Says whether a storage path is one that the patterns mean."""
+
+
+def matching(patterns: Sequence[str]) -> Matches:
+    """Return what says whether a path is one that the patterns mean; without patterns none is.
+
+    ``transcripts/`` and ``transcripts/**`` mean all below that folder, ``*.raw`` is found in every folder, ``!`` takes
+    back, and the last pattern that fits decides: https://git-scm.com/docs/gitignore. As everywhere in a storage path,
+    ``./`` at the beginning is the root, and names are the same in any Unicode normal form.
+
+    Raises:
+        ValueError: a pattern cannot be read, or can mean nothing, like a comment; says which.
+    """
+    if not patterns:
+        return lambda path: False
+    import re
+    import warnings
+
+    from pathspec import GitIgnoreSpec
+
+    spelt = [_spelt(pattern) for pattern in patterns]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd in a regular expression is a plain character in a pattern
+            spec = GitIgnoreSpec.from_lines(spelt)
+    except (ValueError, re.error) as error:  # pathspec's GitIgnorePatternError is a ValueError
+        raise ValueError(str(error)) from error
+    for given, read in zip(patterns, spec.patterns, strict=True):
+        if read.include is None:
+            raise ValueError(f"“{given}” means nothing")
+    return spec.match_file
+
+
+def _spelt(pattern: str) -> str:
+    """Return a pattern with its root and its letters as storage paths have them."""
+    negation = "!" if pattern.startswith("!") else ""
+    rest = normalize("NFC", pattern[len(negation) :])
+    return negation + (rest[1:] if rest.startswith("./") else rest)

@@ -1,0 +1,158 @@
+"""Keeping a cache folder in order: what processes have left, what a crash may have undone, what a user clears."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from persona.storage.cache.files import Owner, files_below
+from persona.storage.cache.index import Index, discard
+
+if TYPE_CHECKING:
+    from persona.storage.cache.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Stats(NamedTuple):
+    """What a cache holds and has done for one place.
+
+    Args:
+        entries: how many objects are kept.
+        bytes: what their files take.
+        max_bytes: the most that the folder may take, with what is kept of other places, and the index.
+        hits: reads that were answered from here.
+        misses: reads that were not.
+        evictions: entries that left because there was no space.
+        damaged: entries that were dropped since their files were not what they should be.
+        bytes_saved: what was not transferred.
+        folder_bytes: what the folder takes.
+    """
+
+    entries: int
+    bytes: int
+    max_bytes: int
+    hits: int
+    misses: int
+    evictions: int
+    damaged: int
+    bytes_saved: int
+    folder_bytes: int
+
+
+def stats(store: Store) -> Stats:
+    """Count what is kept of a place, and measure the folder.
+
+    Raises:
+        sqlite3.Error, OSError: the index cannot be read.
+    """
+    store.flush()
+    entries, size = store.index.held(store.scope)
+    folder = 0
+    for file in files_below(store.folder):
+        with suppress(FileNotFoundError):
+            folder += file.stat().st_size
+    return Stats(entries, size, store.max_size, folder_bytes=folder, **store.index.counts(store.scope))
+
+
+def clear(store: Store, older_than: float | None = None) -> tuple[int, int]:
+    """Remove a place's entries, and with all of them what listings and notes have left.
+
+    Args:
+        store: what is kept of the place.
+        older_than: only those whose content came longer ago than this, in seconds.
+
+    Returns:
+        How many went, and the bytes of their files.
+
+    Raises:
+        sqlite3.Error, BusyError, OSError: they cannot be removed.
+    """
+    index, scope = store.index, store.scope
+    before = None if older_than is None else store.clock() - older_than
+    entries = [entry for entry in index.between(scope, "", None) if before is None or entry.stored < before]
+    for part in index.parts(entries, pages_each=6):
+        with index.writing():
+            index.remove(part)
+    if before is None:
+        with index.writing():
+            index.spoil_all(scope)
+        forget(index, scope)
+        store.sweep()
+    return len(entries), sum(entry.weight for entry in entries)
+
+
+def forget(index: Index, scope: int) -> None:
+    """Forget what listings have shown of a place, and the notes on its objects."""
+    more = True
+    while more:
+        with index.writing():
+            more = index.forget(scope)
+
+
+def make_room(index: Index, scope: int, error: sqlite3.OperationalError) -> None:
+    """Forget listings and notes if the index has no space for more: they are worth less than content.
+
+    Raises:
+        sqlite3.OperationalError: something else has happened.
+    """
+    if "full" not in str(error):
+        raise error
+    log.info("The index of the cache is full: it forgets what listings have shown.")
+    forget(index, scope)
+
+
+def sweep(index: Index, owner: Owner) -> bool:
+    """Remove what processes have left that are gone; say whether there was anything."""
+    owners = {other for _, other in index.flights()} - {owner.name}
+    gone = {other for other in owners if owner.gone(other)}
+    for name, other in index.flights() if gone else ():
+        if other in gone:
+            with index.writing():
+                discard(index.draft(name))
+                index.land(name)
+    return bool(gone)
+
+
+def distrust_after_a_crash(index: Index, owner: Owner) -> None:
+    """After each start of the machine, trust nothing that may not have reached the disk before.
+
+    Raises:
+        sqlite3.DatabaseError: the index is damaged.
+    """
+    boot = _boot()
+    if index.meta("boot") == boot:
+        return
+    if not index.sound():
+        raise sqlite3.DatabaseError("its index is damaged")
+    sweep(index, owner)
+    for part in index.parts(index.numbers(), pages_each=1):
+        with index.writing():
+            index.doubt_all(part)
+    with index.writing():
+        names = index.files()
+        for file in [*files_below(Path(index.contents)), *files_below(Path(index.drafts))]:
+            if file.name not in names:
+                discard(str(file))
+        index.set_meta(boot=boot)
+
+
+def drop_other_keys(index: Index, scope: int, key: str) -> None:
+    """Remove what was written down under another key, which nobody can read, or in the clear, which anybody can."""
+    others = index.sealed_otherwise(scope, key)
+    for part in index.parts(others, pages_each=6):
+        with index.writing():
+            index.remove(part)
+    if others:
+        forget(index, scope)
+
+
+def _boot() -> str:
+    """Return what tells this start of the machine from others."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return str(round((time.time() - time.monotonic()) / 60))

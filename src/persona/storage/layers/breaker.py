@@ -1,0 +1,321 @@
+"""A provider that is down is found out once, and in less than two seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from persona.errors import PersonaError, ThrottledError, UnreachableError
+from persona.storage.backend import (
+    Checkpoint,
+    Condition,
+    Download,
+    Listing,
+    StorageBackend,
+    StorageObject,
+)
+from persona.storage.layers.layer import Layer
+from persona.storage.outage import Outage, OutageState, knock, nobody
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+PATIENCE = 0.8
+"""After so many seconds without an answer it is looked whether anybody is there."""
+KNOCK = 0.7
+"""How long a connection may take then: also one by satellite takes no longer."""
+KNOCK_AGAIN = 3.0
+SHORT_KNOCK = 0.25
+TRY_SECONDS = 1.5
+CLEARING_SECONDS = 0.1
+PROBE = ".persona-probe"
+"""What a try looks for; it need not be there."""
+
+
+class Breaker(Layer):
+    """Fails at once while the provider is known not to answer, and tries it again on a schedule.
+
+    - An operation that takes long is accompanied: if nobody accepts a connection at the provider's address, it is given
+      up. A slow server is no outage: as long as somebody is there, the operation goes on.
+    - An operation that fails with `UnreachableError`, not `ThrottledError`, opens the breaker. While it is open, every
+      operation fails at once, in other processes as well.
+    - When a try is due, one process makes it: a light request of its own. Besides, each process looks once whether
+      somebody accepts connections again, and then tries too.
+
+    Args:
+        inner: the backend, which this takes over.
+        state: what is known of an outage; None knows it in this process only.
+        force: try the provider once, whatever is known.
+        clock: the wall clock.
+    """
+
+    def __init__(
+        self,
+        inner: StorageBackend,
+        state: OutageState | None = None,
+        *,
+        force: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(inner)
+        self.state = state or OutageState()
+        self._force = force
+        self._clock = clock
+        self._knocked = False
+        self._trying = asyncio.Lock()
+
+    async def read(self, path: str) -> bytes:
+        """Return an object's content."""
+        return await self._guarded(lambda: self.inner.read(path))
+
+    async def open(
+        self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
+    ) -> Download:
+        """Start to read an object as a stream, which is accompanied too."""
+        found = await self._guarded(lambda: self.inner.open(path, start=start, length=length, version=version))
+        return _Accompanied(found, self._accompanied)
+
+    async def open_changed(self, path: str, version: str) -> Download | None:
+        """Start to read an object if it is at another version."""
+        found = await self._guarded(lambda: self.inner.open_changed(path, version))
+        return found and _Accompanied(found, self._accompanied)
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object whole."""
+        return await self._guarded(
+            lambda: self.inner.write(path, data, condition=condition, content_type=content_type, metadata=metadata)
+        )
+
+    async def write_stream(
+        self,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> StorageObject:
+        """Write an object from a stream."""
+        return await self._guarded(
+            lambda: self.inner.write_stream(
+                path,
+                chunks,
+                size=size,
+                condition=condition,
+                content_type=content_type,
+                metadata=metadata,
+                checkpoint=checkpoint,
+            )
+        )
+
+    async def abort_upload(self, path: str, token: str) -> None:
+        """Give up an upload that was left."""
+        await self._guarded(lambda: self.inner.abort_upload(path, token))
+
+    async def stat(self, path: str) -> StorageObject:
+        """Describe an object."""
+        return await self._guarded(lambda: self.inner.stat(path))
+
+    async def exists(self, path: str) -> bool:
+        """Say whether the object is there."""
+        return await self._guarded(lambda: self.inner.exists(path))
+
+    async def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
+        """List objects page by page."""
+        pages = self.inner.scan(prefix, after=after)
+
+        async def following() -> Listing | None:
+            return await anext(pages, None)
+
+        page = await self._guarded(following)
+        while page is not None:
+            yield page
+            page = await self._accompanied(following())
+
+    async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
+        """Copy an object within this storage."""
+        return await self._guarded(lambda: self.inner.copy(source, target, condition=condition))
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another place of this provider."""
+        return await self._guarded(
+            lambda: self.inner.copy_from(other, source, target, version=version, condition=condition)
+        )
+
+    async def delete(self, path: str) -> None:
+        """Delete an object."""
+        await self._guarded(lambda: self.inner.delete(path))
+
+    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+        """Delete objects in bulk."""
+        failures = await self._guarded(lambda: self.inner.delete_many(paths))
+        for error in failures.values():
+            if isinstance(error, UnreachableError):
+                await self._note(error)
+                break
+        return failures
+
+    async def conditions_kept(self) -> bool:
+        """Say whether the endpoint keeps conditions."""
+        return await self._guarded(self.inner.conditions_kept)
+
+    # What all of them go through.
+
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do an operation, unless the provider is known not to answer."""
+        if self.state.load() is not None:
+            async with self._trying:  # one try serves all operations of this process
+                await self._admit()
+        return await self._accompanied(work())
+
+    async def _accompanied(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do an operation, and look after the provider while it takes long.
+
+        Raises:
+            UnreachableError: the operation failed so, or nobody is there; the breaker is open now.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task}, timeout=PATIENCE)
+            while not task.done() and await self._anybody(task):
+                await asyncio.wait({task}, timeout=KNOCK_AGAIN)
+            if task.done():
+                return task.result()
+        except UnreachableError as error:
+            await self._note(error)
+            raise
+        finally:
+            await _cancelled(task)
+        raise self._gone()
+
+    async def _anybody(self, task: asyncio.Task[Any]) -> bool:
+        """Say whether somebody accepts connections, or the task is done before that is known."""
+        address = self.inner.address()
+        if address is None:
+            return True
+        knocking = asyncio.ensure_future(knock(address, KNOCK))
+        await asyncio.wait({task, knocking}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            knocking.cancel()
+            return True
+        return knocking.result()
+
+    async def _admit(self) -> None:
+        """Let operations pass if there is no outage any more, or if the provider answers again.
+
+        Raises:
+            UnreachableError: it does not.
+        """
+        outage = self.state.load()
+        if outage is None:  # another operation has found it back
+            return
+        due = self.state.claim(self._clock()) or self._force
+        if not due and (self._knocked or outage.accepts):
+            raise self._refusal(outage)
+        self._force, self._knocked = False, True
+        address = self.inner.address()
+        if address is None or await knock(address, KNOCK if due else SHORT_KNOCK):
+            await self._try()
+        elif due:
+            raise self._gone()
+        else:
+            raise self._refusal(outage)
+
+    async def _try(self) -> None:
+        """Ask the provider for something light. Any answer is one, also that there is no bucket or no permission."""
+        task = asyncio.ensure_future(self.inner.exists(PROBE))
+        try:
+            await asyncio.wait({task}, timeout=TRY_SECONDS)
+            if not task.done():
+                raise UnreachableError(
+                    "The provider accepts connections and does not answer.", hint="“persona storage status” tries it."
+                )
+            task.result()
+        except UnreachableError as error:
+            if not isinstance(error, ThrottledError):
+                self.state.failed(str(error), self._clock(), accepts=True)
+                raise
+        except PersonaError as error:
+            log.info("The provider answers again: %s", error)
+        finally:
+            await _cancelled(task)
+        self.state.end()
+
+    async def _note(self, error: PersonaError) -> None:
+        """Open the breaker if an error says that the provider does not answer."""
+        if isinstance(error, UnreachableError) and not isinstance(error, ThrottledError):
+            address = self.inner.address()
+            accepts = address is not None and await knock(address, SHORT_KNOCK)
+            self.state.failed(str(error), self._clock(), accepts=accepts)
+
+    def _gone(self) -> UnreachableError:
+        """Open the breaker, since nobody is there, and return the error for that."""
+        error = nobody(self.inner.address())
+        self.state.failed(str(error), self._clock(), accepts=False)
+        return error
+
+    def _refusal(self, outage: Outage) -> UnreachableError:
+        """Return the error while the breaker is open."""
+        since = datetime.fromtimestamp(outage.since, UTC)
+        seconds = max(1, round(outage.retry_at - self._clock()))
+        return UnreachableError(
+            f"The provider has not answered since {since:%Y-%m-%d %H:%M:%S} UTC: {outage.error}",
+            hint=f"It is tried again in {seconds} s; “persona storage status” tries it at once.",
+        )
+
+
+async def _cancelled(task: asyncio.Task[Any]) -> None:
+    """End a task that is not done; one that clears up for long is left to the end of the event loop."""
+    if not task.done():
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        task.cancel()
+        await asyncio.wait({task}, timeout=CLEARING_SECONDS)
+
+
+class _Accompanied(Download):
+    """A download each piece of which is waited for as an operation is.
+
+    Args:
+        inner: the download.
+        accompanied: waits for a piece.
+    """
+
+    def __init__(self, inner: Download, accompanied: Callable[[Coroutine[Any, Any, bytes | None]], Any]) -> None:
+        self.object = inner.object
+        self._inner = inner
+        self._accompanied = accompanied
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the content."""
+        pieces = aiter(self._inner)
+
+        async def following() -> bytes | None:
+            return await anext(pieces, None)
+
+        while (piece := await self._accompanied(following())) is not None:
+            yield piece
+
+    async def close(self) -> None:
+        """Close the download."""
+        await self._inner.close()

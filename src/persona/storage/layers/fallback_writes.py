@@ -1,0 +1,290 @@
+"""The writes of the fallback: kept in the outbox while the provider does not answer, and sent when it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from persona.config.schema import OfflineSettings
+from persona.errors import PersonaError, ThrottledError, UnreachableError, VerificationError
+from persona.storage.backend import (
+    Checkpoint,
+    Condition,
+    IfVersion,
+    StorageBackend,
+    StorageObject,
+)
+from persona.storage.flush import Flushed, flush
+from persona.storage.layers.layer import Layer
+from persona.storage.metadata import checked
+from persona.storage.offline import Memory, counted
+from persona.storage.outbox import Outbox
+from persona.storage.outbox_entry import TOKEN, Entry
+from persona.storage.outbox_files import Draft, writing
+from persona.storage.paths import clean, clean_object
+
+log = logging.getLogger(__name__)
+FLUSH_AGAIN = 5.0
+"""A process that runs for long looks so often, in seconds, whether what waits can be sent."""
+
+
+class Deferring(Layer):
+    """What `persona.storage.layers.fallback.Fallback` does with writes; its arguments are told there."""
+
+    def __init__(
+        self,
+        inner: StorageBackend,
+        memory: Memory | None,
+        outbox: Outbox | None,
+        offline: OfflineSettings,
+        *,
+        provider: StorageBackend | None,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(inner)
+        self._memory = memory
+        self._outbox = outbox
+        self._keeps = outbox is not None and offline.writes == "outbox"
+        self._provider = provider or inner
+        self._clock = clock
+        self._outage: UnreachableError | None = None
+        self._flush_at = 0.0
+        self._flushing = asyncio.Lock()
+
+    @property
+    def defers_writes(self) -> bool:
+        """Whether the provider does not answer, and writes go to the outbox."""
+        return self._keeps and self._outage is not None
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Write an object whole; to the outbox, if the provider does not answer."""
+        clean_object(path)
+        if await self._may_send(path):
+            try:
+                return await self.inner.write(
+                    path, data, condition=self._real(condition), content_type=content_type, metadata=metadata
+                )
+            except UnreachableError as error:
+                self._met(error)
+
+        def filled() -> Draft:
+            draft = self._box.draft()
+            draft.write(data)
+            return draft
+
+        entry = Entry("", path=clean(path), content_type=content_type, metadata=checked(metadata))
+        return await self._put(await asyncio.to_thread(filled), entry, condition)
+
+    async def write_stream(
+        self,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        condition: Condition | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> StorageObject:
+        """Write an object from a stream, which is spooled first if it may have to go to the outbox."""
+        clean_object(path)
+        if not self._keeps:
+            await self._begin()
+            return await self.inner.write_stream(
+                path,
+                chunks,
+                size=size,
+                condition=condition,
+                content_type=content_type,
+                metadata=metadata,
+                checkpoint=checkpoint,
+            )
+        draft = await self._spooled(path, chunks, size)
+        try:
+            if await self._may_send(path):
+                try:
+                    return await self.inner.write_stream(
+                        path,
+                        _stream(draft.content()),
+                        size=draft.size,
+                        condition=self._real(condition),
+                        content_type=content_type,
+                        metadata=metadata,
+                        checkpoint=checkpoint,
+                    )
+                except UnreachableError as error:
+                    self._met(error)
+            entry = Entry("", path=clean(path), content_type=content_type, metadata=checked(metadata))
+            return await self._put(draft, entry, condition)
+        finally:
+            await asyncio.to_thread(draft.discard)
+
+    async def delete(self, path: str) -> None:
+        """Delete an object; later, if the provider does not answer and the version to be deleted is known."""
+        clean_object(path)
+        if await self._may_send(path):
+            try:
+                return await self.inner.delete(path)
+            except UnreachableError as error:
+                self._met(error)
+        return await self._delete_later(path)
+
+    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+        """Delete objects in bulk."""
+        await self._begin()
+        try:
+            failures = await self.inner.delete_many(paths)
+        except UnreachableError as error:
+            self._met(error)
+            failures = dict.fromkeys(paths, error)
+        return {path: still for path, error in failures.items() if (still := await self._kept_deletion(path, error))}
+
+    async def _kept_deletion(self, path: str, error: PersonaError) -> PersonaError | None:
+        """Keep a deletion that failed, if the provider does not answer, and return the error that is left."""
+        if not self._keeps or not isinstance(error, UnreachableError) or isinstance(error, ThrottledError):
+            return error
+        self._outage = error
+        try:
+            await self._delete_later(path)
+        except PersonaError as still:
+            return still
+        return None
+
+    async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
+        """Copy an object, if the provider answers."""
+        await self._begin()
+        return await self.inner.copy(source, target, condition=condition)
+
+    async def copy_from(
+        self,
+        other: StorageBackend,
+        source: str,
+        target: str,
+        *,
+        version: str | None = None,
+        condition: Condition | None = None,
+    ) -> StorageObject | None:
+        """Copy an object from another place, if the provider answers."""
+        await self._begin()
+        return await self.inner.copy_from(other, source, target, version=version, condition=condition)
+
+    async def _may_send(self, path: str) -> bool:
+        """Say whether a write may be sent: not before what waits for the same path."""
+        await self._begin()
+        return not (self.defers_writes and self._waiting(path))
+
+    def _met(self, error: UnreachableError) -> None:
+        """Note an outage; raise the error if the write cannot be kept."""
+        if isinstance(error, ThrottledError):
+            raise error
+        self._outage = error
+        if not self._keeps:
+            raise error
+
+    def _real(self, condition: Condition | None) -> Condition | None:
+        """Return a condition on a version of the outbox as one on the version that it became."""
+        if not isinstance(condition, IfVersion) or not condition.version.startswith(TOKEN) or self._outbox is None:
+            return condition
+        _, version = self._outbox.became(condition.version)
+        return condition if version is None else IfVersion(version)
+
+    # The outbox.
+
+    @property
+    def _box(self) -> Outbox:
+        assert self._outbox is not None  # noqa: S101  (for the types)
+        return self._outbox
+
+    def _waiting(self, path: str) -> Entry | None:
+        return self._outbox.latest(clean(path)) if self._outbox else None
+
+    async def _spooled(self, path: str, chunks: AsyncIterable[bytes], size: int | None) -> Draft:
+        """Return a draft with the content of a stream."""
+        draft = await asyncio.to_thread(self._box.draft)
+        try:
+            async for chunk in chunks:
+                with writing(self._box.folder):
+                    draft.write(chunk)
+            if size not in (None, draft.size):
+                raise VerificationError(f"{path} was to have {size} bytes, and {draft.size} came; nothing was written.")
+            with writing(self._box.folder):
+                await asyncio.to_thread(draft.complete)
+        except BaseException:
+            draft.discard()
+            raise
+        return draft
+
+    async def _put(self, draft: Draft, entry: Entry, condition: Condition | None) -> StorageObject:
+        """Make a draft an entry of the outbox, and say so."""
+        known = self._memory.described(entry.path) if self._memory else None
+        entry = replace(entry, url=self.url(entry.path))
+        try:
+            entry = await asyncio.to_thread(
+                self._box.add, draft, entry, condition, known=None if known is None else known[0].version
+            )
+        except BaseException:
+            draft.discard()
+            raise
+        log.warning(
+            "%s of %s is in the outbox as %s, and is sent when the provider answers again.",
+            "The deletion" if entry.op == "delete" else "The write",
+            entry.path,
+            entry.id,
+        )
+        return entry.object
+
+    async def _delete_later(self, path: str) -> None:
+        """Keep a deletion of the version that is known here."""
+        waiting = self._waiting(path)
+        if waiting and waiting.op == "delete":
+            return
+        if not waiting and not (self._memory and self._memory.described(clean(path))):
+            raise UnreachableError(
+                f"{self._outage} Which version of {path} was to be deleted is not known here.",
+                hint="Try again when the provider answers.",
+            )
+        draft = await asyncio.to_thread(self._box.draft)
+        await self._put(draft, Entry("", op="delete", path=clean(path)), None)
+
+    async def _begin(self) -> None:
+        """Send what waits, before the first operation and every now and then, if the provider answers."""
+        if not self._outbox or self._clock() < self._flush_at:
+            return
+        async with self._flushing:
+            if self._clock() < self._flush_at:
+                return
+            self._flush_at = self._clock() + FLUSH_AGAIN
+            if self._outbox.waiting():
+                result = await flush(self._outbox, self.inner, provider=self._provider)
+                self._outage = result.stopped if result.stopped or not result.busy else self._outage
+                _tell(result)
+
+
+def _tell(result: Flushed) -> None:
+    """Say what a flush did, in one warning."""
+    said = []
+    if result.sent:
+        said.append(f"{counted(len(result.sent))} from the outbox arrived.")
+    if result.conflicts:
+        said.append(
+            f"{counted(len(result.conflicts))} met what others wrote meanwhile, and stayed in the outbox; nothing "
+            "was overwritten. See “persona storage outbox list”."
+        )
+    said += [f"{entry.id} stayed in the outbox: {error}" for entry, error in result.failures]
+    if said:
+        log.warning("%s", " ".join(said))
+
+
+async def _stream(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

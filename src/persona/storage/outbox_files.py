@@ -1,0 +1,146 @@
+"""The files of the outbox: written durably, read with suspicion, sealed if the cache is encrypted."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from shutil import rmtree
+from typing import BinaryIO, Protocol
+
+from persona.errors import ConfigError, PersonaError, StorageFullError, VerificationError
+from persona.storage.private import private, write_durably
+
+DRAFT = ".draft-"
+"""What the names of unfinished entries begin with."""
+CHUNK_BYTES = 1 << 20
+_LENGTH_BYTES = 4
+
+
+class Cipher(Protocol):
+    """What seals content for this machine's disk."""
+
+    def seal(self, data: bytes, context: bytes) -> bytes:
+        """Return data sealed; it opens under the same context only."""
+
+    def unseal(self, data: bytes, context: bytes) -> bytes:
+        """Return what was sealed.
+
+        Raises:
+            VerificationError: it was changed, or is another context's.
+        """
+
+
+class Draft:
+    """An entry that is being made: a folder under a name that is no entry's.
+
+    Args:
+        folder: its folder, which is made.
+        cipher: seals the content; None keeps it as it is.
+    """
+
+    def __init__(self, folder: Path, cipher: Cipher | None) -> None:
+        self.folder = folder
+        self.size = 0
+        self._cipher = cipher
+        self._digest = sha256()
+        self._held = b""
+        self._number = 0
+        folder.mkdir(mode=0o700)
+        self._stream = private(folder / "content")
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the content; "" if it is sealed, since it would tell what is in there."""
+        return "" if self._cipher else self._digest.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Append to the content."""
+        self.size += len(data)
+        if self._cipher is None:
+            self._digest.update(data)
+            self._stream.write(data)
+            return
+        self._held += data
+        while len(self._held) > CHUNK_BYTES:
+            self._seal(self._held[:CHUNK_BYTES], last=False)
+            self._held = self._held[CHUNK_BYTES:]
+
+    def complete(self) -> None:
+        """Make the content durable; nothing more can be written."""
+        if self._stream.closed:
+            return
+        if self._cipher is not None:
+            self._seal(self._held, last=True)
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+
+    def content(self) -> Iterator[bytes]:
+        """Yield the content of a draft that is complete."""
+        with (self.folder / "content").open("rb") as stream:
+            yield from pieces(stream, self._cipher)
+
+    def finish(self, description: bytes) -> None:
+        """Make the content and its description durable."""
+        self.complete()
+        write_durably(self.folder / "entry.json", description)
+
+    def discard(self) -> None:
+        """Remove the draft, if it is not an entry by now."""
+        self._stream.close()
+        rmtree(self.folder, ignore_errors=True)
+
+    def _seal(self, data: bytes, *, last: bool) -> None:
+        assert self._cipher  # noqa: S101  (for the types)
+        sealed = self._cipher.seal(data, _context(self._number, last=last))
+        self._stream.write(len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed)
+        self._number += 1
+
+
+def pieces(stream: BinaryIO, cipher: Cipher | None) -> Iterator[bytes]:
+    """Yield content as it was before it was sealed.
+
+    Raises:
+        VerificationError: it was changed, or is not whole.
+    """
+    if cipher is None:
+        while data := stream.read(CHUNK_BYTES):
+            yield data
+        return
+    number, head = 0, stream.read(_LENGTH_BYTES)
+    while head:
+        sealed = stream.read(int.from_bytes(head, "big"))
+        head = stream.read(_LENGTH_BYTES)
+        yield cipher.unseal(sealed, _context(number, last=not head))
+        number += 1
+    if not number:
+        raise VerificationError("Content of the outbox is missing.")
+
+
+def _context(number: int, *, last: bool) -> bytes:
+    """Return what a sealed piece is bound to: its place in the order, and whether it is the last."""
+    return f"outbox {number} {last:d}".encode()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raise this project's error if the outbox cannot be written within.
+
+    Raises:
+        StorageFullError: no space is left.
+        ConfigError: the folder cannot be used.
+    """
+    try:
+        yield
+    except PersonaError:  # some are errors of the system too
+        raise
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise (StorageFullError if full else ConfigError)(
+            f"The outbox in {folder} cannot be written: {error.strerror}.",
+            hint="Free space on this disk." if full else "Check the folder and its permissions.",
+        ) from error
