@@ -121,7 +121,7 @@ class Server(ABC):
             shutil.rmtree(self.data, ignore_errors=True)
             self.data.mkdir(parents=True)
             (self.folder / "ended").unlink(missing_ok=True)
-            self.ports = _free_ports(self.port_count)
+            self.ports = free_ports(self.port_count)
             (self.folder / "leftovers").write_text("\n".join(self.leftovers()))
             keeper = [sys.executable, "-S", str(Path(__file__).with_name("keeper.py")), str(self.folder)]
             with self.log.open("ab") as log:
@@ -180,7 +180,7 @@ def tool(name: str) -> str:
     return found
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports that were free a moment ago; all are held at once, so that they differ."""
     sockets = [socket.socket() for _ in range(count)]
     try:

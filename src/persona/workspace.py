@@ -44,6 +44,11 @@ class Workspace:
         return self.context.home
 
     @property
+    def folder(self) -> Path:
+        """The folder of what this workspace keeps on this machine."""
+        return self.context.folder(self.name)
+
+    @property
     def settings(self) -> Settings:
         """The typed values."""
         return self.config.settings

@@ -7,16 +7,26 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from persona.config.schema import LocalSettings, PerformanceSettings, StorageSettings
 from persona.storage.backend import StorageBackend
 from persona.storage.stack import open_storage
 from tests.campaigns.corpus import Item, differences, expected, fill, fill_folder, read_all
-from tests.campaigns.traffic import Traffic
 from tests.serving import Server
 
 T = TypeVar("T")
+
+
+class Proxy(Protocol):
+    """What stands before a server."""
+
+    upstream: str
+
+    @property
+    def address(self) -> str: ...
+
+
 SCHEMES = {"s3": "s3", "gcs": "gs", "azure": "az"}
 
 
@@ -49,7 +59,7 @@ def url_of(settings: StorageSettings) -> str:
     return f"{SCHEMES[settings.backend]}://{holder}/{section.prefix}".rstrip("/")
 
 
-def through(settings: StorageSettings, proxy: Traffic) -> StorageSettings:
+def through(settings: StorageSettings, proxy: Proxy) -> StorageSettings:
     """Return the settings that reach the same place through a proxy."""
     section = getattr(settings, settings.backend)
     url = section.endpoint_url.replace(proxy.upstream, proxy.address)

@@ -113,6 +113,11 @@ class Traffic:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def listen(self, port: int) -> None:
+        """Listen at this port instead, before the proxy is started."""
+        self._socket.close()
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
+
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self._socket.getsockname()[1]}"

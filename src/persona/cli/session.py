@@ -14,6 +14,7 @@ from persona.cli.render import json_text
 if TYPE_CHECKING:
     from persona.config.schema import StorageSettings
     from persona.storage.backend import StorageBackend
+    from persona.storage.stack import Keeping
     from persona.workspace import Workspace
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ class Session:
     quiet: bool = False
     workspace_name: str | None = None
     config_file: Path | None = None
+    fresh: bool = False
+    """Whether the provider is asked even for what was read a moment ago."""
     overrides: dict[str, str] = field(default_factory=dict)
     """Configuration keys that flags of the command set, such as ``storage.backend``."""
     emitted: bool = False
@@ -51,16 +54,26 @@ class Session:
         """
         import asyncio
 
-        from persona.storage.stack import open_storage
+        from persona.storage.stack import open_layers
 
         async def run() -> T:
-            storage = open_storage(settings or self.workspace.settings.storage)
+            storage = open_layers(settings or self.workspace.settings.storage, self.keeping())
             try:
                 return await work(storage)
             finally:
                 await storage.close()
 
         return asyncio.run(run())
+
+    def keeping(self, *, force: bool = False) -> Keeping:
+        """Return what this machine keeps of the workspace.
+
+        Args:
+            force: ask the provider even if it did not answer a moment ago.
+        """
+        from persona.storage.stack import Keeping
+
+        return Keeping(workspace=self.workspace.name, folder=self.workspace.folder, fresh=self.fresh, force=force)
 
     def emit(self, document: Any) -> None:
         """Write the one JSON document of a command to stdout."""

@@ -53,6 +53,10 @@ class Context:
         """Return the file of a named workspace; the default one has none."""
         return None if name == DEFAULT else locations.workspace_file(self.home, name)
 
+    def folder(self, name: str) -> Path:
+        """Return the folder of what a workspace keeps on this machine."""
+        return self.home if name == DEFAULT else locations.workspace_folder(self.home, name)
+
     def load(self, name: str) -> Config:
         """Load what is in effect here for a workspace."""
         return self._load(name, self.project, self.environ, self.flags)
@@ -72,7 +76,7 @@ class Context:
 
     def _load(self, name: str, project: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
         files = [project, self.own_file(name), locations.user_file(self.home)]
-        folder = self.home if name == DEFAULT else locations.workspace_folder(self.home, name)
+        folder = self.folder(name)
         return load(
             [path for path in files if path and locations.is_there(path)],
             environ=environ,

@@ -39,6 +39,7 @@ from persona.storage.private import private_folder, sync, write_durably
 _LOCK_SECONDS = 30.0
 _DRAFT_SECONDS = 24 * 3600.0
 _REMEMBERED = 1000
+_DIGITS = 20
 
 
 class Outbox:
@@ -83,7 +84,8 @@ class Outbox:
         Raises:
             NotFoundError: there is no such entry.
         """
-        entry = self._load(f"{int(number):06d}") if number.isascii() and number.isdecimal() else None
+        known = number.isascii() and number.isdecimal() and len(number) < _DIGITS
+        entry = self._load(number.lstrip("0").zfill(6)) if known else None
         if entry is None:
             raise NotFoundError(
                 f"There is no entry “{number[:40]}” in the outbox.", hint="“persona storage outbox list” shows them."

@@ -114,9 +114,11 @@ def described(number: str, data: bytes) -> Entry:
     Raises:
         ValueError, TypeError: it describes none.
     """
-    values: dict[str, Any] = json.loads(data)
-    if values.keys() != _KINDS.keys() or not all(isinstance(values[name], kind) for name, kind in _KINDS.items()):
+    values: Any = json.loads(data)
+    if not isinstance(values, dict) or values.keys() != _KINDS.keys():
         raise ValueError(number)
+    if not all(isinstance(values[name], kind) for name, kind in _KINDS.items()):
+        raise TypeError(number)
     if values["op"] not in ("write", "delete") or values["state"] not in ("waiting", "sending", "conflict"):
         raise ValueError(number)
     found = values.pop("conflict")

@@ -179,12 +179,17 @@ class Fallback(Deferring):
     def _kept(
         self, path: str, start: int = 0, length: int | None = None, version: str | None = None
     ) -> Download | None:
-        """Start to read what is kept here of an object, and count it."""
+        """Start to read what is kept here of an object, and count it; what is damaged is not there."""
         found = self._memory.kept(clean(path)) if self._memory else None
         if found is None or version not in (None, found.object.version):
             return None
+        try:
+            download = found.download(start, length)
+        except VerificationError as error:
+            log.info("%s", error)
+            return None
         self._count(found.confirmed)
-        return found.download(start, length)
+        return download
 
     def _described(self, path: str) -> StorageObject | None:
         """Return what is known of an object, and count it."""

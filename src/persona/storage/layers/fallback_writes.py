@@ -16,6 +16,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.content_types import content_type_of
 from persona.storage.flush import Flushed, flush
 from persona.storage.layers.layer import Layer
 from persona.storage.metadata import checked
@@ -82,7 +83,7 @@ class Deferring(Layer):
             draft.write(data)
             return draft
 
-        entry = Entry("", path=clean(path), content_type=content_type, metadata=checked(metadata))
+        entry = self._entry(path, content_type, metadata)
         return await self._put(await asyncio.to_thread(filled), entry, condition)
 
     async def write_stream(
@@ -124,10 +125,14 @@ class Deferring(Layer):
                     )
                 except UnreachableError as error:
                     self._met(error)
-            entry = Entry("", path=clean(path), content_type=content_type, metadata=checked(metadata))
+            entry = self._entry(path, content_type, metadata)
             return await self._put(draft, entry, condition)
         finally:
             await asyncio.to_thread(draft.discard)
+
+    def _entry(self, path: str, content_type: str | None, metadata: Mapping[str, str] | None) -> Entry:
+        kind = content_type or content_type_of(path)
+        return Entry("", path=clean(path), content_type=kind, metadata=checked(metadata))
 
     async def delete(self, path: str) -> None:
         """Delete an object; later, if the provider does not answer and the version to be deleted is known."""
