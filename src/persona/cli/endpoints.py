@@ -12,7 +12,7 @@ from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
 from persona.storage.paths import clean
-from persona.storage.stack import is_url, open_below, url_settings
+from persona.storage.stack import informing, is_url, open_below, url_settings
 from persona.transfer.model import OWN, Endpoint
 
 _WORKSPACE = "workspace:"
@@ -112,4 +112,5 @@ def _open(name: str, settings: StorageSettings, below: str, concurrency: int | N
     if place is None:  # the backend would not have opened
         raise ConfigError(f"The place of {name} is not set.", hint="See “persona storage config show”.")
     path = f"{place.path}/{below}".strip("/") if below else place.path
-    return Endpoint(name, Place(backend.url(), place.container, path), backend)
+    found = Place(backend.url(), place.container, path)
+    return Endpoint(name, found, informing(backend, found, settings.cache))

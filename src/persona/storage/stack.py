@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from persona.config import values
-from persona.config.places import place_of
-from persona.config.schema import StorageSettings
+from persona.config.places import Place, place_of
+from persona.config.schema import CacheSettings, StorageSettings
 from persona.errors import ConfigError, UsageError
 from persona.storage.backend import StorageBackend
 from persona.storage.paths import clean, join, printable
@@ -101,48 +101,88 @@ def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:
 def identity(settings: StorageSettings, keeping: Keeping) -> str:
     """Return what tells a workspace's storage from every other: the workspace, the service, the bucket, the folder."""
     place = place_of(settings, os.environ)
-    return "\n".join((keeping.workspace, place.container, place.path)) if place else keeping.workspace
+    container, path = (place.container, place.path) if place else ("", "")
+    return "\n".join((keeping.workspace, container, path))
 
 
-def open_store(settings: StorageSettings, keeping: Keeping, *, enabled: bool = False) -> Store | None:
-    """Open what the cache folder holds of a storage.
-
-    Args:
-        settings: the whole storage.
-        keeping: what this machine keeps.
-        enabled: open it even if the cache is not enabled.
+def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
+    """Open what the cache folder keeps of a storage, if the cache is enabled.
 
     Returns:
-        None if it is not enabled, or if it cannot be used, which is said in a warning.
+        None if it is not, or if it cannot be used, which is said in a warning.
 
     Raises:
         ConfigError: it cannot be encrypted as it should be.
     """
-    cache = settings.cache
-    if cache.path is None or not (cache.enabled or enabled):
+    if not settings.cache.enabled:
         return None
+    sealing = _sealing(keeping.folder) if settings.cache.encrypt else None
+    store = look_into_store(settings.cache, identity(settings, keeping), sealing=sealing, fresh=keeping.fresh)
+    if store is not None:
+        from persona.storage.cache.house import drop_other_keys
+
+        drop_other_keys(store)
+    return store
+
+
+def look_into_store(
+    cache: CacheSettings, known: str, *, sealing: Sealing | None = None, fresh: bool = False
+) -> Store | None:
+    """Open what a cache folder keeps of one place, also without its key: to count, to clear, to tell it of a write.
+
+    Args:
+        cache: where the folder is, and what holds for it.
+        known: the identity of the place.
+        sealing: how content is written down.
+        fresh: take nothing for fresh that was there before.
+
+    Returns:
+        None if it cannot be used, which is said in a warning.
+    """
     import sqlite3
     import time
 
     from persona.storage.cache.index import BusyError
     from persona.storage.cache.store import Store
 
-    sealing = _sealing(keeping.folder) if cache.encrypt else None
+    assert cache.path is not None  # noqa: S101  (every workspace has one by default)
     try:
         return Store(
             cache.path,
-            identity(settings, keeping),
+            known,
             max_size=cache.max_size,
             strategy=cache.strategy,
             ttl=cache.ttl,
             sealing=sealing,
-            since=time.time() if keeping.fresh else 0.0,
+            since=time.time() if fresh else 0.0,
         )
     except ConfigError as error:
         log.warning("%s Nothing is cached.", error)
     except (sqlite3.Error, BusyError, OSError) as error:
         log.warning("The cache in %s cannot be used, so nothing is cached: %s.", cache.path, error)
     return None
+
+
+def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> StorageBackend:
+    """Let a cache know what is written past it to a place of which it may keep objects.
+
+    Args:
+        backend: the storage of the place, bare.
+        place: where it is.
+        cache: where the cache is.
+    """
+    if cache.path is None or not (cache.path / "index.sqlite3").exists():
+        return backend
+    from persona.storage.cache.house import places
+    from persona.storage.layers.cache import Informing, met_by
+
+    told = []
+    for known in places(cache.path):
+        _, container, path = known.split("\n")
+        tell = met_by(place.path, path) if container == place.container else None
+        if tell and (store := look_into_store(cache, known)):
+            told.append((store, tell))
+    return Informing(backend, told) if told else backend
 
 
 def _sealing(folder: Path) -> Sealing:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from persona.storage.cache.files import Owner, files_below
 from persona.storage.cache.index import Index, discard
@@ -42,6 +43,16 @@ class Stats(NamedTuple):
     damaged: int
     bytes_saved: int
     folder_bytes: int
+
+
+def places(folder: Path) -> list[str]:
+    """Return the identities of the places of which a cache folder keeps anything; none if it cannot be read."""
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"file:{quote(str(folder))}/index.sqlite3?mode=ro", uri=True)) as db,
+    ):
+        return [row[0] for row in db.execute("SELECT identity FROM scopes")]
+    return []
 
 
 def stats(store: Store) -> Stats:
@@ -141,14 +152,18 @@ def distrust_after_a_crash(index: Index, owner: Owner) -> None:
         index.set_meta(boot=boot)
 
 
-def drop_other_keys(index: Index, scope: int, key: str) -> None:
-    """Remove what was written down under another key, which nobody can read, or in the clear, which anybody can."""
-    others = index.sealed_otherwise(scope, key)
-    for part in index.parts(others, pages_each=6):
-        with index.writing():
-            index.remove(part)
+def drop_other_keys(store: Store) -> None:
+    """Remove what was written down under another key, which nobody can read, or in the clear, which anybody can.
+
+    Raises:
+        sqlite3.Error, BusyError, OSError: it cannot be removed.
+    """
+    others = store.index.sealed_otherwise(store.scope, store.sealing.key_id)
+    for part in store.index.parts(others, pages_each=6):
+        with store.index.writing():
+            store.index.remove(part)
     if others:
-        forget(index, scope)
+        forget(store.index, store.scope)
 
 
 def _boot() -> str:

@@ -262,10 +262,6 @@ class Index:
             return self.scope(identity)
         return int(found[0])
 
-    def scopes(self) -> dict[str, int]:
-        """Return the places that have anything here, with their numbers."""
-        return dict(self._db.execute("SELECT identity, id FROM scopes").fetchall())
-
     def sound(self) -> bool:
         """Say whether SQLite finds no damage."""
         return self._db.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]

@@ -20,7 +20,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from persona.storage.backend import StorageObject
 from persona.storage.cache import about
 from persona.storage.cache.files import Draft, Owner, prepare, read_whole
-from persona.storage.cache.house import distrust_after_a_crash, drop_other_keys, make_room, sweep
+from persona.storage.cache.house import distrust_after_a_crash, make_room, sweep
 from persona.storage.cache.index import BusyError, Entry, Index, discard
 from persona.storage.cache.sealing import Plain, Sealing, size_of, unseal_whole
 
@@ -145,7 +145,6 @@ class Store:
         try:
             distrust_after_a_crash(self.index, self._owner)
             self.scope = self.index.scope(identity)
-            drop_other_keys(self.index, self.scope, self.sealing.key_id)
         except BaseException:
             self.index.close()
             raise
@@ -154,6 +153,7 @@ class Store:
         """Note what is not noted yet, and let go of the folder. Closing twice is fine."""
         if not self.index.closed:
             self.flush()
+            self.off = True
             self._owner.end()
             self.index.close()
 

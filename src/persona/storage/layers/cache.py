@@ -23,7 +23,7 @@ from persona.storage.cache.sealing import CHUNK_BYTES, chunk_context, in_chunks,
 from persona.storage.cache.shown import Shown
 from persona.storage.cache.store import Flight, Store
 from persona.storage.layers.layer import Layer
-from persona.storage.paths import clean, clean_object
+from persona.storage.paths import clean, clean_object, is_below, join
 
 SMALL_BYTES = 4 << 20
 """Objects up to this size pass through memory; larger ones are read from their file in the cache."""
@@ -410,6 +410,25 @@ class Cache(Informing):
             self._store.keep(flight, found, draft, digest)
         finally:
             draft.close()
+
+
+def met_by(own: str, kept: str) -> Callable[[str], str | None] | None:
+    """Return what turns paths of one folder into paths of another, as far as both hold the same objects.
+
+    Args:
+        own: the folder that is written to.
+        kept: the folder of which a cache keeps objects.
+
+    Returns:
+        None if neither lies in the other.
+    """
+    if is_below(own, kept):
+        above = own[len(kept) :].strip("/")
+        return lambda path: join(above, path)
+    if is_below(kept, own):
+        below = kept[len(own) :].strip("/")
+        return lambda path: path[len(below) + 1 :] if path.startswith(f"{below}/") else None
+    return None
 
 
 class _Notes:
