@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand
-from persona.cli.render import fields, heading, table
+from persona.cli.render import fields, heading, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import UsageError
 from persona.storage.paths import clean, printable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from persona.personas.library import Library, Refused
     from persona.personas.model import Persona, Statement
     from persona.personas.sources.records import Dataset
+    from persona.personas.summaries import Summaries
     from persona.storage.backend import StorageBackend
 
 _TITLE_WIDTH = 90
@@ -159,19 +160,38 @@ def generated_text(made: Generated, location: str) -> str:
 @click.pass_obj
 def list_(session: Session, path: str) -> int:
     """List the personas of a library at PATH (personas/ if not given)."""
-    library, location = _load(session, path)
+    from persona.personas.summaries import summaries
+
+    folder = library_path(path)
+
+    async def work(storage: StorageBackend) -> tuple[Summaries, str]:
+        return await summaries(storage, folder), storage.url(folder)
+
+    found, location = session.with_storage(work)
     if session.json:
-        document: dict[str, Any] = {"personas": [_brief(persona, found) for found, persona in library.personas]}
-        if library.refused:
-            document["refused"] = [{"path": item.path, "reason": item.reason} for item in library.refused]
-        session.emit(document)
+        session.emit(_listed_json(found))
     else:
-        rows = [(p.id, p.name, found, _shortened(p.title)) for found, p in library.personas]
-        print(heading("Personas"))
-        print(fields([("Location", location), ("Personas", str(len(rows)))]))
-        if rows:
-            print("\n" + table(("ID", "Name", "Path", "Title"), rows))
-    return _report(library.refused)
+        print(_listed_text(found, location))
+    return _report(found.refused)
+
+
+def _listed_json(found: Summaries) -> dict[str, Any]:
+    document: dict[str, Any] = {"personas": [each._asdict() for each in found.personas]}
+    if found.refused:
+        document["refused"] = [{"path": item.path, "reason": item.reason} for item in found.refused]
+    if found.as_of:
+        document |= {"as_of": json_time(found.as_of), "whole": found.whole}
+    return document
+
+
+def _listed_text(found: Summaries, location: str) -> str:
+    facts = [("Location", location), ("Personas", str(len(found.personas)))]
+    if found.as_of:
+        part = "" if found.whole else "; only what is kept on this machine"
+        facts.append(("As of", human_time(found.as_of) + part))
+    text = f"{heading('Personas')}\n{fields(facts)}"
+    rows = [(each.id, each.name, each.path, _shortened(each.title)) for each in found.personas]
+    return f"{text}\n\n{table(('ID', 'Name', 'Path', 'Title'), rows)}" if rows else text
 
 
 @click.command(cls=PersonaCommand)

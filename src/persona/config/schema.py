@@ -123,7 +123,13 @@ class CacheSettings:
 
     enabled: bool = key(values.boolean, "Whether to cache.", False, allowed="boolean")
     path: Path | None = key(values.folder, "The cache's folder.", allowed="path", example="~/.persona/cache")
-    max_size: int = key(values.size, "The most that the cache holds.", 1_000_000_000, allowed="size", example="1GB")
+    max_size: int = key(
+        values.cache_size,
+        "The most that the cache's folder holds, its index included; at least 1MB.",
+        1_000_000_000,
+        allowed="size",
+        example="1GB",
+    )
     ttl: float = key(values.duration, "How long a read needs no network.", 3600.0, allowed="duration", example="1h")
     strategy: str = key(
         values.choice("lru", "lfu", "fifo"),

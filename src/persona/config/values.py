@@ -98,6 +98,14 @@ def size(value: Any) -> int:
     return number
 
 
+def cache_size(value: Any) -> int:
+    """Read the size of a cache, and return bytes; one below a megabyte would hold nothing beside its index."""
+    number = size(value)
+    if number < 1_000_000:
+        raise ValueError("a size of at least 1MB, such as 200MB or 1GB")
+    return number
+
+
 def duration(value: Any) -> float:
     """Read a duration and return seconds: ``30s``, ``5m``, ``1h``, ``7d``."""
     match = re.fullmatch(_NUMBER + " ?(ms|s|m|h|d)", str(value))
@@ -192,7 +200,7 @@ def _scaled(number: str, unit: int) -> int:
 
 def written(parse: Parser, value: Any) -> str:
     """Return a parsed value as a file would have it."""
-    if parse is size:
+    if parse in (size, cache_size):
         unit = max((u for u in _UNITS if value % _UNITS[u] == 0), key=_UNITS.__getitem__)
         return f"{value // _UNITS[unit]}{unit}"
     if parse in (duration, positive_duration):

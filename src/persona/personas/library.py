@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from persona.errors import (
     PersonaError,
 )
 from persona.personas import document
-from persona.storage.backend import IfAbsent, IfVersion, StorageBackend, StorageObject
+from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
 from persona.storage.paths import clean, join, printable
 
 if TYPE_CHECKING:
@@ -128,31 +128,36 @@ async def load(storage: StorageBackend, folder: str) -> Library:
         NotFoundError: a path other than the root holds nothing at all.
     """
     library, seen = Library(), 0
-    async for objects, refused in _pages(storage, folder):
-        seen += len(objects) + len(refused)
-        library.refused += refused
-        named = [found for found in objects if found.path.lower().endswith(SUFFIXES)]
+    async for page in storage.scan(clean(folder)):
+        seen += len(page) + len(page.refused)
+        library.refused += refused_names(page)
+        named = [found for found in page if found.path.lower().endswith(SUFFIXES)]
         for start in range(0, len(named), PARALLEL):
             part = named[start : start + PARALLEL]
-            for found, result in zip(part, await asyncio.gather(*(_read(storage, f) for f in part)), strict=True):
+            for found, result in zip(part, await asyncio.gather(*(read_listed(storage, f) for f in part)), strict=True):
                 if isinstance(result, InputError):
                     library.refused.append(Refused(found.path, str(result)))
                 elif result is not None:
                     library.personas.append((found.path, result))
     if not seen and clean(folder):
-        raise NotFoundError(
-            f"There is nothing at {storage.url(clean(folder))}.",
-            hint="persona generate INPUT --output PATH makes a library.",
-        )
+        raise nothing_there(storage, folder)
     return library
 
 
-async def _pages(storage: StorageBackend, folder: str) -> AsyncIterator[tuple[Sequence[StorageObject], list[Refused]]]:
-    async for page in storage.scan(clean(folder)):
-        yield page, [Refused(printable(name.key), name.reason) for name in page.refused]
+def nothing_there(storage: StorageBackend, folder: str) -> NotFoundError:
+    """Return the error for a path that holds nothing at all."""
+    return NotFoundError(
+        f"There is nothing at {storage.url(clean(folder))}.",
+        hint="persona generate INPUT --output PATH makes a library.",
+    )
 
 
-async def _read(storage: StorageBackend, found: StorageObject) -> Persona | InputError | None:
+def refused_names(page: Listing) -> list[Refused]:
+    """Return the names of a page that cannot be carried."""
+    return [Refused(printable(name.key), name.reason) for name in page.refused]
+
+
+async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | InputError | None:
     """Return a persona, why it is none, or None if it has been deleted since it was listed."""
     if found.size > document.MAX_BYTES:
         return InputError(f"{found.path} is too large for a persona: {found.size:,} bytes.")

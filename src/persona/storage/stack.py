@@ -23,6 +23,7 @@ from persona.storage.paths import clean, join, printable
 if TYPE_CHECKING:
     from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
+    from persona.storage.layers.cache import Cache
     from persona.storage.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -53,21 +54,43 @@ def open_layers(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
     Raises:
         ConfigError, CredentialsError: as for `open_storage`; or the cache cannot be encrypted as it should be.
     """
-    backend = open_storage(settings)
-    local = settings.backend == "local"
-    if not local:
-        from persona.storage.layers.breaker import Breaker
-        from persona.storage.outage import OutageState
-
-        state = OutageState(keeping.folder / "outage", identity(settings, keeping))
-        backend = Breaker(backend, state, force=keeping.force)
-    provider = backend
+    provider = open_provider(settings, keeping)
     store = open_store(settings, keeping)
+    storage = provider
     if store is not None:
         from persona.storage.layers.cache import Cache
 
-        backend = Cache(backend, store, contents=not local)
-    return backend if local else _with_fallback(backend, provider, store, settings, keeping)
+        storage = Cache(provider, store, contents=settings.backend != "local")
+    return storage if settings.backend == "local" else _with_fallback(storage, provider, store, settings, keeping)
+
+
+def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
+    """Open the storage that the settings describe, so that an outage is found out at once."""
+    backend = open_storage(settings)
+    if settings.backend == "local":
+        return backend
+    from persona.storage.layers.breaker import Breaker
+    from persona.storage.outage import OutageState
+
+    return Breaker(backend, OutageState(keeping.folder / "outage", identity(settings, keeping)), force=keeping.force)
+
+
+def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
+    """Open the storage with its cache, which must be there, and without what stands in for it in an outage.
+
+    Raises:
+        ConfigError: the cache is not enabled, or cannot be used, or keeps nothing of this storage.
+    """
+    if not settings.cache.enabled:
+        raise ConfigError("The cache is not enabled.", hint="persona storage config set cache.enabled true")
+    if settings.backend == "local":
+        raise ConfigError("The storage is a folder of this machine, of which nothing is cached.")
+    from persona.storage.layers.cache import Cache
+
+    store = open_store(settings, keeping)
+    if store is None:
+        raise ConfigError("The cache cannot be used.", hint="“persona storage cache stats” says why.")
+    return Cache(open_provider(settings, keeping), store)
 
 
 def _with_fallback(
@@ -117,16 +140,18 @@ def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
     if not settings.cache.enabled:
         return None
     sealing = _sealing(keeping.folder) if settings.cache.encrypt else None
-    store = look_into_store(settings.cache, identity(settings, keeping), sealing=sealing, fresh=keeping.fresh)
-    if store is not None:
-        from persona.storage.cache.house import drop_other_keys
-
-        drop_other_keys(store)
-    return store
+    return look_into_store(
+        settings.cache, identity(settings, keeping), sealing=sealing, owned=True, fresh=keeping.fresh
+    )
 
 
 def look_into_store(
-    cache: CacheSettings, known: str, *, sealing: Sealing | None = None, fresh: bool = False
+    cache: CacheSettings,
+    known: str,
+    *,
+    sealing: Sealing | None = None,
+    owned: bool = False,
+    fresh: bool = False,
 ) -> Store | None:
     """Open what a cache folder keeps of one place, also without its key: to count, to clear, to tell it of a write.
 
@@ -134,6 +159,7 @@ def look_into_store(
         cache: where the folder is, and what holds for it.
         known: the identity of the place.
         sealing: how content is written down.
+        owned: see to it that all content is written down so, and that the folder has the size that it may have.
         fresh: take nothing for fresh that was there before.
 
     Returns:
@@ -142,12 +168,13 @@ def look_into_store(
     import sqlite3
     import time
 
+    from persona.storage.cache.house import drop_other_keys, fit
     from persona.storage.cache.index import BusyError
     from persona.storage.cache.store import Store
 
     assert cache.path is not None  # noqa: S101  (every workspace has one by default)
     try:
-        return Store(
+        store = Store(
             cache.path,
             known,
             max_size=cache.max_size,
@@ -156,6 +183,10 @@ def look_into_store(
             sealing=sealing,
             since=time.time() if fresh else 0.0,
         )
+        if owned:
+            drop_other_keys(store)
+            fit(store.index)
+        return store
     except ConfigError as error:
         log.warning("%s Nothing is cached.", error)
     except (sqlite3.Error, BusyError, OSError) as error:

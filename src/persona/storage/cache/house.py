@@ -152,6 +152,21 @@ def distrust_after_a_crash(index: Index, owner: Owner) -> None:
         index.set_meta(boot=boot)
 
 
+def fit(index: Index) -> None:
+    """Make a folder as small as it must be, after its limit has been lowered.
+
+    Raises:
+        sqlite3.Error, BusyError, OSError: it cannot be changed.
+    """
+    while index.surplus() > 0:
+        with index.writing():
+            index.evict(index.surplus())
+    more = True
+    while more:
+        with index.writing():
+            more = index.shrink()
+
+
 def drop_other_keys(store: Store) -> None:
     """Remove what was written down under another key, which nobody can read, or in the clear, which anybody can.
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from persona.locks import locked
 from persona.storage.backend import StorageObject
 
 T = TypeVar("T")
@@ -166,7 +167,7 @@ class Index:
         strategy: what leaves first when it is full.
 
     Raises:
-        sqlite3.Error: it cannot be opened, or is damaged.
+        sqlite3.Error, OSError: it cannot be opened, or is damaged.
     """
 
     def __init__(self, folder: Path, max_size: int, strategy: str) -> None:
@@ -182,19 +183,27 @@ class Index:
         self._prepare()
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
+        if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            with locked(f"{self._log}.lock", BUSY_SECONDS):  # SQLite itself does not wait while it changes the mode
+                self._create()
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -2000")
         self._db.execute("PRAGMA wal_autocheckpoint = 0")  # see `_shorten_log`
         self._db.execute(f"PRAGMA max_page_count = {self.limits.pages}")
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            with self.writing():
-                if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                    for statement in _statements(_SCHEMA):
-                        self._db.execute(statement)
-                    self.set_meta(format=str(FORMAT))
         if self.meta("format") != str(FORMAT):
             raise sqlite3.DatabaseError(f"it has format {self.meta('format')}, and this version reads {FORMAT}")
+
+    def _create(self) -> None:
+        """Make the tables, if nobody else has done so meanwhile; the mode is changed last, and says that they are."""
+        if self._db.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            return
+        self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        self._db.execute("BEGIN IMMEDIATE")
+        for statement in _statements(_SCHEMA):
+            self._db.execute(statement)
+        self.set_meta(format=str(FORMAT))
+        self._db.execute("COMMIT")
+        self._db.execute("PRAGMA journal_mode = WAL")
 
     def close(self) -> None:
         """Close the file."""
@@ -285,7 +294,7 @@ class Index:
     def confirm(self, entry: Entry, at: float) -> None:
         """Note that the provider still had an entry's version, unless a write has called it into question since."""
         self._db.execute(
-            "UPDATE entries SET confirmed = max(confirmed, ?) WHERE id = ? AND epoch = ? AND NOT EXISTS "
+            "UPDATE entries SET confirmed = ? WHERE id = ? AND epoch = ? AND NOT EXISTS "
             "(SELECT 1 FROM flights f WHERE f.scope = entries.scope AND f.path = entries.path AND f.writes)",
             (at, entry.id, entry.epoch),
         )
@@ -335,6 +344,19 @@ class Index:
         changes = ", ".join(f"{name} = {name} + :{name}" for name in more)
         self._db.execute(f"UPDATE scopes SET {changes} WHERE id = :scope", {**more, "scope": scope})  # noqa: S608
 
+    def surplus(self) -> int:
+        """Return by how much the content is more than its share, in bytes."""
+        return int(self._db.execute("SELECT bytes FROM sums").fetchone()[0]) - self.limits.content
+
+    def shrink(self) -> bool:
+        """Give some of the pages that nothing needs back to the disk if there are too many; say whether any went."""
+        pages = int(self._db.execute("PRAGMA page_count").fetchone()[0])
+        free = int(self._db.execute("PRAGMA freelist_count").fetchone()[0])
+        most = min(pages - self.limits.pages, free, self.limits.rows(pages_each=3))
+        if most > 0:
+            self._db.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
+        return most > 0
+
     def counts(self, scope: int) -> dict[str, int]:
         """Return the counts of a place."""
         names = ("hits", "misses", "evictions", "damaged", "bytes_saved")
@@ -376,17 +398,24 @@ class Index:
         """Let nothing be kept that is on its way."""
         self._db.execute("UPDATE flights SET spoiled = 1 WHERE scope = ?", (scope,))
 
-    def good(self, name: str, scope: int, path: str, started: float) -> bool:
+    def good(self, name: str, scope: int, path: str, started: float, now: float) -> bool:
         """Say whether a flight's content may be kept: nobody has written, or is writing, the object meanwhile.
 
         Nor may it take the place of what a request that began later has brought.
+
+        Args:
+            name: the flight.
+            scope: the place.
+            path: the object.
+            started: when the flight began, in Unix time.
+            now: the time; what is later has a clock that was wrong.
         """
         own = self._db.execute("SELECT spoiled FROM flights WHERE name = ?", (name,)).fetchone()
         writers = "SELECT 1 FROM flights WHERE scope = ? AND path = ? AND writes AND name != ?"
         if own != (0,) or self._db.execute(writers, (scope, path, name)).fetchone():
             return False
         old = self.find(scope, path)
-        return old is None or old.confirmed <= started
+        return old is None or old.confirmed <= started or old.confirmed > now
 
     def reserve(self, name: str, scope: int, path: str, size: int, *, evict: bool) -> bool | None:
         """Set space aside for a flight, and make it if need be.
@@ -407,9 +436,9 @@ class Index:
             self._db.execute("SELECT ifnull(sum(bytes), 0) FROM flights WHERE name != ?", (name,)).fetchone()[0]
         )
         missing = kept + reserved + size - self.limits.content
-        if missing > (kept if evict else 0) or size > self.limits.content:
-            return False
         old = self.find(scope, path)
+        if missing > (kept if evict else old.weight if old else 0) or size > self.limits.content:
+            return False
         if missing > 0 and old is not None:
             self.remove([old])
             missing -= old.weight

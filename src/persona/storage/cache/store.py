@@ -144,6 +144,7 @@ class Store:
         self.index = Index(folder, max_size, strategy)
         try:
             distrust_after_a_crash(self.index, self._owner)
+            sweep(self.index, self._owner)
             self.scope = self.index.scope(identity)
         except BaseException:
             self.index.close()
@@ -276,6 +277,10 @@ class Store:
         weight = size_of(self.sealing, size)
         return bool(self._reserve(flight, weight, evict) or (self.sweep() and self._reserve(flight, weight, evict)))
 
+    def could_hold(self, size: int) -> bool:
+        """Say whether an object of this size has space if all else leaves."""
+        return size_of(self.sealing, size) <= self.index.limits.content
+
     @tolerant
     def _reserve(self, flight: Flight, size: int, evict: bool) -> bool:
         self.flush()
@@ -331,7 +336,7 @@ class Store:
         Path(target).parent.mkdir(mode=0o700, exist_ok=True)
         try:
             with self.index.writing():
-                if not self.index.good(flight.name, self.scope, flight.path, flight.started):
+                if not self.index.good(flight.name, self.scope, flight.path, flight.started, self.clock()):
                     return None
                 if flight.writes:  # what others have fetched meanwhile may be from before
                     self.index.spoil(self.scope, flight.path)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from persona.errors import BucketNotFoundError, NotFoundError, PersonaError
 from persona.storage.backend import (
@@ -27,6 +28,16 @@ from persona.storage.paths import clean, clean_object, is_below, join
 
 SMALL_BYTES = 4 << 20
 """Objects up to this size pass through memory; larger ones are read from their file in the cache."""
+
+
+class Warmth(Enum):
+    """What warming an object came to."""
+
+    FETCHED = "fetched"
+    FRESH = "fresh"
+    NEVER = "never"
+    TOO_LARGE = "too_large"
+    LEFT = "left"
 
 
 @dataclass(slots=True)
@@ -358,11 +369,32 @@ class Cache(Informing):
             return None
         return FileDownload(found, fd, entry.file, self._store.sealing, start, length)
 
-    async def _taken(self, flight: Flight, download: Download) -> Download:
+    async def warm(self, found: StorageObject) -> Warmth:
+        """Fetch an object that has just been listed, if it is not kept at that version; nothing else leaves for it.
+
+        Raises:
+            NotFoundError: it is gone.
+        """
+        flight = self._store.begin(found.path) if self._keeps(found.path) else None
+        if flight is None:
+            return Warmth.NEVER
+        try:
+            entry = self._store.kept(found.path)
+            if entry and entry.version == found.version and self._store.is_fresh(entry):
+                return Warmth.FRESH
+            if not self._store.reserve(flight, found.size, evict=False):
+                return Warmth.LEFT if self._store.could_hold(found.size) else Warmth.TOO_LARGE
+            taken = await self._taken(flight, await self.inner.open(found.path), evict=False)
+            await taken.close()
+            return Warmth.FETCHED
+        finally:
+            self._store.end(flight)
+
+    async def _taken(self, flight: Flight, download: Download, *, evict: bool = True) -> Download:
         """Take an object into the cache as it comes; one for which there is no space streams past."""
         self._store.note_miss()
         found = download.object
-        if not self._store.reserve(flight, found.size):
+        if not self._store.reserve(flight, found.size, evict=evict):
             return download
         if found.size > SMALL_BYTES:
             return await self._taken_large(flight, download)

@@ -1,0 +1,131 @@
+"""What ``persona list`` shows of a library: of what was noted when it was last read, nothing is read again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from persona.errors import InputError, UnreachableError
+from persona.personas.library import PARALLEL, SUFFIXES, Refused, nothing_there, read_listed, refused_names
+from persona.storage.backend import Listing, Notes, StorageBackend, StorageObject
+from persona.storage.paths import clean
+
+NOTES = "persona-1"
+"""The kind of note on a file: id, name and title of a persona, or else the reason why it is none, as JSON.
+
+It ends with the version of the schema: a newer Persona looks anew at what an older one could not read.
+"""
+
+
+class Summary(NamedTuple):
+    """One persona as it is listed.
+
+    Args:
+        id: its id.
+        name: its name.
+        title: its title.
+        path: where it is.
+    """
+
+    id: str
+    name: str
+    title: str
+    path: str
+
+
+@dataclass
+class Summaries:
+    """What a library holds, in short.
+
+    Args:
+        personas: in the order of the paths' bytes.
+        refused: what could not be read, as in a `persona.personas.library.Library`.
+        as_of: when the provider said so, if it does not answer now; else None.
+        whole: False if only a part is known then.
+    """
+
+    personas: list[Summary] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    as_of: datetime | None = None
+    whole: bool = True
+
+    def add(self, path: str, text: list[str] | str) -> None:
+        """Take over what a note says of a file."""
+        if isinstance(text, str):
+            self.refused.append(Refused(path, text))
+        else:
+            self.personas.append(Summary._make((*text, path)))
+
+
+async def summaries(storage: StorageBackend, folder: str) -> Summaries:
+    """List all personas at or below a path; what is no persona is reported and stops nothing.
+
+    Raises:
+        NotFoundError: a path other than the root holds nothing at all.
+    """
+    place, seen, found = clean(folder), 0, Summaries()
+    is_file = place.lower().endswith(SUFFIXES)
+    notes = storage.notes(NOTES)
+    # What has the folder's own name is no persona's file, and is not asked for: that would be one more request.
+    async for page in storage.scan(place, after=None if is_file else place or None):
+        seen += len(page) + len(page.refused)
+        found.whole &= page.whole
+        found.as_of = min(filter(None, (found.as_of, page.as_of)), default=None)
+        found.refused += refused_names(page)
+        await _add(found, storage, page, notes)
+    if not seen and place and (is_file or not await storage.exists(place)):
+        raise nothing_there(storage, folder)
+    return found
+
+
+async def _add(found: Summaries, storage: StorageBackend, page: Listing, notes: Notes | None) -> None:
+    """Add what a page has, in its order."""
+    objects = [each for each in page if each.path.lower().endswith(SUFFIXES)]
+    texts = _noted(notes, objects)
+    rest = [each for each in objects if each.path not in texts]
+    made: list[tuple[StorageObject, str]] = []
+    for start in range(0, len(rest), PARALLEL):
+        part = rest[start : start + PARALLEL]
+        for each, text in zip(part, await asyncio.gather(*(_read(storage, page, each) for each in part)), strict=True):
+            if isinstance(text, UnreachableError):
+                texts[each.path] = str(text)
+            elif text is not None:
+                texts[each.path] = text
+                made.append((each, json.dumps(text, ensure_ascii=False)))
+    if notes and made:
+        notes.keep(made)
+    for each in objects:
+        if (known := texts.get(each.path)) is not None:
+            found.add(each.path, known)
+
+
+def _noted(notes: Notes | None, objects: Sequence[StorageObject]) -> dict[str, Any]:
+    """Return what notes say, by path; nothing if any of them is not as they are written here."""
+    known = notes.of(objects) if notes and objects else {}
+    try:
+        texts = json.loads(f"[{','.join(known.values())}]")
+    except ValueError:
+        return {}
+    good = len(texts) == len(known) and all(isinstance(text, str) or _is_persona(text) for text in texts)
+    return dict(zip(known, texts, strict=True)) if good else {}
+
+
+def _is_persona(text: object) -> bool:
+    return isinstance(text, list) and len(text) == len(Summary._fields) - 1
+
+
+async def _read(storage: StorageBackend, page: Listing, found: StorageObject) -> list[str] | str | Exception | None:
+    """Return what to note on a file, or None if it has been deleted since it was listed."""
+    try:
+        read = await read_listed(storage, found)
+    except UnreachableError as error:
+        if page.as_of is None:
+            raise
+        return error  # the provider is away: then what is known is listed, and this is not known
+    if isinstance(read, InputError):
+        return str(read)
+    return None if read is None else [read.id, read.name, read.title]

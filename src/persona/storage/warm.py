@@ -1,0 +1,97 @@
+"""Filling the cache before it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from persona.errors import NotFoundError
+from persona.storage.backend import StorageObject
+from persona.storage.layers.cache import Cache, Warmth
+from persona.storage.paths import clean
+
+
+@dataclass(slots=True)
+class Warmed:
+    """What warming came to.
+
+    Args:
+        objects: how many objects were listed.
+        fetched: how many were fetched.
+        fresh: how many were there already, at their version.
+        never: how many must not be kept.
+        too_large: how many are larger than the cache.
+        gone: how many were deleted meanwhile.
+        left: how many were left out since the cache is full.
+        bytes: what was fetched.
+        total_bytes: what the objects are in all.
+    """
+
+    objects: int = 0
+    fetched: int = 0
+    fresh: int = 0
+    never: int = 0
+    too_large: int = 0
+    gone: int = 0
+    left: int = 0
+    bytes: int = 0
+    total_bytes: int = 0
+
+    @property
+    def done(self) -> int:
+        """How many objects have been dealt with."""
+        return self.fetched + self.fresh + self.never + self.too_large + self.gone + self.left
+
+
+async def warm(
+    cache: Cache, path: str, *, at_once: int, on_progress: Callable[[Warmed, str], None] | None = None
+) -> Warmed:
+    """Fetch what is at or below a path into the cache; nothing that is there leaves for it.
+
+    Args:
+        cache: the storage with its cache.
+        path: a storage path.
+        at_once: how many objects are fetched at once.
+        on_progress: is told how far it is, and which object was dealt with last.
+
+    Raises:
+        NotFoundError: there is nothing at the path.
+        PersonaError: an object could not be fetched.
+    """
+    listing = await cache.list(path)
+    if not listing and clean(path):
+        raise NotFoundError(
+            f"There is nothing at {cache.url(clean(path))}.", hint="“persona storage list” shows what there is."
+        )
+    warmed = Warmed(objects=len(listing), total_bytes=sum(found.size for found in listing))
+    waiting = iter(listing)
+    workers = [asyncio.ensure_future(_work(cache, waiting, warmed, on_progress)) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+    return warmed
+
+
+async def _work(
+    cache: Cache,
+    waiting: Iterator[StorageObject],
+    warmed: Warmed,
+    on_progress: Callable[[Warmed, str], None] | None,
+) -> None:
+    """Take one object after another until there are no more, or the cache is full."""
+    for found in waiting:
+        try:
+            warmth = Warmth.LEFT if warmed.left else await cache.warm(found)
+        except NotFoundError:
+            warmed.gone += 1
+            continue
+        name = warmth.value
+        setattr(warmed, name, getattr(warmed, name) + 1)
+        if warmth is Warmth.FETCHED:
+            warmed.bytes += found.size
+        if on_progress is not None:
+            on_progress(warmed, found.path)
