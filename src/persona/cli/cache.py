@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persona.cli.app import PersonaCommand, PersonaGroup, fresh_option
+from persona.cli.app import PersonaGroup, fresh_option
 from persona.cli.render import fields, heading, human_size
 from persona.cli.session import Session
 from persona.errors import ConfigError, IncompleteError, UsageError

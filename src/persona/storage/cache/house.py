@@ -62,7 +62,7 @@ def in_use(folder: Path) -> Iterator[None]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
             f"The cache in {folder} cannot be used: {reason}.",
-            hint="Set storage.cache.path to a folder that you may write to; or remove this one, which holds copies only.",
+            hint="Set storage.cache.path to a folder that you may write to, or remove this one: it holds copies only.",
         ) from error
 
 
