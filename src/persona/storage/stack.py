@@ -76,6 +76,19 @@ def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend
     return Breaker(backend, open_outage(settings, keeping), force=keeping.force)
 
 
+async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
+    """Raise UnreachableError if nobody is there, or the provider is known not to answer. Makes no request otherwise."""
+    from persona.storage.outage import require
+
+    provider = open_provider(settings, keeping)
+    try:
+        await require(provider.address())
+        if open_outage(settings, keeping).load() is not None:
+            await provider.exists(".persona-probe")
+    finally:
+        await provider.close()
+
+
 def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
     """Open the storage with its cache, which must be there, and without what stands in for it in an outage.
 
@@ -151,6 +164,12 @@ def identity(settings: StorageSettings, keeping: Keeping) -> str:
     place = place_of(settings, os.environ)
     container, path = (place.container, place.path) if place else ("", "")
     return "\n".join((keeping.workspace, container, path))
+
+
+def place_in(text: str) -> Place:
+    """Return the place of an `identity`."""
+    container, path = [*text.split("\n"), "", ""][1:3]
+    return Place("", container, path)
 
 
 def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
