@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from persona.config.schema import StorageSettings
-from persona.config.secret import Secret
 from tests.campaigns.command import Command, Ran
 from tests.outage.conftest import Office
-from tests.outage.gates import hole
 
 RESEARCH = Path(__file__).parents[2] / "examples" / "research"
 SOON = 4.0

@@ -29,8 +29,8 @@ def test(session: Session) -> int:
 
 
 async def _examine(session: Session) -> Findings:
-    from persona.storage.probe import Findings, examine
     from persona.storage.layers.breaker import Breaker
+    from persona.storage.probe import Findings, examine
     from persona.storage.stack import impatient, open_storage
 
     try:
