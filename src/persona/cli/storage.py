@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persona.cli.app import PersonaCommand, PersonaGroup
+from persona.cli.app import PersonaCommand, PersonaGroup, fresh_option
 from persona.cli.render import Known, error_json, heading, human_size, human_time, json_text, json_time
 from persona.cli.session import Session
 from persona.errors import IncompleteError, PersonaError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         "migrate": ("persona.cli.migrate:migrate", "Move everything to another place, and prove that it arrived."),
         "sync": ("persona.cli.sync:sync", "Bring one folder to the state of another."),
         "outbox": ("persona.cli.outbox:outbox", "See, send or drop the writes that wait for the provider."),
+        "cache": ("persona.cli.cache:cache", "Look at what is kept on this machine, clear it, or fill it."),
         "config": ("persona.cli.storage_config:config", "Show, set and test the configuration."),
     },
 )
@@ -33,6 +34,7 @@ def storage() -> None:
 
 
 @click.command(cls=PersonaCommand)
+@fresh_option
 @click.pass_obj
 def status(session: Session) -> int:
     """Say where the storage is, what it holds, and whether it answers."""
@@ -43,6 +45,7 @@ def status(session: Session) -> int:
 
 @click.command(cls=PersonaCommand)
 @click.option("--detailed", is_flag=True, help="Also by type, folder and size, and the largest objects.")
+@fresh_option
 @click.pass_obj
 def stats(session: Session, detailed: bool) -> int:
     """Count what the storage holds."""
@@ -53,6 +56,7 @@ def stats(session: Session, detailed: bool) -> int:
 
 @click.command(cls=PersonaCommand, name="list")
 @click.argument("prefix", default="")
+@fresh_option
 @click.pass_obj
 def list_(session: Session, prefix: str) -> None:
     """List objects below PREFIX, a folder; without it, all. Rows appear as they are read."""

@@ -209,15 +209,33 @@ def look_into_store(
     Returns:
         None if it cannot be used, which is said in a warning.
     """
-    import sqlite3
+    try:
+        return enter_store(cache, known, sealing=sealing, owned=owned, fresh=fresh)
+    except ConfigError as error:
+        log.warning("%s Nothing is cached.", error)
+    return None
+
+
+def enter_store(
+    cache: CacheSettings,
+    known: str,
+    *,
+    sealing: Sealing | None = None,
+    owned: bool = False,
+    fresh: bool = False,
+) -> Store:
+    """Open what a cache folder keeps of one place, as `look_into_store`.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
     import time
 
-    from persona.storage.cache.house import drop_other_keys, fit
-    from persona.storage.cache.index import BusyError
+    from persona.storage.cache.house import drop_other_keys, fit, in_use
     from persona.storage.cache.store import Store
 
     assert cache.path is not None  # noqa: S101  (every workspace has one by default)
-    try:
+    with in_use(cache.path):
         store = Store(
             cache.path,
             known,
@@ -231,11 +249,6 @@ def look_into_store(
             drop_other_keys(store)
             fit(store.index)
         return store
-    except ConfigError as error:
-        log.warning("%s Nothing is cached.", error)
-    except (sqlite3.Error, BusyError, OSError) as error:
-        log.warning("The cache in %s cannot be used, so nothing is cached: %s.", cache.path, error)
-    return None
 
 
 def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> StorageBackend:

@@ -46,7 +46,7 @@ class Shown:
         same: list[Entry] = []
         for entry in self.index.between(self.scope, after, last):
             found = there.get(entry.path)
-            if entry.confirmed >= at:  # by a write, say, which the listing may not show yet
+            if not self._store.is_older(entry, at):  # by a write, say, which the listing may not show yet
                 continue
             if found is None or found.version != entry.version:
                 self._old(entry, gone=found is None)

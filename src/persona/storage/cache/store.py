@@ -169,7 +169,17 @@ class Store:
     def kept(self, path: str) -> Entry | None:
         """Return what is kept of an object, whatever its age."""
         entry = self.index.find(self.scope, path)
-        return entry if entry and entry.key == self.sealing.key_id else None
+        if entry is None or entry.key != self.sealing.key_id:
+            return None
+        if entry.confirmed > self.clock():  # by a clock that was wrong: it must not come to be fresh one day
+            with self.index.writing():
+                self.index.doubt(self.scope, path)
+            return self.index.find(self.scope, path)
+        return entry
+
+    def is_older(self, entry: Entry, at: float) -> bool:
+        """Say whether what is known of an entry comes from before a time, or from a clock that was wrong."""
+        return not at <= entry.confirmed <= self.clock()
 
     def is_fresh(self, entry: Entry, ahead: float = 0.0) -> bool:
         """Say whether an entry needs no question to the provider, now or so many seconds later."""
@@ -390,7 +400,7 @@ class Store:
             at: when the request began, in Unix time.
         """
         entry = self.index.find(self.scope, found.path)
-        if entry and entry.confirmed < at:
+        if entry and self.is_older(entry, at):
             with self.index.writing():
                 if entry.version == found.version:
                     self.index.confirm(entry, at)
@@ -401,7 +411,7 @@ class Store:
     def missing(self, path: str, at: float) -> None:
         """Note that the provider has no such object: what is kept of it goes. Absence itself is never kept."""
         entry = self.index.find(self.scope, path)
-        if entry and entry.confirmed < at:
+        if entry and self.is_older(entry, at):
             with self.index.writing():
                 self.index.remove([entry])
                 self.index.know(self.scope, [], [path])

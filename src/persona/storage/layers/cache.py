@@ -201,7 +201,7 @@ class Cache(Informing):
             if data is not None:
                 self._store.note_hit(entry, len(data))
                 return data
-        download = await self._open(path)
+        download = await self.open(path)
         if isinstance(download, Content):
             return download.data
         try:
@@ -247,15 +247,19 @@ class Cache(Informing):
         """List objects page by page, and learn from them what is old."""
         folder, at = clean(prefix), self._store.clock()
         position = max((after and clean(after)) or "", folder and f"{folder}/")
+        object_seen = not folder or after is not None
         async for page in self.inner.scan(prefix, after=after):
             below = [found for found in page if found.path != folder]
             for found in page[: len(page) - len(below)]:
                 self._store.seen(found, at)
+                object_seen = True
             if below:
                 self._shown.page(below, position, below[-1].path, at)
                 position = below[-1].path
             yield page
-        self._shown.page([], position, folder and f"{folder}/\U0010ffff", at)
+        if not object_seen:
+            self._store.missing(folder, at)
+        self._shown.page([], position, f"{folder}/\U0010ffff" if folder else None, at)
         if after is None or clean(after) == folder:
             self._shown.listed(folder, at)
 
