@@ -164,7 +164,7 @@ def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
     """
     if not settings.cache.enabled:
         return None
-    sealing = _sealing(keeping.folder) if settings.cache.encrypt else None
+    sealing = _sealing() if settings.cache.encrypt else None
     return look_into_store(
         settings.cache, identity(settings, keeping), sealing=sealing, owned=True, fresh=keeping.fresh
     )
@@ -212,7 +212,8 @@ def enter_store(
     """
     import time
 
-    from persona.storage.cache.house import drop_other_keys, fit, in_use
+    from persona.patterns import matching
+    from persona.storage.cache.house import drop_never, drop_other_keys, fit, in_use
     from persona.storage.cache.store import Store
 
     assert cache.path is not None  # noqa: S101  (every workspace has one by default)
@@ -223,11 +224,13 @@ def enter_store(
             max_size=cache.max_size,
             strategy=cache.strategy,
             ttl=cache.ttl,
+            never=matching(cache.never) if cache.never else None,
             sealing=sealing,
             since=time.time() if fresh else 0.0,
         )
         if owned:
             drop_other_keys(store)
+            drop_never(store, cache.never)
             fit(store.index)
         return store
 
@@ -254,11 +257,12 @@ def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> St
     return Informing(backend, told) if told else backend
 
 
-def _sealing(folder: Path) -> Sealing:
+def _sealing() -> Sealing:
+    from persona.config.locations import persona_home
     from persona.storage.cache.cipher import Cipher
     from persona.storage.cache.keys import cache_key
 
-    return Cipher(cache_key(os.environ, folder))
+    return Cipher(cache_key(os.environ, persona_home(os.environ) / "locks"))  # one key for all workspaces
 
 
 def open_storage(settings: StorageSettings) -> StorageBackend:
