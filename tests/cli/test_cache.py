@@ -145,11 +145,9 @@ def test_stats_say_why_nothing_is_cached(
     assert persona("export").code == 0
     assert reason(persona) == "All objects match storage.cache.never."
     cache(never="null")
-    assert persona("storage", "list").code == 0
-    assert reason(persona) == "Nothing has been read yet."
     assert persona("export").code == 0
     assert persona("storage", "cache", "clear").code == 0
-    assert reason(persona) == "What was read has been cleared since, or was larger than the cache."
+    assert reason(persona) == "Of what was read nothing is left: it was cleared, or not to be kept, or too large."
     file = tmp_path / "file"
     file.touch()
     cache(path=str(file))
@@ -233,9 +231,8 @@ def test_warm(persona: Run, bucket: StorageSettings, cache: Set) -> None:
     assert "Ada2" in persona("show", "personas/ada.yaml").out
     assert (stats(persona)["hits"], stats(persona)["misses"]) == (before["hits"] + 1, before["misses"])
     text = persona("storage", "cache", "warm", "personas/ada.yaml").out
-    assert text == f"Cache Warming\n{'═' * 65}\n\nObjects: 1 (0.5 KB)\nFetched: 0 (0 B)\nFresh already: 1\n" or (
-        "Objects: 1 (" in text and "Fresh already: 1\n" in text
-    )
+    assert text.startswith("Cache Warming\n═")
+    assert text.endswith("\nFetched: 0 (0 B)\nFresh already: 1\n")
 
 
 def test_warm_leaves_out_what_must_not_be_kept(persona: Run, bucket: StorageSettings, cache: Set, folder: Path) -> None:
@@ -313,10 +310,9 @@ def test_warm_is_interrupted(process: Callable[..., subprocess.Popen[str]], conf
                 s3=S3Settings(bucket="b", endpoint_url=address, access_key_id="a", secret_access_key=Secret("s" * 20)),
             )
         )
-        running = process("storage", "cache", "warm", "personas")
         silent.settimeout(30)
-        connection, _ = silent.accept()
-        with connection:
+        running = process("storage", "cache", "warm", "personas")
+        with running, silent.accept()[0]:
             time.sleep(0.2)
             running.send_signal(signal.SIGINT)
             _, err = running.communicate(timeout=30)

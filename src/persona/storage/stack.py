@@ -85,7 +85,9 @@ def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
     if not settings.cache.enabled:
         raise ConfigError("The cache is not enabled.", hint="persona storage config set cache.enabled true")
     if settings.backend == "local":
-        raise ConfigError("The storage is a folder of this machine, of which nothing is cached.")
+        raise ConfigError(
+            "The storage is a folder of this machine, of which nothing is cached.", hint="It is as near as a cache is."
+        )
     from persona.storage.layers.cache import Cache
 
     store = open_store(settings, keeping)

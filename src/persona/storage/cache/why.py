@@ -29,4 +29,4 @@ def why_empty(store: Store, found: Stats, never: Callable[[str], bool]) -> str |
         return f"All objects are larger than what storage.cache.max_size leaves for content, {space:,} bytes."
     if not found.hits + found.misses:
         return "Nothing has been read yet."
-    return "What was read has been cleared since, or was larger than the cache."
+    return "Of what was read nothing is left: it was cleared, or not to be kept, or too large."
