@@ -124,7 +124,7 @@ def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:
     return Outbox(
         keeping.folder / "outbox",
         identity(settings, keeping),
-        cipher=lambda: _sealing(keeping.folder),
+        cipher=_sealing,
         encrypt=settings.cache.encrypt,
     )
 
