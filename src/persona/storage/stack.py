@@ -98,7 +98,9 @@ def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
     if not settings.cache.enabled:
         raise ConfigError("The cache is not enabled.", hint="persona storage config set cache.enabled true")
     if settings.backend == "local":
-        raise ConfigError("The storage is a folder of this machine, of which nothing is cached.")
+        raise ConfigError(
+            "The storage is a folder of this machine, of which nothing is cached.", hint="It is as near as a cache is."
+        )
     from persona.storage.layers.cache import Cache
 
     store = open_store(settings, keeping)
@@ -135,7 +137,7 @@ def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:
     return Outbox(
         keeping.folder / "outbox",
         identity(settings, keeping),
-        cipher=lambda: _sealing(keeping.folder),
+        cipher=_sealing,
         encrypt=settings.cache.encrypt,
     )
 
@@ -183,7 +185,7 @@ def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
     """
     if not settings.cache.enabled:
         return None
-    sealing = _sealing(keeping.folder) if settings.cache.encrypt else None
+    sealing = _sealing() if settings.cache.encrypt else None
     return look_into_store(
         settings.cache, identity(settings, keeping), sealing=sealing, owned=True, fresh=keeping.fresh
     )
@@ -231,7 +233,8 @@ def enter_store(
     """
     import time
 
-    from persona.storage.cache.house import drop_other_keys, fit, in_use
+    from persona.patterns import matching
+    from persona.storage.cache.house import drop_never, drop_other_keys, fit, in_use
     from persona.storage.cache.store import Store
 
     assert cache.path is not None  # noqa: S101  (every workspace has one by default)
@@ -242,11 +245,13 @@ def enter_store(
             max_size=cache.max_size,
             strategy=cache.strategy,
             ttl=cache.ttl,
+            never=matching(cache.never) if cache.never else None,
             sealing=sealing,
             since=time.time() if fresh else 0.0,
         )
         if owned:
             drop_other_keys(store)
+            drop_never(store, cache.never)
             fit(store.index)
         return store
 
@@ -273,11 +278,12 @@ def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> St
     return Informing(backend, told) if told else backend
 
 
-def _sealing(folder: Path) -> Sealing:
+def _sealing() -> Sealing:
+    from persona.config.locations import persona_home
     from persona.storage.cache.cipher import Cipher
     from persona.storage.cache.keys import cache_key
 
-    return Cipher(cache_key(os.environ, folder))
+    return Cipher(cache_key(os.environ, persona_home(os.environ) / "locks"))  # one key for all workspaces
 
 
 def open_storage(settings: StorageSettings) -> StorageBackend:
