@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ TAG_NAME = "CACHEDIR.TAG"
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This folder is a cache of Persona. Backups can leave it out: https://bford.info/cachedir/
 """
+YOUNG_SECONDS = 60.0
+"""The file of an owner that is younger may not be locked yet."""
 _FOLDERS = ("objects", "drafts", "owners")
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -90,6 +93,14 @@ class Owner:
         except (LockTimeoutError, OSError):
             return False
         return True
+
+
+    def clear_up(self) -> None:
+        """Remove the files of others that are gone; one that is young may be of somebody who is about to lock it."""
+        for other in self._folder.iterdir():
+            with suppress(FileNotFoundError):
+                if other.name != self.name and time.time() - other.stat().st_mtime > YOUNG_SECONDS:
+                    self.gone(other.name)
 
 
 class Draft:

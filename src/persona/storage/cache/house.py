@@ -126,6 +126,7 @@ def sweep(index: Index, owner: Owner) -> bool:
             with index.writing():
                 discard(index.draft(name))
                 index.land(name)
+    owner.clear_up()
     return bool(gone)
 
 

@@ -177,7 +177,7 @@ class Index:
         self._order = ORDER[strategy]
         file = f"{folder}/index.sqlite3"
         self._log = f"{file}-wal"
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its other files the same permissions
+        _make(file)
         self._db = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
         self.closed = False
         self._prepare()
@@ -398,6 +398,10 @@ class Index:
         """Let nothing be kept that is on its way."""
         self._db.execute("UPDATE flights SET spoiled = 1 WHERE scope = ?", (scope,))
 
+    def unspoiled(self, name: str) -> bool:
+        """Say whether there is such a flight, and its content may be kept."""
+        return self._db.execute("SELECT spoiled FROM flights WHERE name = ?", (name,)).fetchone() == (0,)
+
     def good(self, name: str, scope: int, path: str, started: float, now: float) -> bool:
         """Say whether a flight's content may be kept: nobody has written, or is writing, the object meanwhile.
 
@@ -410,9 +414,8 @@ class Index:
             started: when the flight began, in Unix time.
             now: the time; what is later has a clock that was wrong.
         """
-        own = self._db.execute("SELECT spoiled FROM flights WHERE name = ?", (name,)).fetchone()
         writers = "SELECT 1 FROM flights WHERE scope = ? AND path = ? AND writes AND name != ?"
-        if own != (0,) or self._db.execute(writers, (scope, path, name)).fetchone():
+        if not self.unspoiled(name) or self._db.execute(writers, (scope, path, name)).fetchone():
             return False
         old = self.find(scope, path)
         return old is None or old.confirmed <= started or old.confirmed > now
@@ -444,8 +447,7 @@ class Index:
             missing -= old.weight
         if not self.evict(missing):
             return None
-        self._db.execute("UPDATE flights SET bytes = ? WHERE name = ?", (size, name))
-        return True
+        return self._db.execute("UPDATE flights SET bytes = ? WHERE name = ?", (size, name)).rowcount == 1
 
     def evict(self, size: int) -> bool:
         """Remove entries, in the strategy's order, until so many bytes are free; say whether they are already."""
@@ -542,6 +544,16 @@ class Index:
         self._db.executemany(
             "INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?)", [(scope, kind, *row) for row in rows]
         )
+
+
+def _make(file: str) -> None:
+    """Make the index's file if it is not there, for its permissions, which SQLite gives its other files too.
+
+    One that is there is not opened: to close it again would take away the locks that SQLite has on it in this process
+    (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _statements(script: str) -> Iterator[str]:
