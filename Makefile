@@ -32,7 +32,7 @@ imports: $(VENV)/.test ## Check which module may import which.
 unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
 
-bench: $(VENV)/.test $(AZURITE) ## Measure start-up, memory and speed.
+bench: $(VENV)/.bench $(AZURITE) ## Measure start-up, memory and speed.
 	$(BIN)/python -m bench
 
 torture: $(VENV)/.test $(AZURITE) ## Kill, disturb and chain migrations at full length.
@@ -53,6 +53,10 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(PIP) --editable '.[test,bench]'
 	@touch $@
 
 $(AZURITE): Makefile

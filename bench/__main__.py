@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.described import described
 from tests.servers import SeaweedFS
 
+from bench.caching import caching
 from bench.migration import migration
 from bench.transfer import PROGRAM
 
@@ -36,6 +37,7 @@ def main() -> None:
         startup()
         generation()
         transfer(folder)
+        caching(folder / "caching")
         migration(folder / "migration")
 
 

@@ -78,11 +78,11 @@ def test_a_server_does_not_outlive_a_killed_user(tmp_path: Path) -> None:
 def test_a_lost_race_for_a_port_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests import serving
 
-    choose = serving._free_ports
+    choose = serving.free_ports
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         offers = [[taken.getsockname()[1]]]
-        monkeypatch.setattr(serving, "_free_ports", lambda count: offers.pop() if offers else choose(count))
+        monkeypatch.setattr(serving, "free_ports", lambda count: offers.pop() if offers else choose(count))
         with FakeGCS(tmp_path / "s") as server:
             assert server.ports != [taken.getsockname()[1]]
             server.make_bucket("works")

@@ -136,8 +136,7 @@ class Memory(StorageBackend):
                 raise AlreadyExistsError(f"{path} is there.")
             if isinstance(condition, IfVersion) and (there is None or there[1].version != condition.version):
                 raise ConflictError(f"{path} has changed.")
-            found = self.put(clean_object(path), data, metadata=dict(metadata or {}))
-        return found
+            return self.put(clean_object(path), data, metadata=dict(metadata or {}))
 
     async def write_stream(
         self,

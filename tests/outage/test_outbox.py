@@ -53,16 +53,21 @@ def whole(outbox: Outbox, entry: Entry) -> bytes:
     return b"".join(outbox.content(entry))
 
 
+_XOR = bytes(byte ^ 0x5A for byte in range(256))
+
+
 class Xor:
-    """A cipher that shows what it was given, for tests."""
+    """A cipher whose context can be seen."""
 
-    def seal(self, data: bytes, context: bytes) -> bytes:
-        return context + b"|" + bytes(byte ^ 0x5A for byte in data)
+    def __init__(self, key_id: str = "k1") -> None:
+        self.key_id = key_id
 
-    def unseal(self, data: bytes, context: bytes) -> bytes:
-        if not data.startswith(context + b"|"):
-            raise VerificationError("It was changed.")
-        return bytes(byte ^ 0x5A for byte in data[len(context) + 1 :])
+    def seal(self, data: bytes, context: str) -> bytes:
+        return f"{context}|".encode() + data.translate(_XOR)
+
+    def unseal(self, data: bytes, context: str) -> bytes | None:
+        head = f"{context}|".encode()
+        return data[len(head) :].translate(_XOR) if data.startswith(head) else None
 
 
 def test_entries_keep_their_order_and_what_they_are(outbox: Outbox) -> None:
@@ -199,13 +204,18 @@ def test_damaged_content_is_noticed(outbox: Outbox) -> None:
 
 
 def test_content_is_sealed_in_pieces(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox", "here", cipher=Xor())
+    outbox = Outbox(tmp_path / "outbox", "here", cipher=Xor, encrypt=True)
     contents = [b"", b"short", os.urandom(CHUNK_BYTES), os.urandom(2 * CHUNK_BYTES + 7)]
     entries = [put(outbox, f"p{number}", data) for number, data in enumerate(contents)]
     assert [whole(outbox, entry) for entry in entries] == contents
     file = outbox.folder / entries[1].id / "content"
     assert b"short" not in file.read_bytes()
     assert entries[1].sha256 == ""
+    other = Outbox(tmp_path / "outbox", "here", cipher=lambda: Xor("k2"))
+    assert whole(other, put(other, "plain")) == b"content"
+    for without in (other, Outbox(tmp_path / "outbox", "here")):
+        with pytest.raises(VerificationError, match="a key that is not here"):
+            whole(without, entries[1])
     large = outbox.folder / entries[3].id / "content"
     data = large.read_bytes()
     for wrong in (data[:-30], data[: len(data) // 3], b"", data[CHUNK_BYTES + 20 :]):

@@ -36,15 +36,27 @@ Exit codes:
 """
 
 
+def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Store what an option got in the session."""
+    if value not in (None, False):
+        setattr(ctx.ensure_object(Session), str(param.name), value)
+
+
+fresh_option = click.option(
+    "--fresh",
+    is_flag=True,
+    expose_value=False,
+    callback=_store,
+    help="Ask the provider even for what was read a moment ago.",
+)
+"""The option of every command that reads from the storage."""
+
+
 def _global_options() -> list[click.Parameter]:
     """Return the options that every command understands; each stores what it got in the session."""
 
-    def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value not in (None, False):
-            setattr(ctx.ensure_object(Session), str(param.name), value)
-
     def option(*names: str, **kwargs: Any) -> click.Option:
-        return click.Option(names, expose_value=False, callback=store, **kwargs)
+        return click.Option(names, expose_value=False, callback=_store, **kwargs)
 
     return [
         option("--json", is_flag=True, help="Print one JSON document on stdout."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persona.cli.app import PersonaCommand
+from persona.cli.app import PersonaCommand, fresh_option
 from persona.cli.render import fields, heading, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import UsageError
@@ -157,6 +157,7 @@ def generated_text(made: Generated, location: str) -> str:
 
 @click.command("list", cls=PersonaCommand)
 @click.argument("path", default="personas/", required=False)
+@fresh_option
 @click.pass_obj
 def list_(session: Session, path: str) -> int:
     """List the personas of a library at PATH (personas/ if not given)."""
@@ -197,6 +198,7 @@ def _listed_text(found: Summaries, location: str) -> str:
 @click.command(cls=PersonaCommand)
 @click.argument("path")
 @click.argument("key", metavar="[ID]", required=False)
+@fresh_option
 @click.pass_obj
 def show(session: Session, path: str, key: str | None) -> None:
     """Show one persona with its evidence.
@@ -264,6 +266,7 @@ def _statement(statement: Statement) -> list[str]:
     help="How they are written.",
 )
 @click.option("--output", default="-", metavar="FILE|-", help="Where to; - is stdout, the default.")
+@fresh_option
 @click.pass_obj
 def export(session: Session, path: str, format_name: str, output: str) -> int:
     """Export the personas of a library at PATH (personas/ if not given)."""

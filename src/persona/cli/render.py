@@ -6,7 +6,10 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from persona.storage.backend import Listing
 
 RULE = "═" * 65
 
@@ -60,3 +63,35 @@ def error_json(message: str, hint: str, exit_code: int) -> dict[str, str | int]:
 def json_time(moment: datetime | None) -> str | None:
     """Return a time for JSON: ISO 8601 in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
+
+
+def moment(seconds: float) -> datetime:
+    """Return a time of the wall clock, in seconds, as one in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class Known:
+    """How old what is shown is, while the provider does not answer.
+
+    Args:
+        as_of: when the provider said so; None if it says so now.
+        whole: whether it is all that was there.
+    """
+
+    def __init__(self, as_of: datetime | None = None, *, whole: bool = True) -> None:
+        self.as_of = as_of
+        self.whole = whole
+
+    def add(self, page: Listing) -> None:
+        """Take in one more page."""
+        self.as_of = min(filter(None, (self.as_of, page.as_of)), default=None)
+        self.whole &= page.whole
+
+    def words(self) -> str:
+        """Return it for people."""
+        shown = human_time(self.as_of)
+        return f"as known of {shown}" if self.whole else f"only what happens to be kept here, of {shown} and later"
+
+    def document(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {"as_of": json_time(self.as_of), "whole": self.whole}

@@ -44,20 +44,25 @@ class Session:
         return resolve(self.workspace_name, config_file=self.config_file, overrides=self.overrides)
 
     def with_storage(
-        self, work: Callable[[StorageBackend], Awaitable[T]], settings: StorageSettings | None = None
+        self,
+        work: Callable[[StorageBackend], Awaitable[T]],
+        settings: StorageSettings | None = None,
+        *,
+        force: bool = False,
     ) -> T:
         """Open the workspace's storage, do the work in an event loop, and close the storage whatever happens.
 
         Args:
             work: what to do.
             settings: another storage than the workspace's.
+            force: ask the provider even if it did not answer a moment ago.
         """
         import asyncio
 
         from persona.storage.stack import open_layers
 
         async def run() -> T:
-            storage = open_layers(settings or self.workspace.settings.storage, self.keeping())
+            storage = open_layers(settings or self.workspace.settings.storage, self.keeping(force=force or self.fresh))
             try:
                 return await work(storage)
             finally:

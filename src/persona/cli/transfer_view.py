@@ -161,7 +161,7 @@ class ScreenView(View):
         for phase in (Phase.MIGRATION, Phase.VERIFICATION):
             lines += ["", _NUMBERED[phase]]
             if (progress := self._progress.get(phase)) is not None:
-                lines += _bar(progress)
+                lines += bar(progress)
             else:
                 lines.append("  Nothing to do." if self._phase is Phase.DONE else "  Pending...")
         return "\n".join([*lines, "", "Press Ctrl+C to pause migration."])
@@ -268,10 +268,14 @@ def view_of(session: Session, facts: dict[str, Any], progress: bool | None, *, r
 
 def progress_line(progress: Progress) -> str:
     """Return how far a phase is in one line."""
+    return f"{_NUMBERED[progress.phase].partition(': ')[2]}: {pace(progress)}"
+
+
+def pace(progress: Progress) -> str:
+    """Return how far it is, how fast it goes, and how long it will take."""
     return (
-        f"{_NUMBERED[progress.phase].partition(': ')[2]}: {_share(progress):.0%} "
-        f"({progress.objects:,}/{progress.total_objects:,}), {human_size(round(progress.speed))}/s, "
-        f"ETA {eta_words(progress.eta)}"
+        f"{_share(progress):.0%} ({progress.objects:,}/{progress.total_objects:,}), "
+        f"{human_size(round(progress.speed))}/s, ETA {eta_words(progress.eta)}"
     )
 
 
@@ -315,11 +319,12 @@ def _inventory(name: str, objects: int, size: int) -> list[tuple[str, str]]:
     return [(label, f"{objects:,}"), ("Total size", human_size(size))]
 
 
-def _bar(progress: Progress) -> list[str]:
+def bar(progress: Progress) -> list[str]:
+    """Return the lines of a bar, with what is under way below it."""
     share = _share(progress)
     full = int(share * BAR_CELLS)
-    bar = "█" * full + "░" * (BAR_CELLS - full)
-    lines = [f"  [{bar}] {share:.0%} ({progress.objects:,}/{progress.total_objects:,})"]
+    cells = "█" * full + "░" * (BAR_CELLS - full)
+    lines = [f"  [{cells}] {share:.0%} ({progress.objects:,}/{progress.total_objects:,})"]
     if progress.objects < progress.total_objects:
         lines += [
             f"  Current: {printable(progress.current)}",

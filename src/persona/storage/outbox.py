@@ -48,16 +48,24 @@ class Outbox:
     Args:
         folder: where it is kept; made when it is first needed.
         place: the identity of the place that the workspace has now: only its entries are seen and sent.
-        cipher: seals contents; None keeps them as they are.
+        cipher: gives what seals contents, when it is first needed; None if there is nothing.
+        encrypt: whether new contents are sealed.
         clock: the wall clock.
     """
 
     def __init__(
-        self, folder: Path, place: str, *, cipher: Cipher | None = None, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        place: str,
+        *,
+        cipher: Callable[[], Cipher] | None = None,
+        encrypt: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.folder = folder
         self.place = place
         self._cipher = cipher
+        self._encrypt = encrypt
         self._clock = clock
 
     def everything(self) -> list[Entry]:
@@ -125,7 +133,8 @@ class Outbox:
         """
         with writing(self.folder):
             private_folder(self.folder)
-            return Draft(self.folder / f"{DRAFT}{os.urandom(8).hex()}", self._cipher)
+            cipher = self._cipher() if self._encrypt and self._cipher else None
+            return Draft(self.folder / f"{DRAFT}{os.urandom(8).hex()}", cipher)
 
     def add(self, draft: Draft, entry: Entry, condition: Condition | None = None, *, known: str | None = None) -> Entry:
         """Make a draft an entry, durably, and return it with its number.
@@ -144,7 +153,7 @@ class Outbox:
             absent, version = self._settled(entry.path, condition, known)
             number = self._next()
             entry = replace(entry, id=number, place=self.place, absent=absent, version=version)
-            entry = replace(entry, size=draft.size, sha256=draft.digest, created_at=self._clock())
+            entry = replace(entry, size=draft.size, sha256=draft.digest, key=draft.key, created_at=self._clock())
             draft.finish(describe(entry))
             draft.folder.rename(self.folder / number)
             sync(self.folder)
@@ -234,7 +243,7 @@ class Outbox:
         digest = sha256()
         try:
             with file.open("rb") as stream:
-                for piece in pieces(stream, self._cipher):
+                for piece in pieces(stream, self._cipher_of(entry)):
                     digest.update(piece)
                     yield piece
         except OSError as error:
@@ -244,6 +253,22 @@ class Outbox:
                 f"The content of {entry.id} in the outbox is damaged.",
                 hint=f"persona storage outbox drop {entry.id} removes it; {entry.path} has to be written again.",
             )
+
+    def _cipher_of(self, entry: Entry) -> Cipher | None:
+        """Return what unseals an entry.
+
+        Raises:
+            VerificationError: its key is not here.
+        """
+        if not entry.key:
+            return None
+        cipher = self._cipher() if self._cipher else None
+        if cipher is None or cipher.key_id != entry.key:
+            raise VerificationError(
+                f"The content of {entry.id} in the outbox is encrypted with a key that is not here.",
+                hint="Set PERSONA_CACHE_KEY to the key of that time.",
+            )
+        return cipher
 
     # One at a time.
 

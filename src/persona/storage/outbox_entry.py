@@ -24,6 +24,7 @@ _KINDS = {
     "metadata": dict | None,
     "size": int,
     "sha256": str,
+    "key": str,
     "created_at": int | float,
     "state": str,
     "conflict": dict | None,
@@ -60,7 +61,8 @@ class Entry:
         content_type: as for `StorageBackend.write`.
         metadata: likewise.
         size: bytes of content.
-        sha256: of the content, in hexadecimal.
+        sha256: of the content, in hexadecimal; "" if the content is sealed.
+        key: the fingerprint of the key that the content is sealed with, or "".
         created_at: when it was written, in seconds of the wall clock.
         state: ``waiting``; ``sending`` from before the first request on, so that it may have been done; ``conflict``;
             ``damaged`` if it cannot be read.
@@ -78,6 +80,7 @@ class Entry:
     metadata: Mapping[str, str] | None = None
     size: int = 0
     sha256: str = ""
+    key: str = ""
     created_at: float = 0.0
     state: State = "waiting"
     conflict: Standing | None = None

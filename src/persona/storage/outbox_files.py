@@ -23,15 +23,14 @@ _LENGTH_BYTES = 4
 class Cipher(Protocol):
     """What seals content for this machine's disk."""
 
-    def seal(self, data: bytes, context: bytes) -> bytes:
+    key_id: str
+    """The fingerprint of the key."""
+
+    def seal(self, data: bytes, context: str) -> bytes:
         """Return data sealed; it opens under the same context only."""
 
-    def unseal(self, data: bytes, context: bytes) -> bytes:
-        """Return what was sealed.
-
-        Raises:
-            VerificationError: it was changed, or is another context's.
-        """
+    def unseal(self, data: bytes, context: str) -> bytes | None:
+        """Return what was sealed, or None if that cannot be had from it."""
 
 
 class Draft:
@@ -51,6 +50,11 @@ class Draft:
         self._number = 0
         folder.mkdir(mode=0o700)
         self._stream = private(folder / "content")
+
+    @property
+    def key(self) -> str:
+        """The fingerprint of the key that the content is sealed with, or ""."""
+        return self._cipher.key_id if self._cipher else ""
 
     @property
     def digest(self) -> str:
@@ -115,15 +119,18 @@ def pieces(stream: BinaryIO, cipher: Cipher | None) -> Iterator[bytes]:
     while head:
         sealed = stream.read(int.from_bytes(head, "big"))
         head = stream.read(_LENGTH_BYTES)
-        yield cipher.unseal(sealed, _context(number, last=not head))
+        piece = cipher.unseal(sealed, _context(number, last=not head))
+        if piece is None:
+            raise VerificationError("Content in the outbox is damaged, or was sealed with another key.")
+        yield piece
         number += 1
     if not number:
-        raise VerificationError("Content of the outbox is missing.")
+        raise VerificationError("Content in the outbox is missing.")
 
 
-def _context(number: int, *, last: bool) -> bytes:
+def _context(number: int, *, last: bool) -> str:
     """Return what a sealed piece is bound to: its place in the order, and whether it is the last."""
-    return f"outbox {number} {last:d}".encode()
+    return f"outbox {number}{' end' if last else ''}"
 
 
 @contextmanager

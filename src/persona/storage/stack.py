@@ -23,7 +23,9 @@ from persona.storage.paths import clean, join, printable
 if TYPE_CHECKING:
     from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
+    from persona.storage.flush import Flushed
     from persona.storage.layers.cache import Cache
+    from persona.storage.outage import OutageState
     from persona.storage.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -70,9 +72,8 @@ def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend
     if settings.backend == "local":
         return backend
     from persona.storage.layers.breaker import Breaker
-    from persona.storage.outage import OutageState
 
-    return Breaker(backend, OutageState(keeping.folder / "outage", identity(settings, keeping)), force=keeping.force)
+    return Breaker(backend, open_outage(settings, keeping), force=keeping.force)
 
 
 def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
@@ -118,7 +119,31 @@ def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:
     """Open the outbox of a workspace, as the one of the place that the settings describe."""
     from persona.storage.outbox import Outbox
 
-    return Outbox(keeping.folder / "outbox", identity(settings, keeping))
+    return Outbox(
+        keeping.folder / "outbox",
+        identity(settings, keeping),
+        cipher=lambda: _sealing(keeping.folder),
+        encrypt=settings.cache.encrypt,
+    )
+
+
+def open_outage(settings: StorageSettings, keeping: Keeping) -> OutageState:
+    """Open what is known of an outage of the place that the settings describe."""
+    from persona.storage.outage import OutageState
+
+    return OutageState(keeping.folder / "outage", identity(settings, keeping))
+
+
+async def send_outbox(settings: StorageSettings, keeping: Keeping) -> Flushed:
+    """Send what waits in the outbox for the place that the settings describe, also what was in conflict before."""
+    from persona.storage.flush import Flushed
+    from persona.storage.layers.fallback import Fallback
+
+    storage = open_layers(settings, keeping)
+    try:
+        return await storage.flush(again=True) if isinstance(storage, Fallback) else Flushed()
+    finally:
+        await storage.close()
 
 
 def identity(settings: StorageSettings, keeping: Keeping) -> str:
@@ -165,15 +190,33 @@ def look_into_store(
     Returns:
         None if it cannot be used, which is said in a warning.
     """
-    import sqlite3
+    try:
+        return enter_store(cache, known, sealing=sealing, owned=owned, fresh=fresh)
+    except ConfigError as error:
+        log.warning("%s Nothing is cached.", error)
+    return None
+
+
+def enter_store(
+    cache: CacheSettings,
+    known: str,
+    *,
+    sealing: Sealing | None = None,
+    owned: bool = False,
+    fresh: bool = False,
+) -> Store:
+    """Open what a cache folder keeps of one place, as `look_into_store`.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
     import time
 
-    from persona.storage.cache.house import drop_other_keys, fit
-    from persona.storage.cache.index import BusyError
+    from persona.storage.cache.house import drop_other_keys, fit, in_use
     from persona.storage.cache.store import Store
 
     assert cache.path is not None  # noqa: S101  (every workspace has one by default)
-    try:
+    with in_use(cache.path):
         store = Store(
             cache.path,
             known,
@@ -187,11 +230,6 @@ def look_into_store(
             drop_other_keys(store)
             fit(store.index)
         return store
-    except ConfigError as error:
-        log.warning("%s Nothing is cached.", error)
-    except (sqlite3.Error, BusyError, OSError) as error:
-        log.warning("The cache in %s cannot be used, so nothing is cached: %s.", cache.path, error)
-    return None
 
 
 def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> StorageBackend:

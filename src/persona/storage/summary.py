@@ -44,6 +44,10 @@ class Summary:
     last_modified: datetime | None = None
     latency: float | None = None
     """Seconds until the first answer."""
+    as_of: datetime | None = None
+    """How old the counts are, if the provider does not answer and they are of what is known."""
+    whole: bool = True
+    """Whether all that was there then is counted."""
     refused: list[RefusedName] = field(default_factory=list)
     by_type: dict[str, Group] = field(default_factory=dict)
     by_prefix: dict[str, Group] = field(default_factory=dict)
@@ -55,6 +59,8 @@ class Summary:
         self.objects += len(page)
         self.total_bytes += sum(found.size for found in page)
         self.refused += page.refused
+        self.as_of = min(filter(None, (self.as_of, page.as_of)), default=None)
+        self.whole &= page.whole
         newest = max((found.last_modified for found in page), default=None)
         if newest and (self.last_modified is None or newest > self.last_modified):
             self.last_modified = newest

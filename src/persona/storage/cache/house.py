@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
+from persona.errors import ConfigError
 from persona.storage.cache.files import Owner, files_below
-from persona.storage.cache.index import Index, discard
+from persona.storage.cache.index import BusyError, Index, discard
 
 if TYPE_CHECKING:
     from persona.storage.cache.store import Store
@@ -43,6 +45,25 @@ class Stats(NamedTuple):
     damaged: int
     bytes_saved: int
     folder_bytes: int
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong with a cache folder into an error that names it.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    try:
+        yield
+    except BusyError as error:
+        raise ConfigError(f"The cache in {folder} is busy: {error}.", hint="Try again in a moment.") from error
+    except (sqlite3.Error, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"The cache in {folder} cannot be used: {reason}.",
+            hint="Set storage.cache.path to a folder that you may write to, or remove this one: it holds copies only.",
+        ) from error
 
 
 def places(folder: Path) -> list[str]:

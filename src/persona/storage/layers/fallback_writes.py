@@ -270,9 +270,19 @@ class Deferring(Layer):
                 return
             self._flush_at = self._clock() + FLUSH_AGAIN
             if self._outbox.waiting():
-                result = await flush(self._outbox, self.inner, provider=self._provider)
-                self._outage = result.stopped if result.stopped or not result.busy else self._outage
-                _tell(result)
+                _tell(await self.flush())
+
+    async def flush(self, *, again: bool = False) -> Flushed:
+        """Send what waits.
+
+        Args:
+            again: also try what was in conflict before.
+        """
+        if not self._outbox:
+            return Flushed()
+        result = await flush(self._outbox, self.inner, provider=self._provider, again=again)
+        self._outage = result.stopped if result.stopped or not result.busy else self._outage
+        return result
 
 
 def _tell(result: Flushed) -> None:
