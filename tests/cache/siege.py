@@ -314,7 +314,7 @@ class Siege:
         except BaseException as error:
             import traceback
 
-            (self._complaints / str(os.getpid())).write_text(f"{error!r}\n{''.join(traceback.format_exception(error))}")
+            (self._complaints / str(os.getpid())).write_text("".join(traceback.format_exception(error))[-2500:])
             os._exit(1)
         os._exit(0)
 

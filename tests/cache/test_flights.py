@@ -313,7 +313,7 @@ def abandoned(store: Store) -> None:
     store.index.close()
 
 
-@pytest.mark.parametrize("step", ["announced", "reserved", "drafted", "filled", "written"])
+@pytest.mark.parametrize("step", ["announced", "reserved", "drafted", "filled", "named", "written"])
 async def test_a_writer_that_is_killed(step: str, machine: Machine, memory: Memory) -> None:
     """At whatever step a process goes, others read what is there, and its draft is removed."""
     found = memory.put("a", b"one")
@@ -323,11 +323,15 @@ async def test_a_writer_that_is_killed(step: str, machine: Machine, memory: Memo
     assert flight
     if step != "announced":
         assert killed.reserve(flight, 3)
-    if step in ("drafted", "filled", "written"):
+    if step in ("drafted", "filled", "named", "written"):
         draft = killed.draft(flight)
         assert draft
         digest = draft.fill([b"two"]) if step != "drafted" else b""
         draft.close()
+    if step == "named":
+        target = Path(killed.index.content(flight.name))
+        target.parent.mkdir(exist_ok=True)
+        Path(draft.file).rename(target)
     if step == "written":
         found = memory.put("a", b"two")
         assert killed.keep(flight, found, draft, digest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -115,20 +116,24 @@ class Draft:
         self.size = 0
         self._digest = xxhash.xxh3_128()
         self._fd = os.open(file, _WRITE, 0o600)
+        self._busy = threading.RLock()
+        """Who closes it waits for the thread that is writing: its descriptor could be that of another file then."""
 
     def append(self, data: bytes) -> None:
         """Write more of it."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
-        self.size += len(data)
-        self._digest.update(data)
+        with self._busy:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            self.size += len(data)
+            self._digest.update(data)
 
     def fill(self, pieces: Iterable[bytes]) -> bytes:
         """Write all of it, bring it to the disk, and return its digest."""
-        for piece in pieces:
-            self.append(piece)
-        return self.finish()
+        with self._busy:
+            for piece in pieces:
+                self.append(piece)
+            return self.finish()
 
     def reader(self) -> int:
         """Return another descriptor of the file, to read it."""
@@ -136,17 +141,19 @@ class Draft:
 
     def finish(self) -> bytes:
         """Bring it to the disk, and return its digest."""
-        try:
-            os.fsync(self._fd)
-        finally:
-            self.close()
-        return self._digest.digest()
+        with self._busy:
+            try:
+                os.fsync(self._fd)
+            finally:
+                self.close()
+            return self._digest.digest()
 
     def close(self) -> None:
         """Let go of it. Closing twice is fine."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        with self._busy:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
 
 
 def read_whole(file: str, size: int, digest: bytes) -> bytes | None:

@@ -10,7 +10,9 @@ at any moment, and never is there a file in the folder that the index does not a
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -213,22 +215,30 @@ class Index:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Do all that is within, or nothing, and let nobody else write meanwhile."""
-        for _ in range(3):
-            self._db.execute("BEGIN IMMEDIATE")
-            if self._log_bytes() <= self.limits.log:
-                break
-            self._db.execute("ROLLBACK")
-            self._shorten_log()
-        else:
-            raise BusyError("its log cannot be written back while others read it")
+        self._begin()
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite ends it by itself if there is no space
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
         if self._log_bytes() > self.limits.log // 2:
             self._shorten_log()
+
+    def _begin(self) -> None:
+        """Begin a transaction that writes, once there is space for it in the log."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            self._db.execute("BEGIN IMMEDIATE")
+            if self._log_bytes() <= self.limits.log:
+                return
+            self._db.execute("ROLLBACK")
+            if self._shorten_log():
+                continue
+            if time.monotonic() > deadline:
+                raise BusyError("its log cannot be written back while others read it")
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  (SQLite does not wait for another who does it)
 
     def parts(self, rows: Sequence[T], *, pages_each: int) -> Iterator[Sequence[T]]:
         """Yield rows in the groups that one transaction may change.
@@ -247,9 +257,13 @@ class Index:
         except FileNotFoundError:
             return 0
 
-    def _shorten_log(self) -> None:
-        """Write the log back and cut it off, so that it never takes more of the folder than is set aside for it."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    def _shorten_log(self) -> bool:
+        """Write the log back and cut it off, so that it never takes more of the folder than is set aside for it.
+
+        Returns:
+            Whether that was possible: not while another process does it.
+        """
+        return bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 
     # Facts about the folder.
 
