@@ -146,7 +146,9 @@ def sweep(index: Index, owner: Owner) -> bool:
         if other in gone:
             with index.writing():
                 discard(index.draft(name))
+                discard(index.content(name))  # it had its name, and its row was not there yet
                 index.land(name)
+    owner.clear_up()
     return bool(gone)
 
 
