@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import threading
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,6 +22,8 @@ TAG_NAME = "CACHEDIR.TAG"
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This folder is a cache of Persona. Backups can leave it out: https://bford.info/cachedir/
 """
+YOUNG_SECONDS = 60.0
+"""The file of an owner that is younger may not be locked yet."""
 _FOLDERS = ("objects", "drafts", "owners")
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -92,6 +96,14 @@ class Owner:
         return True
 
 
+    def clear_up(self) -> None:
+        """Remove the files of others that are gone; one that is young may be of somebody who is about to lock it."""
+        for other in self._folder.iterdir():
+            with suppress(FileNotFoundError):
+                if other.name != self.name and time.time() - other.stat().st_mtime > YOUNG_SECONDS:
+                    self.gone(other.name)
+
+
 class Draft:
     """A file on its way into the cache.
 
@@ -104,20 +116,24 @@ class Draft:
         self.size = 0
         self._digest = xxhash.xxh3_128()
         self._fd = os.open(file, _WRITE, 0o600)
+        self._busy = threading.RLock()
+        """Who closes it waits for the thread that is writing: its descriptor could be that of another file then."""
 
     def append(self, data: bytes) -> None:
         """Write more of it."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
-        self.size += len(data)
-        self._digest.update(data)
+        with self._busy:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            self.size += len(data)
+            self._digest.update(data)
 
     def fill(self, pieces: Iterable[bytes]) -> bytes:
         """Write all of it, bring it to the disk, and return its digest."""
-        for piece in pieces:
-            self.append(piece)
-        return self.finish()
+        with self._busy:
+            for piece in pieces:
+                self.append(piece)
+            return self.finish()
 
     def reader(self) -> int:
         """Return another descriptor of the file, to read it."""
@@ -125,17 +141,19 @@ class Draft:
 
     def finish(self) -> bytes:
         """Bring it to the disk, and return its digest."""
-        try:
-            os.fsync(self._fd)
-        finally:
-            self.close()
-        return self._digest.digest()
+        with self._busy:
+            try:
+                os.fsync(self._fd)
+            finally:
+                self.close()
+            return self._digest.digest()
 
     def close(self) -> None:
         """Let go of it. Closing twice is fine."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        with self._busy:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
 
 
 def read_whole(file: str, size: int, digest: bytes) -> bytes | None:

@@ -10,7 +10,9 @@ at any moment, and never is there a file in the folder that the index does not a
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -177,7 +179,7 @@ class Index:
         self._order = ORDER[strategy]
         file = f"{folder}/index.sqlite3"
         self._log = f"{file}-wal"
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its other files the same permissions
+        _make(file)
         self._db = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
         self.closed = False
         self._prepare()
@@ -213,22 +215,30 @@ class Index:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Do all that is within, or nothing, and let nobody else write meanwhile."""
-        for _ in range(3):
-            self._db.execute("BEGIN IMMEDIATE")
-            if self._log_bytes() <= self.limits.log:
-                break
-            self._db.execute("ROLLBACK")
-            self._shorten_log()
-        else:
-            raise BusyError("its log cannot be written back while others read it")
+        self._begin()
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite ends it by itself if there is no space
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
         if self._log_bytes() > self.limits.log // 2:
             self._shorten_log()
+
+    def _begin(self) -> None:
+        """Begin a transaction that writes, once there is space for it in the log."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            self._db.execute("BEGIN IMMEDIATE")
+            if self._log_bytes() <= self.limits.log:
+                return
+            self._db.execute("ROLLBACK")
+            if self._shorten_log():
+                continue
+            if time.monotonic() > deadline:
+                raise BusyError("its log cannot be written back while others read it")
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  (SQLite does not wait for another who does it)
 
     def parts(self, rows: Sequence[T], *, pages_each: int) -> Iterator[Sequence[T]]:
         """Yield rows in the groups that one transaction may change.
@@ -247,9 +257,13 @@ class Index:
         except FileNotFoundError:
             return 0
 
-    def _shorten_log(self) -> None:
-        """Write the log back and cut it off, so that it never takes more of the folder than is set aside for it."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    def _shorten_log(self) -> bool:
+        """Write the log back and cut it off, so that it never takes more of the folder than is set aside for it.
+
+        Returns:
+            Whether that was possible: not while another process does it.
+        """
+        return bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 
     # Facts about the folder.
 
@@ -398,6 +412,10 @@ class Index:
         """Let nothing be kept that is on its way."""
         self._db.execute("UPDATE flights SET spoiled = 1 WHERE scope = ?", (scope,))
 
+    def unspoiled(self, name: str) -> bool:
+        """Say whether there is such a flight, and its content may be kept."""
+        return self._db.execute("SELECT spoiled FROM flights WHERE name = ?", (name,)).fetchone() == (0,)
+
     def good(self, name: str, scope: int, path: str, started: float, now: float) -> bool:
         """Say whether a flight's content may be kept: nobody has written, or is writing, the object meanwhile.
 
@@ -410,9 +428,8 @@ class Index:
             started: when the flight began, in Unix time.
             now: the time; what is later has a clock that was wrong.
         """
-        own = self._db.execute("SELECT spoiled FROM flights WHERE name = ?", (name,)).fetchone()
         writers = "SELECT 1 FROM flights WHERE scope = ? AND path = ? AND writes AND name != ?"
-        if own != (0,) or self._db.execute(writers, (scope, path, name)).fetchone():
+        if not self.unspoiled(name) or self._db.execute(writers, (scope, path, name)).fetchone():
             return False
         old = self.find(scope, path)
         return old is None or old.confirmed <= started or old.confirmed > now
@@ -444,8 +461,7 @@ class Index:
             missing -= old.weight
         if not self.evict(missing):
             return None
-        self._db.execute("UPDATE flights SET bytes = ? WHERE name = ?", (size, name))
-        return True
+        return self._db.execute("UPDATE flights SET bytes = ? WHERE name = ?", (size, name)).rowcount == 1
 
     def evict(self, size: int) -> bool:
         """Remove entries, in the strategy's order, until so many bytes are free; say whether they are already."""
@@ -542,6 +558,16 @@ class Index:
         self._db.executemany(
             "INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?)", [(scope, kind, *row) for row in rows]
         )
+
+
+def _make(file: str) -> None:
+    """Make the index's file if it is not there, for its permissions, which SQLite gives its other files too.
+
+    One that is there is not opened: to close it again would take away the locks that SQLite has on it in this process
+    (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -336,6 +336,8 @@ class Store:
         )
         try:
             return self._insert(flight, entry, draft.file)
+        except FileNotFoundError:  # somebody has taken the draft away, who could not write in the index
+            return None
         except sqlite3.OperationalError as error:
             make_room(self.index, self.scope, error)
             return None
@@ -373,8 +375,11 @@ class Store:
     def _end(self, flight: Flight, written: StorageObject | None, gone: bool) -> bool:
         discard(self.index.draft(flight.name))
         with self.index.writing():
-            if written or gone:
+            if flight.writes:
                 self.index.spoil(self.scope, flight.path)
+                if not (written or gone):  # who fails may have written all the same
+                    self.index.doubt(self.scope, flight.path)
+            if written or gone:
                 old = self.index.find(self.scope, flight.path)
                 if old and (gone or (written and old.version != written.version)):
                     self.index.remove([old])
@@ -384,6 +389,11 @@ class Store:
         return True
 
     # What the provider says.
+
+    @tolerant
+    def is_good(self, flight: Flight) -> bool:
+        """Say whether nobody has begun or ended a write of an object since the flight began."""
+        return self.index.unspoiled(flight.name)
 
     @tolerant
     def confirm(self, entry: Entry, at: float) -> None:

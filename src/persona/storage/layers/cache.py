@@ -18,9 +18,9 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
-from persona.storage.cache.files import Content, FileDownload, open_whole
+from persona.storage.cache.files import Content, Draft, FileDownload, open_whole
 from persona.storage.cache.index import Entry
-from persona.storage.cache.sealing import CHUNK_BYTES, chunk_context, in_chunks, seal_whole
+from persona.storage.cache.sealing import CHUNK_BYTES, Sealing, chunk_context, in_chunks, seal_whole, size_of
 from persona.storage.cache.shown import Shown
 from persona.storage.cache.store import Flight, Store
 from persona.storage.layers.layer import Layer
@@ -168,6 +168,19 @@ class Informing(Layer):
         await super().close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """An object that is being fetched.
+
+    Args:
+        flight: how caches know of it.
+        result: the object; None if who fetches it cannot share it.
+    """
+
+    flight: Flight
+    result: asyncio.Future[Content | None]
+
+
 class Cache(Informing):
     """A storage whose objects are kept on this machine's disk.
 
@@ -186,7 +199,7 @@ class Cache(Informing):
         self._store = store
         self._shown = Shown(store)
         self._contents = contents
-        self._fetches: dict[str, asyncio.Future[Content | None]] = {}
+        self._fetches: dict[str, _Fetch] = {}
 
     def notes(self, kind: str) -> Notes | None:
         """Return the notes of one kind on this storage's objects."""
@@ -305,42 +318,45 @@ class Cache(Informing):
         if not isinstance(error, BucketNotFoundError):
             self._store.missing(clean(path), at)
 
-    async def _shared(self, path: str) -> Content | None:
-        """Wait for what somebody else in this process is fetching; None if that cannot be shared."""
-        fetch = self._fetches[path]
-        await asyncio.wait([fetch])
-        return None if fetch.cancelled() else fetch.result()
-
     async def _open(self, path: str) -> Download:
         """Fetch an object, or take what somebody else in this process is fetching already."""
-        if path in self._fetches:
-            if (shared := await self._shared(path)) is not None:
+        while (fetch := self._fetches.get(path)) is not None and self._store.is_good(fetch.flight):
+            await asyncio.wait([fetch.result])
+            if fetch.result.cancelled():  # the first to wake up fetches it
+                continue
+            shared: Download | None = fetch.result.result()
+            if shared is None and (entry := self._fresh(path)) is not None:
+                shared = await self._from(entry)
+                self._store.note_hit(entry, entry.weight)
+            if shared is not None:
                 return shared
-            entry = self._fresh(path)
-            if entry is not None and (kept := await self._from(entry)) is not None:
-                self._store.note_hit(entry, kept.object.size)
-                return kept
-        fetch: asyncio.Future[Content | None] = asyncio.get_running_loop().create_future()
-        self._fetches[path] = fetch
-        try:
-            download = await self._fetch(path)
-            fetch.set_result(download if isinstance(download, Content) else None)
-            return download
-        except PersonaError as error:
-            fetch.set_exception(error)
-            fetch.exception()  # nobody may be waiting for it
-            raise
-        finally:
-            fetch.cancel()
-            if self._fetches.get(path) is fetch:
-                del self._fetches[path]
-
-    async def _fetch(self, path: str) -> Download:
-        """Ask the provider for an object, if it has changed, and keep it."""
+            break
         flight = self._store.begin(path) if self._keeps(path) else None
         if flight is None:
             self._store.note_miss()
             return await self.inner.open(path)
+        return await self._fetch_for_all(flight)
+
+    async def _fetch_for_all(self, flight: Flight) -> Download:
+        """Fetch an object for all in this process who want it meanwhile."""
+        fetch = _Fetch(flight, asyncio.get_running_loop().create_future())
+        self._fetches[flight.path] = fetch
+        try:
+            download = await self._fetch(flight)
+            fetch.result.set_result(download if isinstance(download, Content) else None)
+            return download
+        except PersonaError as error:
+            fetch.result.set_exception(error)
+            fetch.result.exception()  # nobody may be waiting for it
+            raise
+        finally:
+            fetch.result.cancel()
+            if self._fetches.get(flight.path) is fetch:
+                del self._fetches[flight.path]
+
+    async def _fetch(self, flight: Flight) -> Download:
+        """Ask the provider for an object, if it has changed, and keep it."""
+        path = flight.path
         try:
             entry = self._store.kept(path)
             kept = entry and await self._from(entry)
@@ -414,22 +430,20 @@ class Cache(Informing):
         draft = self._store.draft(flight)
         if draft is None:
             return download
+        found, sealing = download.object, self._store.sealing
         try:
-            number, found, sealing = 0, download.object, self._store.sealing
-            async for chunk in in_chunks(download):
-                context = chunk_context(flight.name, number, last=(number + 1) * CHUNK_BYTES >= found.size)
-                await asyncio.to_thread(lambda: draft.append(sealing.seal(chunk, context)))  # noqa: B023
-                number += 1
-            digest = await asyncio.to_thread(draft.finish)
-            fd = draft.reader()
+            digest = await _written_down(draft, flight.name, download, sealing)
+            fd = draft.reader() if digest else -1
         except OSError as error:
             if isinstance(error, PersonaError):
                 raise
             self._store.fail(error)
-            return await self.inner.open(flight.path)
+            digest = None
         finally:
             draft.close()
             await download.close()
+        if digest is None:
+            return await self.inner.open(flight.path)
         self._store.keep(flight, found, draft, digest)
         return FileDownload(found, fd, flight.name, sealing)
 
@@ -446,6 +460,19 @@ class Cache(Informing):
             self._store.keep(flight, found, draft, digest)
         finally:
             draft.close()
+
+
+async def _written_down(draft: Draft, name: str, download: Download, sealing: Sealing) -> bytes | None:
+    """Write an object to its file as it comes, and return the file's digest; None if it is not as long as announced."""
+    size = download.object.size
+    number, expected = 0, size_of(sealing, size)
+    async for chunk in in_chunks(download):
+        sealed = sealing.seal(chunk, chunk_context(name, number, last=(number + 1) * CHUNK_BYTES >= size))
+        if draft.size + len(sealed) > expected:
+            return None
+        await asyncio.to_thread(draft.append, sealed)
+        number += 1
+    return await asyncio.to_thread(draft.finish) if draft.size == expected else None
 
 
 def met_by(own: str, kept: str) -> Callable[[str], str | None] | None:
