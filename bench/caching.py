@@ -104,8 +104,8 @@ def library(folder: Path, server: SeaweedFS) -> None:
 
 def beyond(turns: Sequence[Mapping[str, Cost]]) -> None:
     """Print what a list takes beyond what a process takes to start."""
-    wall = statistics.median(turn["list"].wall for turn in turns)
-    print(f"  {wall:.2f} s in all, {max(turn['list'].peak for turn in turns) / 1e6:.0f} MB")
+    wall, cpu = (statistics.median(getattr(turn["list"], what) for turn in turns) for what in ("wall", "cpu"))
+    print(f"  {wall:.2f} s in all, {cpu:.2f} s of CPU, {max(turn['list'].peak for turn in turns) / 1e6:.0f} MB")
     for name, base, bar in (
         ("beyond the start of persona --version", "version", 1.0),
         ("beyond persona list of one persona", "list one", None),

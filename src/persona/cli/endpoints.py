@@ -88,6 +88,29 @@ def check_apart(source: Endpoint, target: Endpoint) -> None:
         )
 
 
+async def check_there(*ends: Endpoint) -> None:
+    """Raise UnreachableError if nobody is there at a place; within a job, what fails is tried again for longer."""
+    import asyncio
+
+    from persona.storage.outage import require
+
+    await asyncio.gather(*(require(end.backend.address()) for end in ends))
+
+
+def speak_of_outbox(session: Session, *ends: Endpoint) -> None:
+    """Note that writes which wait in the workspace's outbox for one of these places take no part."""
+    from persona.storage.stack import open_outbox, place_in
+
+    waiting = [entry.place for entry in open_outbox(session.workspace.settings.storage, session.keeping()).everything()]
+    for end in ends:
+        count = sum(place_in(identity).meets(end.place) for identity in waiting)
+        if count:
+            session.note(
+                f"{count} write{'' if count == 1 else 's'} to {end.backend.url()} wait in the outbox and take no part. "
+                "“persona storage outbox flush” sends them."
+            )
+
+
 def where(identity: str) -> str:
     """Return an endpoint's identity as people read it: the service, the bucket, the folder."""
     container, _, path = identity.partition("|")

@@ -62,6 +62,7 @@ def generate(
 
     folder = library_path(output)
     provider(provider_name)
+    session.check_writable()
     made = make(read_input(session, source), Options(count, seed, name_prefix), provider_name)
 
     async def work(storage: StorageBackend) -> tuple[list[str], str]:
@@ -104,11 +105,13 @@ def read_input(session: Session, source: str) -> Dataset:
     import asyncio
 
     from persona.personas.sources.remote import read_storage
+    from persona.storage.outage import require
     from persona.storage.stack import open_url
 
     async def run() -> Dataset:
         storage, path = open_url(source, session.workspace.settings.storage)
         try:
+            await require(storage.address())
             return await read_storage(storage, path)
         finally:
             await storage.close()

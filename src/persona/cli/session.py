@@ -70,6 +70,16 @@ class Session:
 
         return asyncio.run(run())
 
+    def check_writable(self) -> None:
+        """Raise UnreachableError if what takes long to make could not be written, nor wait to be sent."""
+        import asyncio
+
+        from persona.storage.stack import check_there
+
+        settings = self.workspace.settings.storage
+        if settings.backend != "local" and settings.offline.writes == "fail":
+            asyncio.run(check_there(settings, self.keeping()))
+
     def keeping(self, *, force: bool = False) -> Keeping:
         """Return what this machine keeps of the workspace.
 

@@ -29,11 +29,12 @@ def test(session: Session) -> int:
 
 
 async def _examine(session: Session) -> Findings:
+    from persona.storage.layers.breaker import Breaker
     from persona.storage.probe import Findings, examine
     from persona.storage.stack import impatient, open_storage
 
     try:
-        storage = open_storage(impatient(session.workspace.settings.storage))
+        storage = Breaker(open_storage(impatient(session.workspace.settings.storage)))
     except PersonaError as error:
         findings = Findings()
         findings.fail("credentials" if error.exit_code == 4 else "configuration", error)

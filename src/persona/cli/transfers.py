@@ -198,6 +198,7 @@ class _Run:
     async def _look_at_others(self, kind: Kind, source: Endpoint, target: Endpoint) -> None:
         """Refuse a second job of this pair, speak of one that waits, and remove syncs of it that have ended."""
         endpoints.check_apart(source, target)
+        endpoints.speak_of_outbox(self.session, source, target)
         for info in self.jobs.infos():
             same = all(
                 info.facts[side]["identity"] == end.identity
@@ -221,12 +222,15 @@ class _Run:
 
     async def _opened(self, kind: Kind, source: str, target: str) -> tuple[Endpoint, Endpoint]:
         opener = _OPENERS[kind]
-        first = opener(self.session, source, self.concurrency)
+        ends = [opener(self.session, source, self.concurrency)]
         try:
-            return first, opener(self.session, target, self.concurrency)
+            ends.append(opener(self.session, target, self.concurrency))
+            await endpoints.check_there(*ends)
         except BaseException:
-            await first.backend.close()
+            for end in ends:
+                await end.backend.close()
             raise
+        return ends[0], ends[1]
 
     async def _reopened(self, facts: dict[str, Any]) -> tuple[Endpoint, Endpoint]:
         """Open the places of a job, which must be those that it belongs to."""

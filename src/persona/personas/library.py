@@ -14,6 +14,7 @@ from persona.errors import (
     InputError,
     NotFoundError,
     PersonaError,
+    UnreachableError,
 )
 from persona.personas import document
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
@@ -104,7 +105,7 @@ async def save(
 
 
 async def _look(storage: StorageBackend, paths: Sequence[str]) -> dict[str, StorageObject | None]:
-    """Return what is at each path, None if nothing."""
+    """Return what is at each path, None if nothing, as far as is known: the condition of the write decides."""
 
     async def look(path: str) -> StorageObject | None:
         try:
@@ -113,6 +114,10 @@ async def _look(storage: StorageBackend, paths: Sequence[str]) -> dict[str, Stor
             raise
         except NotFoundError:
             return None
+        except UnreachableError:
+            if storage.defers_writes:  # what is there is found out when the write is sent
+                return None
+            raise
 
     found: dict[str, StorageObject | None] = {}
     for start in range(0, len(paths), PARALLEL):
@@ -181,10 +186,12 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
 
     Raises:
         NotFoundError: there is no such persona.
+        UnreachableError: the provider does not answer, and the persona is not known here.
         InputError: the file is no persona.
     """
     place = join(path, key) if key else clean(path)
     tried = [place] if place.lower().endswith(SUFFIXES) else [f"{place}{suffix}" for suffix in ("", *SUFFIXES)]
+    lost: UnreachableError | None = None
     for candidate in tried:
         if not clean(candidate):
             continue
@@ -194,6 +201,10 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
             raise
         except NotFoundError:
             continue
+        except UnreachableError as error:  # another of the names may be known here
+            lost = lost or error
+    if lost is not None:
+        raise lost
     hint = f"“persona list {path}” shows what there is."
     if not key:
         hint = "If it is a library, say also which persona: persona show PATH ID. “persona list PATH” shows the IDs."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from persona.storage.backend import StorageBackend, StorageObject
 from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import TOKEN, Entry, Standing
 
+log = logging.getLogger(__name__)
 WHOLE_BYTES = 4 << 20
 """Content up to this size is sent at once, other content as a stream."""
 
@@ -93,7 +95,11 @@ class _Flush:
         self._states = ("waiting", "sending", "conflict") if again else ("waiting", "sending")
 
     async def run(self, result: Flushed) -> None:
-        for listed in self._outbox.entries():
+        listing = [entry for entry in self._outbox.entries() if entry.state in self._states]
+        if listing and (error := await self._silence(listing[0])):
+            result.stopped = error
+            return
+        for listed in listing:
             try:
                 entry = self._outbox.entry(listed.id)  # it may have been dropped, or wait for another version by now
             except NotFoundError:
@@ -107,6 +113,16 @@ class _Flush:
                 return
             except PersonaError as error:
                 result.failures.append((entry, error))
+
+    async def _silence(self, entry: Entry) -> UnreachableError | None:
+        """Return why the provider does not answer, if so: then nothing need be noted as perhaps sent."""
+        try:
+            await self._provider.exists(entry.path)
+        except UnreachableError as error:
+            return error
+        except PersonaError as error:  # each entry will say it for itself
+            log.info("%s", error)
+        return None
 
     async def _one(self, entry: Entry, result: Flushed) -> None:
         """Send one entry, and remove it; or note what it met."""

@@ -76,6 +76,19 @@ def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend
     return Breaker(backend, open_outage(settings, keeping), force=keeping.force)
 
 
+async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
+    """Raise UnreachableError if nobody is there, or the provider is known not to answer. Makes no request otherwise."""
+    from persona.storage.outage import require
+
+    provider = open_provider(settings, keeping)
+    try:
+        await require(provider.address())
+        if open_outage(settings, keeping).load() is not None:
+            await provider.exists(".persona-probe")
+    finally:
+        await provider.close()
+
+
 def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
     """Open the storage with its cache, which must be there, and without what stands in for it in an outage.
 
@@ -85,7 +98,9 @@ def open_cache(settings: StorageSettings, keeping: Keeping) -> Cache:
     if not settings.cache.enabled:
         raise ConfigError("The cache is not enabled.", hint="persona storage config set cache.enabled true")
     if settings.backend == "local":
-        raise ConfigError("The storage is a folder of this machine, of which nothing is cached.")
+        raise ConfigError(
+            "The storage is a folder of this machine, of which nothing is cached.", hint="It is as near as a cache is."
+        )
     from persona.storage.layers.cache import Cache
 
     store = open_store(settings, keeping)
@@ -122,7 +137,7 @@ def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:
     return Outbox(
         keeping.folder / "outbox",
         identity(settings, keeping),
-        cipher=lambda: _sealing(keeping.folder),
+        cipher=_sealing,
         encrypt=settings.cache.encrypt,
     )
 
@@ -153,6 +168,12 @@ def identity(settings: StorageSettings, keeping: Keeping) -> str:
     return "\n".join((keeping.workspace, container, path))
 
 
+def place_in(text: str) -> Place:
+    """Return the place of an `identity`."""
+    container, path = [*text.split("\n"), "", ""][1:3]
+    return Place("", container, path)
+
+
 def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
     """Open what the cache folder keeps of a storage, if the cache is enabled.
 
@@ -164,7 +185,7 @@ def open_store(settings: StorageSettings, keeping: Keeping) -> Store | None:
     """
     if not settings.cache.enabled:
         return None
-    sealing = _sealing(keeping.folder) if settings.cache.encrypt else None
+    sealing = _sealing() if settings.cache.encrypt else None
     return look_into_store(
         settings.cache, identity(settings, keeping), sealing=sealing, owned=True, fresh=keeping.fresh
     )
@@ -212,7 +233,8 @@ def enter_store(
     """
     import time
 
-    from persona.storage.cache.house import drop_other_keys, fit, in_use
+    from persona.patterns import matching
+    from persona.storage.cache.house import drop_never, drop_other_keys, fit, in_use
     from persona.storage.cache.store import Store
 
     assert cache.path is not None  # noqa: S101  (every workspace has one by default)
@@ -223,11 +245,13 @@ def enter_store(
             max_size=cache.max_size,
             strategy=cache.strategy,
             ttl=cache.ttl,
+            never=matching(cache.never) if cache.never else None,
             sealing=sealing,
             since=time.time() if fresh else 0.0,
         )
         if owned:
             drop_other_keys(store)
+            drop_never(store, cache.never)
             fit(store.index)
         return store
 
@@ -254,11 +278,12 @@ def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> St
     return Informing(backend, told) if told else backend
 
 
-def _sealing(folder: Path) -> Sealing:
+def _sealing() -> Sealing:
+    from persona.config.locations import persona_home
     from persona.storage.cache.cipher import Cipher
     from persona.storage.cache.keys import cache_key
 
-    return Cipher(cache_key(os.environ, folder))
+    return Cipher(cache_key(os.environ, persona_home(os.environ) / "locks"))  # one key for all workspaces
 
 
 def open_storage(settings: StorageSettings) -> StorageBackend:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -202,6 +202,24 @@ def drop_other_keys(store: Store) -> None:
             store.index.remove(part)
     if others:
         forget(store.index, store.scope)
+
+
+def drop_never(store: Store, patterns: Sequence[str]) -> None:
+    """Remove what was kept before the patterns of what must not be kept were what they are now.
+
+    Raises:
+        sqlite3.Error, BusyError, OSError: it cannot be removed.
+    """
+    index, name, now = store.index, f"never {store.scope}", "\n".join(patterns)
+    if (index.meta(name) or "") == now:
+        return
+    entries = [entry for entry in index.between(store.scope, "", None) if not store.keeps(entry.path)]
+    for part in index.parts(entries, pages_each=6):
+        with index.writing():
+            index.remove(part)
+    forget(index, store.scope)  # notes tell of contents too
+    with index.writing():
+        index.set_meta(**{name: now})
 
 
 def _boot() -> str:

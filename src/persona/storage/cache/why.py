@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from persona.storage.cache.house import Stats
-from persona.storage.cache.sealing import size_of
 from persona.storage.cache.store import Store
 
 
@@ -22,14 +21,12 @@ def why_empty(store: Store, found: Stats, never: Callable[[str], bool]) -> str |
     """
     if found.entries:
         return None
-    space = store.index.limits.content
-    if not space:
-        return f"storage.cache.max_size is too small: {found.max_bytes:,} bytes are what the index alone may need."
     known = store.index.known(store.scope, "", None)
     if all(never(path) for path in [each.path for each in known] or ["a"]):
         return "All objects match storage.cache.never."
-    if known and size_of(store.sealing, min(each.size for each in known)) > space:
+    if known and not any(store.could_hold(each.size) for each in known if not never(each.path)):
+        space = store.index.limits.content
         return f"All objects are larger than what storage.cache.max_size leaves for content, {space:,} bytes."
     if not found.hits + found.misses:
         return "Nothing has been read yet."
-    return "What was read has been cleared, or was larger than the cache."
+    return "Of what was read nothing is left: it was cleared, or not to be kept, or too large."

@@ -204,6 +204,8 @@ class Fallback(Deferring):
         if not self._answers:
             return None
         known = self._memory.listing(folder, last) if self._memory else None
+        if not known and folder and last is None:  # absence is never certain
+            known = None
         if known is None and self._outbox and self._outbox.waiting(folder):
             known = Listing(as_of=datetime.fromtimestamp(self._clock(), UTC), whole=False)
         elif known is not None and known.as_of is not None:
