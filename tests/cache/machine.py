@@ -109,6 +109,12 @@ def folder_bytes(folder: str | Path) -> int:
     return total
 
 
+def abandon(store: Store) -> None:
+    """Let a store go as a kill would: its lock goes, and nothing else happens."""
+    store._owner._held.close()
+    store.index.close()
+
+
 def order(store: Store) -> list[str]:
     """Return the paths of what is kept, in the order in which it would leave."""
     store.flush()

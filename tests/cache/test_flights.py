@@ -14,9 +14,8 @@ import pytest
 
 from persona.errors import NotFoundError, PersonaError, UnreachableError
 from persona.storage.cache.house import clear, stats
-from persona.storage.cache.store import Store
 from persona.storage.layers.cache import SMALL_BYTES
-from tests.cache.machine import MIB, Clock, Machine
+from tests.cache.machine import MIB, Clock, Machine, abandon
 from tests.cache.memory import Memory, nothing
 
 
@@ -307,12 +306,6 @@ async def test_clearing_during_a_fetch(machine: Machine, memory: Memory) -> None
     assert stats(store).entries == 0
 
 
-def abandoned(store: Store) -> None:
-    """Let a store go as a kill would: its lock goes, and nothing else happens."""
-    store._owner._held.close()
-    store.index.close()
-
-
 @pytest.mark.parametrize("step", ["announced", "reserved", "drafted", "filled", "named", "written"])
 async def test_a_writer_that_is_killed(step: str, machine: Machine, memory: Memory) -> None:
     """At whatever step a process goes, others read what is there, and its draft is removed."""
@@ -335,7 +328,7 @@ async def test_a_writer_that_is_killed(step: str, machine: Machine, memory: Memo
     if step == "written":
         found = memory.put("a", b"two")
         assert killed.keep(flight, found, draft, digest)
-    abandoned(killed)
+    abandon(killed)
     survivor = machine.cache()
     assert await survivor.read("a") == memory.objects["a"][0]
     memory.asked()
