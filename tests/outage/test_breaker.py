@@ -332,6 +332,7 @@ async def test_a_command_can_force_the_try(breaker: Make, somebody: tuple[str, i
     inner.error = None
     with pytest.raises(UnreachableError):
         await breaker(inner).read("a")
+    inner.slowness = 2  # more than a try may take that nobody asked for
     assert await breaker(inner, force=True).read("a") == b"content"
 
 

@@ -83,6 +83,10 @@ def everything(user: User, tmp_path: Path, persona: str, *, writes: int) -> None
     user.soon("storage", "migrate", "list", code=0)
     user.soon("storage", "migrate", "pause", code=5)
     user.soon("storage", "migrate", "resume", code=5)
+    user.soon("storage", "cache", "warm", "./personas/", code=7)
+    user.soon("storage", "cache", "stats", code=0)
+    user.soon("storage", "cache", "clear", "--older-than", "7d", code=0)
+    user.soon("list", "./personas/", "--fresh", code=7)
     user.soon("storage", "outbox", "list", code=0)
     user.soon("workspace", "list", code=0)
 
