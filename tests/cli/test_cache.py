@@ -212,6 +212,30 @@ def test_two_workspaces_are_counted_and_cleared_apart(persona: Run, bucket: Stor
     assert stats(persona)["entries"] == 3
 
 
+def test_a_folder_that_is_not_a_good_cache(
+    persona: Run, bucket: StorageSettings, cache: Set, folder: Path, tmp_path: Path
+) -> None:
+    put(bucket, LIBRARY)
+    expected = persona("export").out
+    (folder / "index.sqlite3").write_bytes(b"no database" * 1000)
+    (folder / "index.sqlite3-wal").unlink(missing_ok=True)
+    assert f"The cache in {folder} cannot be used: file is not a database." in reason(persona)
+    ran = persona("export")
+    assert (ran.code, ran.out) == (0, expected)
+    assert ran.err.startswith(f"Warning: The cache in {folder} cannot be used: file is not a database. Nothing is")
+    for command in (("clear",), ("warm", "personas")):
+        ran = persona("storage", "cache", *command)
+        assert ran.code == 3
+        assert "Traceback" not in ran.err
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    cache(path=str(mine))
+    assert f"storage.cache.path is {mine}, which holds other files." in reason(persona)
+    assert persona("storage", "cache", "clear").code == 0
+    assert files_below(mine) == {"thesis.txt": b"mine"}
+
+
 WARM = {"objects": 3, "fetched": 3, "fresh": 0, "never": 0, "too_large": 0, "gone": 0, "left": 0, "full": False}
 
 

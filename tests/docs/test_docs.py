@@ -49,6 +49,7 @@ class Served(NamedTuple):
 SERVED = {
     "docs/getting-started.md": Served(SeaweedFS.name),
     "docs/moving.md": Served(SeaweedFS.name),
+    "docs/cache.md": Served(SeaweedFS.name),
     "docs/backends/s3.md": Served(SeaweedFS.name, "http://127.0.0.1:8333"),
     "docs/backends/gcs.md": Served(FakeGCS.name, "http://127.0.0.1:4443"),
     "docs/backends/azure.md": Served(Azurite.name, "http://127.0.0.1:10000/testaccount"),

@@ -22,6 +22,7 @@ from persona.errors import (
 from persona.storage.backend import Download, StorageObject
 from persona.storage.layers.breaker import PROBE, Breaker
 from persona.storage.outage import FIRST_PAUSE, LONGEST_PAUSE, OutageState, knock, require
+from persona.storage.stack import open_storage
 from tests.outage.conftest import Office
 from tests.outage.gates import hole
 from tests.personas.memory import MemoryBackend
@@ -372,4 +373,39 @@ async def test_each_provider_is_found_out_and_found_back(office_of: Callable[[st
     office.door.open()
     storage = office.open(writes="fail")
     assert (await storage.stat("a/b")).size == 7
+    await storage.close()
+
+
+async def test_everything_that_a_storage_does_passes_through(office: Office) -> None:
+    storage = Breaker(open_storage(office.settings), office.state)
+    other = Breaker(open_storage(office.settings), office.state)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"content"
+
+    written = await storage.write_stream("p/a", chunks(), size=7)
+    assert (await storage.copy("p/a", "p/b")).size == 7
+    assert await storage.copy_from(other, "p/a", "p/c")
+    assert await storage.open_changed("p/a", written.version) is None
+    changed = await storage.open_changed("p/a", "0" * 32)
+    assert changed and b"".join([chunk async for chunk in changed]) == b"content"
+    assert await storage.exists("p/c")
+    assert [found.path for found in await storage.list("p")] == ["p/a", "p/b", "p/c"]
+    assert await storage.conditions_kept()
+    await storage.abort_upload("p/a", "no token")
+    await storage.delete("p/b")
+    assert await storage.delete_many(["p/a", "p/c"]) == {}
+    assert await storage.list("p") == []
+    for each in (storage, other):
+        await each.close()
+
+
+async def test_a_listing_that_stops_answering_is_given_up(office: Office) -> None:
+    storage = Breaker(open_storage(office.settings), office.state)
+    await storage.write("p/a", b"1")
+    begun = time.monotonic()
+    office.door.shut()
+    with pytest.raises(UnreachableError):
+        await storage.list("p")
+    assert time.monotonic() - begun < 1.9
     await storage.close()

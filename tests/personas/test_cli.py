@@ -12,6 +12,7 @@ import pytest
 
 from persona.cli.app import run
 from persona.cli.session import Session
+from persona.config.schema import StorageSettings
 from persona.personas.generate.provider import Generated
 from persona.personas.library import save
 from persona.personas.model import Persona
@@ -108,7 +109,7 @@ def test_generate_from_a_storage_url(
 
     class Nowhere:
         class settings:  # noqa: N801 - stands for an attribute
-            storage = None
+            storage = StorageSettings()
 
     monkeypatch.setattr(stack, "open_url", open_url, raising=False)
     monkeypatch.setattr(Session, "workspace", Nowhere)

@@ -61,14 +61,17 @@ class Session:
 
         from persona.storage.stack import open_layers
 
-        async def run() -> T:
+        done: list[T] = []
+
+        async def run() -> None:
             storage = open_layers(settings or self.workspace.settings.storage, self.keeping(force=force or self.fresh))
             try:
-                return await work(storage)
+                done.append(await work(storage))
             finally:
                 await storage.close()
 
-        return asyncio.run(run())
+        asyncio.run(run())  # which writes out the repr of what it is to return, twice: a whole library, say
+        return done[0]
 
     def check_writable(self) -> None:
         """Raise UnreachableError if what takes long to make could not be written, nor wait to be sent."""

@@ -95,7 +95,6 @@ class Owner:
             return False
         return True
 
-
     def clear_up(self) -> None:
         """Remove the files of others that are gone; one that is young may be of somebody who is about to lock it."""
         for other in self._folder.iterdir():

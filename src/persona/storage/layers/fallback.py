@@ -156,7 +156,6 @@ class Fallback(Deferring):
         kept: Callable[[], Awaitable[T | None]],
     ) -> T:
         """Return an answer: of what waits in the outbox, of the provider, or of what is kept here."""
-        clean_object(path)
         await self._begin()
         if self._outage is None or not (self._answers and self._waiting(path)):
             try:
@@ -167,6 +166,7 @@ class Fallback(Deferring):
                 self._outage = error
                 if not self._answers:
                     raise
+        clean_object(path)
         if entry := self._waiting(path):
             if entry.op == "delete":
                 raise NotFoundError(f"{self.url(path)} was deleted, in the outbox.")

@@ -263,7 +263,7 @@ class Deferring(Layer):
 
     async def _begin(self) -> None:
         """Send what waits, before the first operation and every now and then, if the provider answers."""
-        if not self._outbox or self._clock() < self._flush_at:
+        if self._outbox is None or self._clock() < self._flush_at:  # a look into its folder would cost each read
             return
         async with self._flushing:
             if self._clock() < self._flush_at:
