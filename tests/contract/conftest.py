@@ -28,6 +28,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str
     prefix = f"contract/{secrets.token_hex(6)}"
     if name == "local":
         yield Place(name, local_settings(str(tmp_path / "root")))
+    elif name == "cache":
+        yield Place(name, local_settings(str(tmp_path / "root")), cache=str(tmp_path / "cache"))
     elif name == "below":
         yield Place(name, local_settings(str(tmp_path / "root")), folder="a folder/below")
     elif name.startswith("live-"):
@@ -35,8 +37,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str
         yield found
         asyncio.run(clear(found))
     else:
-        server = running(name)
-        yield Place(name, server_settings(server, "contract", prefix), server)
+        server = running(name.removeprefix("cache-"))
+        cache = str(tmp_path / "cache") if name.startswith("cache-") else ""
+        yield Place(name, server_settings(server, "contract", prefix), server, cache=cache)
 
 
 @pytest.fixture

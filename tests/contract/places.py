@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from persona.config.schema import (
     AzureSettings,
@@ -45,6 +46,13 @@ LACKS: Mapping[str, Mapping[str, str]] = {
         "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
         "version per write": _S3_VERSION,
     },
+    "cache": _LOCAL,
+    "cache-seaweedfs": {
+        "backslash": "the server turns it into a slash",
+        "create beside a folder": "the server counts a folder as an object of that name",
+        "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
+        "version per write": _S3_VERSION,
+    },
     "moto": {
         "credentials": "the server accepts any",
         "version per write": _S3_VERSION,
@@ -72,22 +80,31 @@ class Place:
         settings: what opens it.
         server: the server behind it, whose log is shown if the test fails.
         folder: the folder of the storage that is the place; "" for all of it.
+        cache: the folder of a cache around it, whose entries are always fresh; "" for none.
     """
 
     name: str
     settings: StorageSettings
     server: Server | None = field(default=None, repr=False)
     folder: str = ""
+    cache: str = ""
 
     def open(self) -> StorageBackend:
         """Open the storage."""
-        return open_below(self.settings, self.folder)
+        storage = open_below(self.settings, self.folder)
+        if not self.cache:
+            return storage
+        from persona.storage.cache.store import Store
+        from persona.storage.layers.cache import Cache
+
+        return Cache(storage, Store(Path(self.cache), "contract", max_size=64 << 20))
 
     def changed(self, **changes: object) -> Place:
         """Return a place whose provider's settings differ."""
         kind = self.settings.backend
         provider = dataclasses.replace(getattr(self.settings, kind), **changes)
-        return Place(self.name, dataclasses.replace(self.settings, **{kind: provider}), self.server)
+        settings = dataclasses.replace(self.settings, **{kind: provider})
+        return dataclasses.replace(self, settings=settings)
 
     def without_bucket(self) -> Place:
         """Return the place with a bucket that does not exist."""
@@ -105,19 +122,17 @@ class Place:
         path = f"/{self.settings.azure.account}" if self.settings.backend == "azure" else ""
         settings = self.changed(endpoint_url=CLOSED_PORT + path).settings
         quick = PerformanceSettings(retry_attempts=1, retry_delay=0.01, timeout=5.0)
-        return Place(self.name, dataclasses.replace(settings, performance=quick), self.server)
+        return dataclasses.replace(self, settings=dataclasses.replace(settings, performance=quick))
 
 
 def places() -> list[str]:
     """Return the names of the places: this disk, the servers here, and what is live by the environment."""
     live = [name for name, variable in LIVE_VARIABLES.items() if os.environ.get(variable)]
-    return ["local", "below", "seaweedfs", "moto", "fake-gcs", "azurite", *live]
+    return ["local", "below", "cache", "seaweedfs", "cache-seaweedfs", "moto", "fake-gcs", "azurite", *live]
 
 
 def local_settings(folder: str) -> StorageSettings:
     """Return the settings of a folder."""
-    from pathlib import Path
-
     return StorageSettings(backend="local", local=LocalSettings(path=Path(folder)), performance=QUICK)
 
 

@@ -21,16 +21,19 @@ def write(found: StorageObject) -> bytes:
     return json.dumps(about, separators=(",", ":")).encode()
 
 
-def read(path: str, version: str, text: bytes) -> StorageObject:
-    """Return the description that was kept."""
-    about = json.loads(text)
-    digest = about.get("digest")
-    return StorageObject(
-        path,
-        about["size"],
-        datetime.fromtimestamp(about["modified"], UTC),
-        version,
-        Digest(*digest) if digest else None,
-        about.get("type"),
-        about.get("metadata"),
-    )
+def read(path: str, version: str, text: bytes) -> StorageObject | None:
+    """Return the description that was kept, or None if it is damaged."""
+    try:
+        about = json.loads(text)
+        digest = about.get("digest")
+        return StorageObject(
+            path,
+            about["size"],
+            datetime.fromtimestamp(about["modified"], UTC),
+            version,
+            Digest(*digest) if digest else None,
+            about.get("type"),
+            about.get("metadata"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None

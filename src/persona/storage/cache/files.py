@@ -17,6 +17,7 @@ from persona.errors import ConfigError, VerificationError
 from persona.locks import LockTimeoutError, locked
 from persona.storage.backend import Download, StorageObject
 from persona.storage.cache.sealing import CHUNK_BYTES, Sealing, chunk_context
+from persona.storage.private import private_folder
 
 TAG_NAME = "CACHEDIR.TAG"
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
@@ -36,13 +37,13 @@ def prepare(folder: Path) -> None:
         ConfigError: it is in use for something else, or belongs to somebody else.
         OSError: it cannot be made.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     info = folder.lstat() if not folder.is_symlink() else folder.stat()
     if hasattr(os, "getuid") and info.st_uid != os.getuid():
         raise ConfigError(f"The cache folder {folder} belongs to somebody else.", hint="Set storage.cache.path.")
     tag = folder / TAG_NAME
     if not tag.exists():
-        if any(entry.name not in _FOLDERS for entry in folder.iterdir()):
+        if any(entry.name not in _FOLDERS for entry in folder.iterdir()) and not tag.exists():
             raise ConfigError(
                 f"storage.cache.path is {folder}, which holds other files.",
                 hint="Name a folder that is new or empty: persona storage config set cache.path FOLDER",
@@ -50,7 +51,11 @@ def prepare(folder: Path) -> None:
         (folder / "drafts").mkdir(mode=0o700, exist_ok=True)
         draft = Draft(str(folder / "drafts" / secrets.token_hex(16)))
         draft.fill([TAG])
-        Path(draft.file).replace(tag)
+        try:
+            Path(draft.file).replace(tag)
+        except FileNotFoundError:  # another process was first, and has cleared up what the index does not know
+            if not tag.exists():
+                raise
     if stat.S_IMODE(info.st_mode) & 0o077:
         folder.chmod(0o700)
     for name in _FOLDERS:

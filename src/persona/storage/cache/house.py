@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from persona.storage.cache.store import Store
 
 log = logging.getLogger(__name__)
+SPARE_PAGES = 8
+"""An index with fewer pages to spare is full of entries."""
 
 
 class Stats(NamedTuple):
@@ -129,6 +131,8 @@ def forget(index: Index, scope: int) -> None:
 def make_room(index: Index, scope: int, error: sqlite3.OperationalError) -> None:
     """Forget listings and notes if the index has no space for more: they are worth less than content.
 
+    If that is not enough, some entries leave as well.
+
     Raises:
         sqlite3.OperationalError: something else has happened.
     """
@@ -136,6 +140,9 @@ def make_room(index: Index, scope: int, error: sqlite3.OperationalError) -> None
         raise error
     log.info("The index of the cache is full: it forgets what listings have shown.")
     forget(index, scope)
+    if index.spare_pages() < SPARE_PAGES:
+        with index.writing():
+            index.evict_some()
 
 
 def sweep(index: Index, owner: Owner) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from persona.locks import locked
 from persona.storage.backend import StorageObject
@@ -87,6 +87,10 @@ ORDER = {"lru": "used", "lfu": "reads, id", "fifo": "id"}
 """What leaves first, for each strategy: the longest unused; the least read and of these the oldest; the oldest."""
 _ENTRY = "id, path, version, confirmed, epoch, stored, file, bytes, digest, key, about"
 
+_TYPES = (int, str, str, float, int, float, str, int, bytes, str, bytes)
+FILE_NAME_LENGTH = 32
+DAMAGED = "its index is damaged"
+
 _FIND = f"SELECT {_ENTRY} FROM entries WHERE scope = ? AND path = ?"  # noqa: S608  (names of our own)
 
 
@@ -123,6 +127,18 @@ class Entry(NamedTuple):
     digest: bytes
     key: str
     about: bytes
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    """Return a row as an entry, if it is one: SQLite gives what it finds.
+
+    Raises:
+        sqlite3.DatabaseError: it is not.
+    """
+    entry = Entry._make(row)
+    if tuple(map(type, row)) != _TYPES or entry.weight < 0 or len(entry.file) != FILE_NAME_LENGTH:
+        raise sqlite3.DatabaseError(DAMAGED)
+    return entry
 
 
 class Limits(NamedTuple):
@@ -182,7 +198,10 @@ class Index:
         _make(file)
         self._db = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
         self.closed = False
-        self._prepare()
+        try:
+            self._prepare()
+        except ValueError as error:  # a name in it that is no text
+            raise sqlite3.DatabaseError(DAMAGED) from error
 
     def _prepare(self) -> None:
         if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
@@ -197,13 +216,12 @@ class Index:
 
     def _create(self) -> None:
         """Make the tables, if nobody else has done so meanwhile; the mode is changed last, and says that they are."""
-        if self._db.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-            return
         self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        self._db.execute("BEGIN IMMEDIATE")
-        for statement in _statements(_SCHEMA):
-            self._db.execute(statement)
-        self.set_meta(format=str(FORMAT))
+        self._db.execute("BEGIN IMMEDIATE")  # only now does SQLite look whether the file has changed
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            for statement in _statements(_SCHEMA):
+                self._db.execute(statement)
+            self.set_meta(format=str(FORMAT))
         self._db.execute("COMMIT")
         self._db.execute("PRAGMA journal_mode = WAL")
 
@@ -294,7 +312,12 @@ class Index:
     def find(self, scope: int, path: str) -> Entry | None:
         """Return what is kept of an object."""
         row = self._db.execute(_FIND, (scope, path)).fetchone()
-        return row and Entry._make(row)
+        if row is None:
+            return None
+        entry = _entry(row)
+        if entry.path != path:  # SQLite believes its own index of paths
+            raise sqlite3.DatabaseError(DAMAGED)
+        return entry
 
     def between(self, scope: int, after: str, last: str | None) -> list[Entry]:
         """Return what is kept of the objects after one name, up to another."""
@@ -303,7 +326,7 @@ class Index:
             f"SELECT {_ENTRY} FROM entries WHERE scope = :scope AND path > :after {until} ORDER BY path",  # noqa: S608
             {"scope": scope, "after": after, "last": last},
         )
-        return [Entry._make(row) for row in rows.fetchall()]
+        return [_entry(row) for row in rows.fetchall()]
 
     def confirm(self, entry: Entry, at: float) -> None:
         """Note that the provider still had an entry's version, unless a write has called it into question since."""
@@ -371,6 +394,12 @@ class Index:
             self._db.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
         return most > 0
 
+    def spare_pages(self) -> int:
+        """Return how many more pages the index could use."""
+        pages = int(self._db.execute("PRAGMA page_count").fetchone()[0])
+        free = int(self._db.execute("PRAGMA freelist_count").fetchone()[0])
+        return self.limits.pages - pages + free
+
     def counts(self, scope: int) -> dict[str, int]:
         """Return the counts of a place."""
         names = ("hits", "misses", "evictions", "damaged", "bytes_saved")
@@ -384,7 +413,7 @@ class Index:
     def sealed_otherwise(self, scope: int, key: str) -> list[Entry]:
         """Return the entries that were not written down under this key."""
         rows = self._db.execute(f"SELECT {_ENTRY} FROM entries WHERE scope = ? AND key != ?", (scope, key))  # noqa: S608
-        return [Entry._make(row) for row in rows.fetchall()]
+        return [_entry(row) for row in rows.fetchall()]
 
     def held(self, scope: int) -> tuple[int, int]:
         """Return how many entries a place has, and their bytes."""
@@ -468,14 +497,26 @@ class Index:
         for _ in range(self.limits.rows(pages_each=6)):
             if size <= 0:
                 return True
-            row = self._db.execute(f"SELECT {_ENTRY}, scope FROM entries ORDER BY {self._order} LIMIT 1").fetchone()  # noqa: S608
-            if row is None:
+            entry = self._evict_first()
+            if entry is None:
                 return False
-            entry = Entry._make(row[:-1])
-            self.remove([entry])
-            self._db.execute("UPDATE scopes SET evictions = evictions + 1 WHERE id = ?", (row[-1],))
             size -= entry.weight
         return size <= 0
+
+    def evict_some(self) -> None:
+        """Remove some entries, in the strategy's order, for space in the index."""
+        for _ in range(self.limits.rows(pages_each=6)):
+            self._evict_first()
+
+    def _evict_first(self) -> Entry | None:
+        """Remove the entry that leaves first, and return it."""
+        row = self._db.execute(f"SELECT {_ENTRY}, scope FROM entries ORDER BY {self._order} LIMIT 1").fetchone()  # noqa: S608
+        if row is None:
+            return None
+        entry = _entry(row[:-1])
+        self.remove([entry])
+        self._db.execute("UPDATE scopes SET evictions = evictions + 1 WHERE id = ?", (row[-1],))
+        return entry
 
     def insert(self, scope: int, entry: Entry) -> int:
         """Write an entry, in place of one of the same object, and return its number; ``entry.id`` plays no part."""

@@ -90,7 +90,7 @@ def tolerant(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, 
             return None
         try:
             return method(self, *args, **kwargs)
-        except (sqlite3.Error, BusyError, OSError) as error:
+        except (sqlite3.Error, BusyError, OSError, ValueError) as error:  # a name that is no text, in a damaged index
             self.fail(error)
             return None
 
@@ -202,10 +202,10 @@ class Store:
     def object(self, entry: Entry) -> StorageObject | None:
         """Return the object that an entry is of; None, and the entry is dropped, if that cannot be read."""
         text = self.sealing.unseal(entry.about, f"{entry.path} {entry.version}")
-        if text is None:
+        found = None if text is None else about.read(entry.path, entry.version, text)
+        if found is None:
             self.damaged(entry)
-            return None
-        return about.read(entry.path, entry.version, text)
+        return found
 
     def note_hit(self, entry: Entry, size: int) -> None:
         """Count a read that was answered from here; it is written down a moment later, with others.
