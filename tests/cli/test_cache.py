@@ -17,7 +17,8 @@ import pytest
 from persona.config.schema import LocalSettings, S3Settings, StorageSettings
 from persona.config.secret import Secret
 from persona.storage.stack import open_storage
-from tests.cli.conftest import Configure, Run, files_below
+from tests.campaigns.traffic import Traffic
+from tests.cli.conftest import Configure, Run, changed, files_below
 
 CONTRACT = {
     "enabled", "path", "strategy", "entries", "bytes", "max_bytes", "hits", "misses", "hit_ratio", "evictions",
@@ -362,6 +363,40 @@ def test_fresh_goes_past_what_was_read_a_moment_ago(persona: Run, bucket: Storag
     put(bucket, {"personas/ada.yaml": persona_file("ada3")})
     assert "Ada3" in persona("list").out  # a listing shows what has changed
     assert "Ada3" in persona("show", "personas", "ada").out
+
+
+def test_a_library_that_was_listed_takes_one_listing(
+    persona: Run, bucket: StorageSettings, configure: Configure, cache: Set
+) -> None:
+    put(bucket, LIBRARY)
+    url = str(bucket.s3.endpoint_url)
+    with Traffic(url.removeprefix("http://")) as traffic:
+        configure(changed(bucket, endpoint_url=f"http://{traffic.address}"))
+        first = persona("list", "--json")
+        assert len([passed for passed in traffic.passed if passed.method == "GET"]) == 1 + len(LIBRARY)
+        traffic.passed.clear()
+        again = persona("list", "--json")
+        assert (again.code, again.json) == (0, first.json)
+        requests = [(passed.method, passed.target) for passed in traffic.passed]
+        assert [method for method, _ in requests] == ["GET"]
+        assert "list-type=2" in requests[0][1]
+        traffic.passed.clear()
+        assert persona("show", "personas/ada.yaml").code == 0
+        assert persona("export", "--format", "csv").code == 0
+        assert [passed.method for passed in traffic.passed] == ["GET"]  # the listing of the export
+
+
+def test_warm_draws_a_bar_on_a_terminal(
+    persona: Run, bucket: StorageSettings, cache: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, LIBRARY)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("persona.cli.cache._DRAW_SECONDS", 0.0)
+    ran = persona("storage", "cache", "warm", "personas")
+    assert "Fetched: 3" in ran.out
+    assert "33% (1/3)" in ran.err
+    assert "█" in ran.err
+    assert "Current: personas/" in ran.err
 
 
 KEY = "5a" * 32

@@ -314,3 +314,15 @@ def test_a_server_that_is_killed_and_started_again(tmp_path: Path, library: dict
         assert user.run("list", "./more/").err == ""
     finally:
         server.kill()
+
+
+def test_deleting_a_workspace_speaks_of_what_it_has_not_sent(user: User, office: Office) -> None:
+    s3 = office.settings.s3
+    place = {"s3.bucket": s3.bucket, "s3.prefix": "elsewhere", "s3.endpoint_url": s3.endpoint_url}
+    settings = [f"--set={name}={value}" for name, value in place.items()]
+    user.run("workspace", "create", "second", "--backend", "s3", *settings)
+    office.door.shut()
+    user.run("--workspace", "second", "generate", str(RESEARCH))
+    assert user.run("storage", "outbox", "list", "--json").json == {"entries": []}  # each has its own
+    deleted = user.run("workspace", "delete", "second", "--yes")
+    assert "4 writes wait that were never sent" in deleted.err

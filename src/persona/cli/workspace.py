@@ -124,6 +124,7 @@ def delete(session: Session, name: str, yes: bool) -> None:
         workspaces.check_known(context.home, name)
         _confirm(name, yes)
     place = workspaces.delete(context, name)
+    _speak_of_outbox(session, context, name)
     now = workspaces.current(context.home)
     if session.json:
         session.emit({"deleted": name, "location": place.url if place else None, "current": now})
@@ -131,6 +132,18 @@ def delete(session: Session, name: str, yes: bool) -> None:
     print(f"Deleted the configuration of the workspace “{name}”.")
     print(f"Its objects stay in {place.url}" if place else "Its configuration did not say where its objects are.")
     print(f"The current workspace is “{now}”.")
+
+
+def _speak_of_outbox(session: Session, context: Context, name: str) -> None:
+    """Say that writes of the workspace are not sent any more."""
+    from persona.storage.outbox import Outbox
+
+    box = Outbox(context.folder(name) / "outbox", "")
+    if len(box):
+        session.note(
+            f"In its outbox, {box.folder}, {len(box)} writes wait that were never sent. A workspace of the same name "
+            "and place would send them."
+        )
 
 
 def _one_line(error: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -132,9 +132,8 @@ async def load(storage: StorageBackend, folder: str) -> Library:
     Raises:
         NotFoundError: a path other than the root holds nothing at all.
     """
-    library, seen = Library(), 0
-    async for page in storage.scan(clean(folder)):
-        seen += len(page) + len(page.refused)
+    library = Library()
+    async for page in pages(storage, folder):
         library.refused += refused_names(page)
         named = [found for found in page if found.path.lower().endswith(SUFFIXES)]
         for start in range(0, len(named), PARALLEL):
@@ -144,17 +143,25 @@ async def load(storage: StorageBackend, folder: str) -> Library:
                     library.refused.append(Refused(found.path, str(result)))
                 elif result is not None:
                     library.personas.append((found.path, result))
-    if not seen and clean(folder):
-        raise nothing_there(storage, folder)
     return library
 
 
-def nothing_there(storage: StorageBackend, folder: str) -> NotFoundError:
-    """Return the error for a path that holds nothing at all."""
-    return NotFoundError(
-        f"There is nothing at {storage.url(clean(folder))}.",
-        hint="persona generate INPUT --output PATH makes a library.",
-    )
+async def pages(storage: StorageBackend, folder: str) -> AsyncIterator[Listing]:
+    """Yield what is at or below a library's path, page by page.
+
+    Raises:
+        NotFoundError: a path other than the root holds nothing at all.
+    """
+    place, seen = clean(folder), 0
+    is_file = place.lower().endswith(SUFFIXES)
+    # What has the folder's own name is no persona's file, and is not asked for: that would be one more request.
+    async for page in storage.scan(place, after=None if is_file else place or None):
+        seen += len(page) + len(page.refused)
+        yield page
+    if not seen and place and (is_file or not await storage.exists(place)):
+        raise NotFoundError(
+            f"There is nothing at {storage.url(place)}.", hint="persona generate INPUT --output PATH makes a library."
+        )
 
 
 def refused_names(page: Listing) -> list[Refused]:

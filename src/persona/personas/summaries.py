@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from persona.errors import InputError, UnreachableError
-from persona.personas.library import PARALLEL, SUFFIXES, Refused, nothing_there, read_listed, refused_names
+from persona.personas.library import PARALLEL, SUFFIXES, Refused, pages, read_listed, refused_names
 from persona.storage.backend import Listing, Notes, StorageBackend, StorageObject
-from persona.storage.paths import clean
 
 NOTES = "persona-1"
 """The kind of note on a file: id, name and title of a persona, or else the reason why it is none, as JSON.
@@ -67,18 +66,12 @@ async def summaries(storage: StorageBackend, folder: str) -> Summaries:
     Raises:
         NotFoundError: a path other than the root holds nothing at all.
     """
-    place, seen, found = clean(folder), 0, Summaries()
-    is_file = place.lower().endswith(SUFFIXES)
-    notes = storage.notes(NOTES)
-    # What has the folder's own name is no persona's file, and is not asked for: that would be one more request.
-    async for page in storage.scan(place, after=None if is_file else place or None):
-        seen += len(page) + len(page.refused)
+    found, notes = Summaries(), storage.notes(NOTES)
+    async for page in pages(storage, folder):
         found.whole &= page.whole
         found.as_of = min(filter(None, (found.as_of, page.as_of)), default=None)
         found.refused += refused_names(page)
         await _add(found, storage, page, notes)
-    if not seen and place and (is_file or not await storage.exists(place)):
-        raise nothing_there(storage, folder)
     return found
 
 

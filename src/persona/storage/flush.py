@@ -73,7 +73,7 @@ async def flush(
     Args:
         outbox: what waits.
         storage: where it is written to; a cache in it learns of the writes.
-        provider: is asked what stands there, without a cache; else `storage`.
+        provider: gives contents to compare with, without a cache; else `storage`.
         again: also try what was in conflict before: what was in the way may be gone.
     """
     result = Flushed()
@@ -200,9 +200,9 @@ class _Flush:
         await self._storage.delete(entry.path)
 
     async def _there(self, entry: Entry) -> StorageObject | None:
-        """Return what stands at the provider, or None."""
+        """Return what stands at the provider, or None; a cache on the way learns of it."""
         try:
-            return await self._provider.stat(entry.path)
+            return await self._storage.stat(entry.path)
         except BucketNotFoundError:
             raise
         except NotFoundError:

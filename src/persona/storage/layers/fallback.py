@@ -32,7 +32,7 @@ class Fallback(Deferring):
         memory: what is known here; None if there is no cache.
         outbox: where writes wait; None if they fail, and nothing waits from before.
         offline: what is to be done in an outage.
-        provider: answers questions that no cache may answer, when the outbox is sent; else `inner`.
+        provider: gives contents to compare with when the outbox is sent, without a cache; else `inner`.
         fresh: whether answers from memory are not wanted.
         clock: the wall clock.
     """

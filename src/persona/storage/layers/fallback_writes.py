@@ -27,6 +27,8 @@ from persona.storage.outbox_files import Draft, writing
 from persona.storage.paths import clean, clean_object
 
 log = logging.getLogger(__name__)
+SHOWN = 3
+"""How many failures of a flush are told in full."""
 FLUSH_AGAIN = 5.0
 """A process that runs for long looks so often, in seconds, whether what waits can be sent."""
 
@@ -295,7 +297,9 @@ def _tell(result: Flushed) -> None:
             f"{counted(len(result.conflicts))} met what others wrote meanwhile, and stayed in the outbox; nothing "
             "was overwritten. See “persona storage outbox list”."
         )
-    said += [f"{entry.id} stayed in the outbox: {error}" for entry, error in result.failures]
+    said += [f"{entry.id} stayed in the outbox: {error}" for entry, error in result.failures[:SHOWN]]
+    if more := len(result.failures[SHOWN:]):
+        said.append(f"And {more} more stayed in the outbox.")
     if said:
         log.warning("%s", " ".join(said))
 
