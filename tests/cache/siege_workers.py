@@ -9,6 +9,7 @@ import os
 import random
 import struct
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from persona.storage.stack import open_storage
 from tests.cache.oracle import OBJECT_BYTES, Oracle, content, name_of
 
 TASKS = 3
-IDENTITY = "siege\ns3 bucket\n"
 COUNTS = ("reads", "writes", "lists", "longest_us", "last_us")
 
 
@@ -32,6 +32,7 @@ class Plan:
     Args:
         folder: for the cache and what the processes share.
         settings: of the bucket: endpoint, access key, secret, bucket, prefix.
+        identity: of the place.
         seconds: how long it takes.
         kill_seconds: how long until the next kill.
         objects: how many there are.
@@ -42,6 +43,7 @@ class Plan:
 
     folder: str
     settings: dict[str, str]
+    identity: str
     seconds: float
     kill_seconds: float = 1.0
     objects: int = 500
@@ -60,19 +62,23 @@ class Plan:
 
     def storage(self) -> StorageBackend:
         """Open the bare bucket."""
-        given = dict(self.settings)
-        secret = Secret(given.pop("secret_access_key"))
-        s3 = replace(S3Settings(secret_access_key=secret), **given)  # type: ignore[arg-type]
-        performance = PerformanceSettings(retry_attempts=2, retry_delay=0.1, timeout=20.0)
-        return open_storage(StorageSettings(backend="s3", s3=s3, performance=performance))
+        return open_storage(s3_settings(self.settings))
 
     def store(self) -> Store:
         """Open what the cache holds."""
-        return Store(self.cache, IDENTITY, max_size=self.max_size, strategy=self.strategy, ttl=self.ttl)
+        return Store(self.cache, self.identity, max_size=self.max_size, strategy=self.strategy, ttl=self.ttl)
 
     def oracle(self) -> Oracle:
         """Open what all know of the versions."""
         return Oracle(Path(self.folder) / "versions", self.objects, self.ttl)
+
+
+def s3_settings(given: Mapping[str, str]) -> StorageSettings:
+    """Return the settings of a bucket, as a plan has them, with few tries."""
+    plain = {name: text for name, text in given.items() if name != "secret_access_key"}
+    s3 = replace(S3Settings(secret_access_key=Secret(given["secret_access_key"])), **plain)  # type: ignore[arg-type]
+    performance = PerformanceSettings(retry_attempts=2, retry_delay=0.1, timeout=20.0)
+    return StorageSettings(backend="s3", s3=s3, performance=performance)
 
 
 class Counters:

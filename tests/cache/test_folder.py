@@ -292,12 +292,12 @@ async def test_an_index_that_is_full_of_entries_lets_the_first_of_them_leave(mac
     machine.max_size = MIB
     store = machine.store()
     cache = machine.cache(store)
-    for number in range(1500):
+    for number in range(800):
         memory.put(f"{'n' * 100}/{number}", b"x")
         await cache.read(f"{'n' * 100}/{number}")
     assert store.off is False
     kept = {entry.path for entry in store.index.between(store.scope, "", None)}
-    last = {f"{'n' * 100}/{number}" for number in range(1460, 1500)}
+    last = {f"{'n' * 100}/{number}" for number in range(760, 800)}
     assert len(kept & last) >= 20
     assert folder_bytes(machine.folder) <= machine.max_size
 

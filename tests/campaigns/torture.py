@@ -18,6 +18,7 @@ from tests.campaigns.corpus import MIB, corpus
 from tests.campaigns.siege import besiege
 from tests.campaigns.sites import folder, fresh
 from tests.campaigns.storms import weather_out
+from tests.campaigns.test_cache_siege import figures
 from tests.campaigns.test_cache_siege import plan as siege_plan
 from tests.servers import SERVERS
 from tests.serving import Server
@@ -76,8 +77,10 @@ def cache_sieges(base: Path, server: Server, given: argparse.Namespace) -> None:
         step.mkdir(parents=True)
         plan = siege_plan(step, server, seconds=given.siege_seconds, strategy=strategy, seed=given.seed)
         shown = besiege_cache(plan)
+        said = figures(plan)
         say(f"cache, {strategy}: {shown}")
         assert not (shown.wrong or shown.left), (shown.wrong, shown.left)
+        assert said["entries"] == shown.figures["entries"], said
 
 
 def chain(base: Path, place: Open) -> None:
