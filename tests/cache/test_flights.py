@@ -322,10 +322,12 @@ async def test_a_writer_that_is_killed(step: str, machine: Machine, memory: Memo
         digest = draft.fill([b"two"]) if step != "drafted" else b""
         draft.close()
     if step == "named":
+        assert draft
         target = Path(killed.index.content(flight.name))
         target.parent.mkdir(exist_ok=True)
         Path(draft.file).rename(target)
     if step == "written":
+        assert draft
         found = memory.put("a", b"two")
         assert killed.keep(flight, found, draft, digest)
     abandon(killed)
@@ -356,7 +358,7 @@ async def test_a_flight_of_somebody_alive_is_left_alone(machine: Machine, memory
     assert await machine.cache().read("a") == b"one"
 
 
-async def test_opening_the_cache_again_does_not_let_go_of_its_locks(machine: Machine, memory: Memory) -> None:
+def test_opening_the_cache_again_does_not_let_go_of_its_locks(machine: Machine, memory: Memory) -> None:
     """To close any descriptor of a database takes away the locks that SQLite holds on it in this process.
 
     Then another process takes itself for the last one, and removes the log that is in use.
@@ -364,7 +366,7 @@ async def test_opening_the_cache_again_does_not_let_go_of_its_locks(machine: Mac
     """
     memory.put("a", b"one")
     cache = machine.cache()
-    await cache.read("a")
+    asyncio.run(cache.read("a"))
     machine.store().close()
     other = f"""
 import sqlite3

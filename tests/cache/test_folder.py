@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import random
 import resource
@@ -20,8 +19,8 @@ from persona.config.secret import Secret
 from persona.errors import ConfigError
 from persona.storage.cache import house
 from persona.storage.cache.cipher import Cipher
-from persona.storage.cache.house import clear, stats
-from persona.storage.cache.index import MIN_INDEX_BYTES, Index, Limits
+from persona.storage.cache.house import stats
+from persona.storage.cache.index import MIN_INDEX_BYTES, Limits
 from persona.storage.cache.store import Store
 from tests.cache.machine import MIB, PLACE, Clock, Machine, folder_bytes
 from tests.cache.memory import Memory
@@ -94,7 +93,7 @@ async def test_an_index_with_flipped_bytes_never_gives_wrong_content(
     await filled(machine, memory)
     file = machine.folder / "index.sqlite3"
     good, dice = file.read_bytes(), random.Random(5)
-    used = [position for position in range(0, len(good)) if good[position]]
+    used = [position for position in range(len(good)) if good[position]]
     for _ in range(60):
         bad = bytearray(good)
         for position in dice.sample(used, 3):
@@ -293,12 +292,12 @@ async def test_an_index_that_is_full_of_entries_lets_the_first_of_them_leave(mac
     machine.max_size = MIB
     store = machine.store()
     cache = machine.cache(store)
-    for number in range(1500):
+    for number in range(800):
         memory.put(f"{'n' * 100}/{number}", b"x")
         await cache.read(f"{'n' * 100}/{number}")
     assert store.off is False
     kept = {entry.path for entry in store.index.between(store.scope, "", None)}
-    last = {f"{'n' * 100}/{number}" for number in range(1460, 1500)}
+    last = {f"{'n' * 100}/{number}" for number in range(760, 800)}
     assert len(kept & last) >= 20
     assert folder_bytes(machine.folder) <= machine.max_size
 

@@ -1,4 +1,4 @@
-"""Two machines, each with a cache folder, on one bucket of a real server: what the one writes, the other sees in time."""
+"""Two machines, each with a cache, on one bucket of a real server: what the one writes, the other sees in time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from persona.config.schema import StorageSettings
-from persona.errors import NotFoundError
+from persona.errors import ConflictError, NotFoundError
+from persona.storage.backend import IfVersion
 from persona.storage.stack import open_storage
 from tests.cache.machine import Clock, Machine
 from tests.campaigns.sites import address_of, through
@@ -146,9 +147,6 @@ async def gone_is_gone(pair: Pair) -> None:
 
 async def whoever_writes_under_a_condition_hears_of_the_other(pair: Pair) -> None:
     """What is kept is good for a compare-and-swap: an old version is refused."""
-    from persona.errors import ConflictError
-    from persona.storage.backend import IfVersion
-
     old = (await pair.here.open("a/b")).object.version
     written = await pair.there.write("a/b", b"of the other")
     with pytest.raises(ConflictError):

@@ -12,11 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from persona.config.schema import StorageSettings
+from tests.cache.siege import besiege as besiege_cache
 from tests.campaigns.chain import take_through
 from tests.campaigns.corpus import MIB, corpus
 from tests.campaigns.siege import besiege
 from tests.campaigns.sites import folder, fresh
 from tests.campaigns.storms import weather_out
+from tests.campaigns.test_cache_siege import figures
+from tests.campaigns.test_cache_siege import plan as siege_plan
 from tests.servers import SERVERS
 from tests.serving import Server
 
@@ -43,9 +46,10 @@ Open = Callable[[str, Path], StorageSettings]
 
 def main() -> None:
     """Run what is asked for, and say what it has shown."""
-    parser = argparse.ArgumentParser(description="Kill, disturb and chain migrations.")
+    parser = argparse.ArgumentParser(description="Kill readers of a cache; kill, disturb and chain migrations.")
     parser.add_argument("--kills", type=int, default=200, help="kills on local to S3; a quarter more on other pairs")
     parser.add_argument("--storms", type=int, default=3, help="rounds of faults on each route")
+    parser.add_argument("--siege-seconds", type=float, default=60.0, help="how long each siege of a cache takes")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
     say(f"seed {given.seed}")
@@ -60,9 +64,23 @@ def main() -> None:
                 running[kind] = stack.enter_context(SERVERS[kind](base / kind))
             return fresh(running[kind])
 
+        cache_sieges(base / "cache", stack.enter_context(SERVERS["seaweedfs"](base / "cache-server")), given)
         chain(base / "chain", place)
         storms(base / "storms", place, given.storms, given.seed)
         sieges(base / "sieges", place, given.kills, given.seed)
+
+
+def cache_sieges(base: Path, server: Server, given: argparse.Namespace) -> None:
+    """Kill one of eight processes on one cache every second, for each order of eviction."""
+    for strategy in ("lru", "lfu", "fifo"):
+        step = base / strategy
+        step.mkdir(parents=True)
+        plan = siege_plan(step, server, seconds=given.siege_seconds, strategy=strategy, seed=given.seed)
+        shown = besiege_cache(plan)
+        said = figures(plan)
+        say(f"cache, {strategy}: {shown}")
+        assert not (shown.wrong or shown.left), (shown.wrong, shown.left)
+        assert said["entries"] == shown.figures["entries"], said
 
 
 def chain(base: Path, place: Open) -> None:

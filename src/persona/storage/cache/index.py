@@ -443,7 +443,7 @@ class Index:
 
     def unspoiled(self, name: str) -> bool:
         """Say whether there is such a flight, and its content may be kept."""
-        return self._db.execute("SELECT spoiled FROM flights WHERE name = ?", (name,)).fetchone() == (0,)
+        return bool(self._db.execute("SELECT spoiled FROM flights WHERE name = ?", (name,)).fetchone() == (0,))
 
     def good(self, name: str, scope: int, path: str, started: float, now: float) -> bool:
         """Say whether a flight's content may be kept: nobody has written, or is writing, the object meanwhile.
