@@ -148,6 +148,27 @@ async def test_an_index_that_others_keep_locked(
     assert await machine.cache().read(NAMES[0]) == b"new"
 
 
+async def test_a_write_that_could_not_be_announced(
+    machine: Machine, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index is locked when a write begins, so nobody knows of it: what is read meanwhile is not kept after it."""
+    await filled(machine, memory)
+    monkeypatch.setattr("persona.storage.cache.index.BUSY_SECONDS", 0.1)
+    writer, reader = machine.cache(), machine.cache()
+    other = sqlite3.connect(machine.folder / "index.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def read_before(request: str) -> None:
+        if request == f"write {NAMES[0]}":
+            other.execute("ROLLBACK")
+            assert await reader.read(NAMES[0]) == memory.objects[NAMES[0]][0]
+
+    memory.before = read_before
+    await writer.write(NAMES[0], b"new")
+    other.close()
+    assert await reader.read(NAMES[0]) == b"new"
+
+
 async def test_a_full_disk(
     machine: Machine, memory: Memory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
