@@ -129,7 +129,7 @@ async def test_a_knock_says_whether_somebody_is_there(somebody: tuple[str, int],
     assert time.monotonic() - begun < 0.4
     assert not await knock(("a.name.that.is.not.known.invalid", 443), 0.5)
     assert not await knock(("x" * 300, 443), 0.5)  # which cannot be a name
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 2.5
 
 
 async def test_a_knock_ends_in_time_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ async def test_a_knock_ends_in_time_whatever_happens(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(socket, "getaddrinfo", unanswered)
     assert not await knock(("example.org", 443), 0.3)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 2.5
 
 
 async def test_a_check_at_the_beginning(somebody: tuple[str, int], nobody: tuple[str, int]) -> None:
@@ -202,7 +202,7 @@ async def test_nobody_is_not_waited_for(breaker: Make, nobody: tuple[str, int]) 
     storage = breaker(inner)
     with pytest.raises(UnreachableError, match=f"Nothing answers at 127.0.0.1:{nobody[1]}"):
         await storage.read("a")
-    assert time.monotonic() - begun < 1.6
+    assert time.monotonic() - begun < 3
     outage = storage.state.load()
     assert outage and not outage.accepts
 
@@ -214,11 +214,11 @@ async def test_a_hole_in_the_network_is_found_out(breaker: Make) -> None:
         begun = time.monotonic()
         with pytest.raises(UnreachableError):
             await breaker(inner).read("a")
-        assert time.monotonic() - begun < 1.9
+        assert time.monotonic() - begun < 3
         begun = time.monotonic()
         with pytest.raises(UnreachableError):
             await breaker(inner).read("a")
-        assert time.monotonic() - begun < 0.6
+        assert time.monotonic() - begun < 1
 
 
 async def test_every_piece_of_a_stream_is_accompanied(breaker: Make, nobody: tuple[str, int]) -> None:
@@ -317,11 +317,11 @@ async def test_who_accepts_and_is_silent_costs_one_try_and_not_every_command(
     begun = time.monotonic()
     with pytest.raises(UnreachableError):
         await breaker(inner).read("a")
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 1
     clock.now += LONGEST_PAUSE
     with pytest.raises(UnreachableError, match="accepts connections"):
         await breaker(inner).read("a")
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 4
 
 
 async def test_a_command_can_force_the_try(breaker: Make, somebody: tuple[str, int]) -> None:
@@ -332,6 +332,7 @@ async def test_a_command_can_force_the_try(breaker: Make, somebody: tuple[str, i
     inner.error = None
     with pytest.raises(UnreachableError):
         await breaker(inner).read("a")
+    inner.slowness = 2  # more than a try may take that nobody asked for
     assert await breaker(inner, force=True).read("a") == b"content"
 
 
@@ -368,7 +369,7 @@ async def test_each_provider_is_found_out_and_found_back(office_of: Callable[[st
     begun = time.monotonic()
     with pytest.raises(UnreachableError):
         await storage.stat("a/c")
-    assert time.monotonic() - begun < 1.9
+    assert time.monotonic() - begun < 3
     await storage.close()
     office.door.open()
     storage = office.open(writes="fail")
@@ -407,5 +408,5 @@ async def test_a_listing_that_stops_answering_is_given_up(office: Office) -> Non
     office.door.shut()
     with pytest.raises(UnreachableError):
         await storage.list("p")
-    assert time.monotonic() - begun < 1.9
+    assert time.monotonic() - begun < 3
     await storage.close()

@@ -12,7 +12,8 @@ from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
 from persona.storage.paths import clean
-from persona.storage.stack import informing, is_url, open_below, url_settings
+from persona.storage.stack import informing, open_below
+from persona.storage.urls import is_url, url_settings
 from persona.transfer.model import OWN, Endpoint
 
 _WORKSPACE = "workspace:"

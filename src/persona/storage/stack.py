@@ -11,14 +11,13 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
-from persona.config import values
 from persona.config.places import Place, place_of
 from persona.config.schema import CacheSettings, StorageSettings
-from persona.errors import ConfigError, UsageError
+from persona.errors import ConfigError
 from persona.storage.backend import StorageBackend
-from persona.storage.paths import clean, join, printable
+from persona.storage.paths import clean, join
+from persona.storage.urls import url_settings
 
 if TYPE_CHECKING:
     from persona.storage.cache.sealing import Sealing
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from persona.storage.outbox import Outbox
 
 log = logging.getLogger(__name__)
-SCHEMES = {"s3": "s3", "gs": "gcs", "az": "azure", "file": "local"}
-"""The scheme of a storage URL, and the backend that it stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,11 +344,6 @@ def impatient(settings: StorageSettings) -> StorageSettings:
     return replace(settings, performance=performance)
 
 
-def is_url(text: str) -> bool:
-    """Say whether a text is a storage URL rather than a path."""
-    return "://" in text
-
-
 def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
     """Open the place that a storage URL names, with the settings' credentials for that provider.
 
@@ -369,35 +361,3 @@ def open_url(url: str, settings: StorageSettings) -> tuple[StorageBackend, str]:
     """
     found, path = url_settings(url, settings)
     return open_storage(found), path
-
-
-def url_settings(url: str, settings: StorageSettings) -> tuple[StorageSettings, str]:
-    """Return the settings of the place that a storage URL names, and the path in it; as for `open_url`."""
-    scheme, _, rest = url.partition("://")
-    name, _, path = rest.partition("/")
-    if "@" in name:
-        raise UsageError(
-            "A storage URL takes no user and no password.",
-            hint="Give them by the environment or the configuration, and take these out of the shell's history.",
-        )
-    backend = SCHEMES.get(scheme.lower())
-    if backend is None or bool(name) == (backend == "local"):
-        raise UsageError(
-            f"“{printable(url)}” is no storage URL.",
-            hint="Use s3://bucket/key, gs://bucket/key, az://container/key or file:///abs/path.",
-        )
-    if backend == "local":
-        place = Path(unquote(rest))
-        local = replace(settings.local, path=place.parent)
-        return replace(settings, backend=backend, local=local), place.name
-    holder = "container" if backend == "azure" else "bucket"
-    section = replace(getattr(settings, backend), **{holder: _bucket(name, holder), "prefix": ""})
-    return replace(settings, backend=backend, **{backend: section}), clean(path)
-
-
-def _bucket(name: str, holder: str) -> str:
-    """Return a bucket's name if the configuration would take it."""
-    try:
-        return values.bucket(name)
-    except ValueError as error:
-        raise UsageError(f"“{printable(name)}” cannot be a {holder}.", hint=f"Use {error}.") from error

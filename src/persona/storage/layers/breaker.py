@@ -30,6 +30,8 @@ KNOCK = 0.7
 KNOCK_AGAIN = 3.0
 SHORT_KNOCK = 0.25
 TRY_SECONDS = 1.5
+FORCED_SECONDS = 5.0
+"""A try that was asked for may take so long: on a very slow line it is the way back."""
 CLEARING_SECONDS = 0.1
 PROBE = ".persona-probe"
 """What a try looks for; it need not be there."""
@@ -230,23 +232,24 @@ class Breaker(Layer):
         outage = self.state.load()
         if outage is None:  # another operation has found it back
             return
+        limit = FORCED_SECONDS if self._force else TRY_SECONDS
         due = self.state.claim(self._clock()) or self._force
         if not due and (self._knocked or outage.accepts):
             raise self._refusal(outage)
         self._force, self._knocked = False, True
         address = self.inner.address()
         if address is None or await knock(address, KNOCK if due else SHORT_KNOCK):
-            await self._try()
+            await self._try(limit)
         elif due:
             raise self._gone()
         else:
             raise self._refusal(outage)
 
-    async def _try(self) -> None:
+    async def _try(self, seconds: float) -> None:
         """Ask the provider for something light. Any answer is one, also that there is no bucket or no permission."""
         task = asyncio.ensure_future(self.inner.exists(PROBE))
         try:
-            await asyncio.wait({task}, timeout=TRY_SECONDS)
+            await asyncio.wait({task}, timeout=seconds)
             if not task.done():
                 raise UnreachableError(
                     "The provider accepts connections and does not answer.", hint="“persona storage status” tries it."
