@@ -17,10 +17,11 @@ import pytest
 
 from persona.config.secret import Secret
 from persona.errors import ConfigError
+from persona.locks import locked
 from persona.storage.cache import house
 from persona.storage.cache.cipher import Cipher
 from persona.storage.cache.house import stats
-from persona.storage.cache.index import MIN_INDEX_BYTES, Limits
+from persona.storage.cache.index import MIN_INDEX_BYTES, BusyError, Limits
 from persona.storage.cache.store import Store
 from tests.cache.machine import MIB, PLACE, Clock, Machine, folder_bytes
 from tests.cache.memory import Memory
@@ -129,6 +130,16 @@ async def test_an_index_of_another_format(machine: Machine, memory: Memory) -> N
     db.close()
     with pytest.raises(sqlite3.DatabaseError, match="format 99"):
         machine.store()
+
+
+def test_an_index_that_somebody_is_long_in_making(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persona.storage.cache.index.BUSY_SECONDS", 0.1)
+    machine.folder.mkdir()
+    with locked(machine.folder / "index.sqlite3-wal.lock", 0):
+        (machine.folder / "CACHEDIR.TAG").touch()
+        with pytest.raises(BusyError, match="too long"):
+            machine.store()
+    machine.store()
 
 
 async def test_an_index_that_others_keep_locked(
