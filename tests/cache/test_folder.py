@@ -17,10 +17,11 @@ import pytest
 
 from persona.config.secret import Secret
 from persona.errors import ConfigError
+from persona.locks import locked
 from persona.storage.cache import house
 from persona.storage.cache.cipher import Cipher
 from persona.storage.cache.house import stats
-from persona.storage.cache.index import MIN_INDEX_BYTES, Limits
+from persona.storage.cache.index import MIN_INDEX_BYTES, BusyError, Limits
 from persona.storage.cache.store import Store
 from tests.cache.machine import MIB, PLACE, Clock, Machine, folder_bytes
 from tests.cache.memory import Memory
@@ -131,6 +132,16 @@ async def test_an_index_of_another_format(machine: Machine, memory: Memory) -> N
         machine.store()
 
 
+def test_an_index_that_somebody_is_long_in_making(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persona.storage.cache.index.BUSY_SECONDS", 0.1)
+    machine.folder.mkdir()
+    with locked(machine.folder / "index.sqlite3-wal.lock", 0):
+        (machine.folder / "CACHEDIR.TAG").touch()
+        with pytest.raises(BusyError, match="too long"):
+            machine.store()
+    machine.store()
+
+
 async def test_an_index_that_others_keep_locked(
     machine: Machine, memory: Memory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -146,6 +157,27 @@ async def test_an_index_that_others_keep_locked(
     other.execute("ROLLBACK")
     other.close()
     assert await machine.cache().read(NAMES[0]) == b"new"
+
+
+async def test_a_write_that_could_not_be_announced(
+    machine: Machine, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index is locked when a write begins, so nobody knows of it: what is read meanwhile is not kept after it."""
+    await filled(machine, memory)
+    monkeypatch.setattr("persona.storage.cache.index.BUSY_SECONDS", 0.1)
+    writer, reader = machine.cache(), machine.cache()
+    other = sqlite3.connect(machine.folder / "index.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def read_before(request: str) -> None:
+        if request == f"write {NAMES[0]}":
+            other.execute("ROLLBACK")
+            assert await reader.read(NAMES[0]) == memory.objects[NAMES[0]][0]
+
+    memory.before = read_before
+    await writer.write(NAMES[0], b"new")
+    other.close()
+    assert await reader.read(NAMES[0]) == b"new"
 
 
 async def test_a_full_disk(

@@ -12,7 +12,7 @@ from typing import BinaryIO
 def private_folder(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for nobody else to look into."""
     for path in (*reversed(folder.parents), folder):
-        if not path.is_dir():
+        if not path.exists():
             path.mkdir(mode=0o700, exist_ok=True)
 
 

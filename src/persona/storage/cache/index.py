@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from persona.locks import locked
+from persona.locks import LockTimeoutError, locked
 from persona.storage.backend import StorageObject
 
 T = TypeVar("T")
@@ -186,6 +186,7 @@ class Index:
 
     Raises:
         sqlite3.Error, OSError: it cannot be opened, or is damaged.
+        BusyError: others keep it busy.
     """
 
     def __init__(self, folder: Path, max_size: int, strategy: str) -> None:
@@ -200,6 +201,8 @@ class Index:
         self.closed = False
         try:
             self._prepare()
+        except LockTimeoutError as error:
+            raise BusyError("another process has been making it for too long") from error
         except ValueError as error:  # a name in it that is no text
             raise sqlite3.DatabaseError(DAMAGED) from error
 

@@ -252,7 +252,7 @@ class Store:
         if self._take_off(flight):
             return flight
         if writes:
-            self._disown(path)
+            self.disown(path)
         return None
 
     @tolerant
@@ -262,7 +262,7 @@ class Store:
             self.index.take_off(flight.name, owner, self.scope, flight.path, writes=flight.writes)
         return True
 
-    def _disown(self, path: str) -> None:
+    def disown(self, path: str) -> None:
         """Take away what is kept of an object without the index, which cannot be written: its file goes.
 
         An entry without its file is no entry, and what is on its way cannot be kept without its draft.
@@ -369,7 +369,7 @@ class Store:
             gone: whether the object is gone.
         """
         if flight is not None and not self._end(flight, written, gone) and (written or gone):
-            self._disown(flight.path)
+            self.disown(flight.path)
 
     @tolerant
     def _end(self, flight: Flight, written: StorageObject | None, gone: bool) -> bool:

@@ -78,7 +78,10 @@ class Informing(Layer):
         finally:
             for store, other, flight in outcome.flights:
                 written = outcome.written and replace(outcome.written, path=other)
-                store.end(flight, written, gone=outcome.gone)
+                if flight is None:
+                    store.disown(other)
+                else:
+                    store.end(flight, written, gone=outcome.gone)
 
     async def write(
         self,
