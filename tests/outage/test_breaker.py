@@ -77,6 +77,14 @@ class Sulking(MemoryBackend):
             raise self.error
 
 
+class Slowest(Sulking):
+    """A provider that answers light requests, and takes long for others."""
+
+    async def read(self, path: str) -> bytes:
+        await asyncio.sleep(1.6)
+        return await super().read(path)
+
+
 class Slow(Download):
     """A download of two pieces, the second of which comes as its provider is."""
 
@@ -219,6 +227,43 @@ async def test_a_hole_in_the_network_is_found_out(breaker: Make) -> None:
         with pytest.raises(UnreachableError):
             await breaker(inner).read("a")
         assert time.monotonic() - begun < 1
+
+
+async def test_a_line_that_is_full_is_no_outage(breaker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is being sent may fill the line, so that not even a connection is to be had for a while."""
+    monkeypatch.setattr("persona.storage.layers.breaker.KNOCK_AGAIN", 0.1)
+    monkeypatch.setattr("persona.storage.layers.breaker.KNOCK", 0.2)
+    with hole() as address:
+        inner = Sulking(address)
+        storage = breaker(inner)
+        assert await storage.read("a") == b"content"
+        inner.slowness = 1.2
+        assert await storage.read("a") == b"content"
+        inner.slowness = 30
+        with pytest.raises(UnreachableError, match="Nothing answers"):
+            await storage.read("a")
+
+
+async def test_somebody_who_has_never_said_anything_is_not_waited_for_long(
+    breaker: Make, somebody: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persona.storage.layers.breaker.FIRST_SECONDS", 0.3)
+    inner = Sulking(somebody)
+    inner.slowness = 30
+    storage = breaker(inner)
+    with pytest.raises(UnreachableError, match="accepts connections and does not answer"):
+        await storage.read("a")
+    outage = storage.state.load()
+    assert outage and outage.accepts
+
+
+async def test_a_light_answer_shows_that_the_rest_is_only_slow(
+    breaker: Make, somebody: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persona.storage.layers.breaker.FIRST_SECONDS", 0.3)
+    monkeypatch.setattr("persona.storage.layers.breaker.KNOCK_AGAIN", 0.1)
+    inner = Slowest(somebody)
+    assert await breaker(inner).read("a") == b"content"
 
 
 async def test_every_piece_of_a_stream_is_accompanied(breaker: Make, nobody: tuple[str, int]) -> None:

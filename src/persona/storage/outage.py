@@ -26,8 +26,8 @@ LONGEST_PAUSE = 30.0
 _LOCK_SECONDS = 1.0
 
 
-async def knock(address: tuple[str, int], seconds: float) -> bool:
-    """Say whether anybody accepts a TCP connection at an address.
+async def knock(address: tuple[str, int], seconds: float) -> bool | None:
+    """Say whether anybody accepts a TCP connection at an address; None if that was not to be known in time.
 
     In a daemon thread of its own: a name server that does not answer holds a thread for half a minute, and asyncio's
     own threads would hold up the end of the event loop for as long.
@@ -37,16 +37,19 @@ async def knock(address: tuple[str, int], seconds: float) -> bool:
         seconds: how long to wait.
     """
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[bool] = loop.create_future()
+    answer: asyncio.Future[bool | None] = loop.create_future()
 
-    def tell(accepted: bool) -> None:
+    def tell(accepted: bool | None) -> None:
         if not answer.done():
             answer.set_result(accepted)
 
     def work() -> None:
+        accepted: bool | None
         try:
             socket.create_connection(address, timeout=seconds).close()
             accepted = True
+        except TimeoutError:
+            accepted = None
         except (OSError, UnicodeError):  # also of the name, and of one that cannot be a name
             accepted = False
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -56,7 +59,7 @@ async def knock(address: tuple[str, int], seconds: float) -> bool:
     try:
         return await asyncio.wait_for(answer, seconds)
     except TimeoutError:
-        return False
+        return None
 
 
 async def require(address: tuple[str, int] | None, seconds: float = 1.0) -> None:

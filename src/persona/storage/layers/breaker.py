@@ -32,6 +32,9 @@ SHORT_KNOCK = 0.25
 TRY_SECONDS = 1.5
 FORCED_SECONDS = 5.0
 """A try that was asked for may take so long: on a very slow line it is the way back."""
+FIRST_SECONDS = 10.0
+"""A first answer may take so long: credentials may have to be fetched before."""
+TIMES_UNSURE = 3
 CLEARING_SECONDS = 0.1
 PROBE = ".persona-probe"
 """What a try looks for; it need not be there."""
@@ -41,7 +44,8 @@ class Breaker(Layer):
     """Fails at once while the provider is known not to answer, and tries it again on a schedule.
 
     - An operation that takes long is accompanied: if nobody accepts a connection at the provider's address, it is given
-      up. A slow server is no outage: as long as somebody is there, the operation goes on.
+      up. A slow server is no outage: as long as somebody is there, the operation goes on. Only if nothing has been
+      answered yet, nor is a light request, it is given up as well.
     - An operation that fails with `UnreachableError`, not `ThrottledError`, opens the breaker. While it is open, every
       operation fails at once, in other processes as well.
     - When a try is due, one process makes it: a light request of its own. Besides, each process looks once whether
@@ -67,6 +71,7 @@ class Breaker(Layer):
         self._force = force
         self._clock = clock
         self._knocked = False
+        self._answered = False
         self._trying = asyncio.Lock()
 
     async def read(self, path: str) -> bytes:
@@ -198,21 +203,32 @@ class Breaker(Layer):
             UnreachableError: the operation failed so, or nobody is there; the breaker is open now.
         """
         task = asyncio.ensure_future(work)
+        unsure = 0
         try:
             await asyncio.wait({task}, timeout=PATIENCE)
-            while not task.done() and await self._anybody(task):
+            while not task.done():
+                there = await self._anybody(task)
+                unsure = unsure + 1 if there is None else 0
+                # a line that is full with what is being sent may delay a connection for long
+                if there is False or unsure >= (TIMES_UNSURE if self._answered else 1):
+                    raise nobody(self.inner.address())
+                if not self._answered and not task.done():
+                    await self._first_answer(task)
                 await asyncio.wait({task}, timeout=KNOCK_AGAIN)
-            if task.done():
-                return task.result()
+            result = task.result()
         except UnreachableError as error:
             await self._note(error)
             raise
+        except PersonaError:
+            self._answered = True
+            raise
         finally:
             await _cancelled(task)
-        raise self._gone()
+        self._answered = True
+        return result
 
-    async def _anybody(self, task: asyncio.Task[Any]) -> bool:
-        """Say whether somebody accepts connections, or the task is done before that is known."""
+    async def _anybody(self, task: asyncio.Task[Any]) -> bool | None:
+        """Say whether somebody accepts connections, or the task is done before that is known; None if it is not."""
         address = self.inner.address()
         if address is None:
             return True
@@ -222,6 +238,21 @@ class Breaker(Layer):
             knocking.cancel()
             return True
         return knocking.result()
+
+    async def _first_answer(self, task: asyncio.Task[Any]) -> None:
+        """Wait for any answer: to the task, or to a light request beside it.
+
+        Raises:
+            UnreachableError: there is none.
+        """
+        light = asyncio.ensure_future(self.inner.exists(PROBE))
+        try:
+            done, _ = await asyncio.wait({task, light}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                raise _silent()
+            self._answered = light.done() and not isinstance(light.exception(), UnreachableError)
+        finally:
+            await _cancelled(light)
 
     async def _admit(self) -> None:
         """Let operations pass if there is no outage any more, or if the provider answers again.
@@ -251,9 +282,7 @@ class Breaker(Layer):
         try:
             await asyncio.wait({task}, timeout=seconds)
             if not task.done():
-                raise UnreachableError(
-                    "The provider accepts connections and does not answer.", hint="“persona storage status” tries it."
-                )
+                raise _silent()
             task.result()
         except UnreachableError as error:
             if not isinstance(error, ThrottledError):
@@ -269,7 +298,7 @@ class Breaker(Layer):
         """Open the breaker if an error says that the provider does not answer."""
         if isinstance(error, UnreachableError) and not isinstance(error, ThrottledError):
             address = self.inner.address()
-            accepts = address is not None and await knock(address, SHORT_KNOCK)
+            accepts = address is not None and bool(await knock(address, SHORT_KNOCK))
             self.state.failed(str(error), self._clock(), accepts=accepts)
 
     def _gone(self) -> UnreachableError:
@@ -286,6 +315,13 @@ class Breaker(Layer):
             f"The provider has not answered since {since:%Y-%m-%d %H:%M:%S} UTC: {outage.error}",
             hint=f"It is tried again in {seconds} s; “persona storage status” tries it at once.",
         )
+
+
+def _silent() -> UnreachableError:
+    """Return the error for a provider that is there, and is silent."""
+    return UnreachableError(
+        "The provider accepts connections and does not answer.", hint="“persona storage status” tries it."
+    )
 
 
 async def _cancelled(task: asyncio.Task[Any]) -> None:
