@@ -198,13 +198,16 @@ class Index:
         self._log = f"{file}-wal"
         _make(file)
         self._db = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
-        self.closed = False
+        self.closed = self._ready = False
         try:
             self._prepare()
         except LockTimeoutError as error:
             raise BusyError("another process has been making it for too long") from error
         except ValueError as error:  # a name in it that is no text
             raise sqlite3.DatabaseError(DAMAGED) from error
+        finally:
+            if not self._ready:
+                self.close()
 
     def _prepare(self) -> None:
         if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
@@ -216,6 +219,7 @@ class Index:
         self._db.execute(f"PRAGMA max_page_count = {self.limits.pages}")
         if self.meta("format") != str(FORMAT):
             raise sqlite3.DatabaseError(f"it has format {self.meta('format')}, and this version reads {FORMAT}")
+        self._ready = True
 
     def _create(self) -> None:
         """Make the tables, if nobody else has done so meanwhile; the mode is changed last, and says that they are."""
