@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import xxhash
+
 from persona.locks import LockTimeoutError, locked
 from persona.storage.backend import StorageObject
 
@@ -89,6 +91,7 @@ _ENTRY = "id, path, version, confirmed, epoch, stored, file, bytes, digest, key,
 
 _TYPES = (int, str, str, float, int, float, str, int, bytes, str, bytes)
 FILE_NAME_LENGTH = 32
+DIGEST_BYTES = 16
 DAMAGED = "its index is damaged"
 
 _FIND = f"SELECT {_ENTRY} FROM entries WHERE scope = ? AND path = ?"  # noqa: S608  (names of our own)
@@ -111,7 +114,7 @@ class Entry(NamedTuple):
         stored: when its content came, in Unix time.
         file: the name of its file.
         weight: the size of its file, in bytes.
-        digest: of its file.
+        digest: of its file; it is written down bound to the object.
         key: the fingerprint of the key that it is encrypted with; "" if it is not.
         about: what else is known of the object, as it was written down.
     """
@@ -129,7 +132,16 @@ class Entry(NamedTuple):
     about: bytes
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _bound(digest: bytes, scope: int, path: str) -> bytes:
+    """Return a digest as it is written down, or as it was before: for another object it is wrong.
+
+    SQLite has no checksums, and takes the path of a row from its own index of paths.
+    """
+    mask = xxhash.xxh3_128_intdigest(f"{scope} {path}".encode())
+    return (int.from_bytes(digest) ^ mask).to_bytes(16)
+
+
+def _entry(row: tuple[Any, ...], scope: int) -> Entry:
     """Return a row as an entry, if it is one: SQLite gives what it finds.
 
     Raises:
@@ -138,7 +150,9 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     entry = Entry._make(row)
     if tuple(map(type, row)) != _TYPES or entry.weight < 0 or len(entry.file) != FILE_NAME_LENGTH:
         raise sqlite3.DatabaseError(DAMAGED)
-    return entry
+    if len(entry.digest) != DIGEST_BYTES:
+        raise sqlite3.DatabaseError(DAMAGED)
+    return entry._replace(digest=_bound(entry.digest, scope, entry.path))
 
 
 class Limits(NamedTuple):
@@ -198,13 +212,16 @@ class Index:
         self._log = f"{file}-wal"
         _make(file)
         self._db = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
-        self.closed = False
+        self.closed = self._ready = False
         try:
             self._prepare()
         except LockTimeoutError as error:
             raise BusyError("another process has been making it for too long") from error
         except ValueError as error:  # a name in it that is no text
             raise sqlite3.DatabaseError(DAMAGED) from error
+        finally:
+            if not self._ready:
+                self.close()
 
     def _prepare(self) -> None:
         if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
@@ -216,6 +233,7 @@ class Index:
         self._db.execute(f"PRAGMA max_page_count = {self.limits.pages}")
         if self.meta("format") != str(FORMAT):
             raise sqlite3.DatabaseError(f"it has format {self.meta('format')}, and this version reads {FORMAT}")
+        self._ready = True
 
     def _create(self) -> None:
         """Make the tables, if nobody else has done so meanwhile; the mode is changed last, and says that they are."""
@@ -317,10 +335,7 @@ class Index:
         row = self._db.execute(_FIND, (scope, path)).fetchone()
         if row is None:
             return None
-        entry = _entry(row)
-        if entry.path != path:  # SQLite believes its own index of paths
-            raise sqlite3.DatabaseError(DAMAGED)
-        return entry
+        return _entry(row, scope)
 
     def between(self, scope: int, after: str, last: str | None) -> list[Entry]:
         """Return what is kept of the objects after one name, up to another."""
@@ -329,7 +344,7 @@ class Index:
             f"SELECT {_ENTRY} FROM entries WHERE scope = :scope AND path > :after {until} ORDER BY path",  # noqa: S608
             {"scope": scope, "after": after, "last": last},
         )
-        return [_entry(row) for row in rows.fetchall()]
+        return [_entry(row, scope) for row in rows.fetchall()]
 
     def confirm(self, entry: Entry, at: float) -> None:
         """Note that the provider still had an entry's version, unless a write has called it into question since."""
@@ -416,7 +431,7 @@ class Index:
     def sealed_otherwise(self, scope: int, key: str) -> list[Entry]:
         """Return the entries that were not written down under this key."""
         rows = self._db.execute(f"SELECT {_ENTRY} FROM entries WHERE scope = ? AND key != ?", (scope, key))  # noqa: S608
-        return [_entry(row) for row in rows.fetchall()]
+        return [_entry(row, scope) for row in rows.fetchall()]
 
     def held(self, scope: int) -> tuple[int, int]:
         """Return how many entries a place has, and their bytes."""
@@ -516,7 +531,7 @@ class Index:
         row = self._db.execute(f"SELECT {_ENTRY}, scope FROM entries ORDER BY {self._order} LIMIT 1").fetchone()  # noqa: S608
         if row is None:
             return None
-        entry = _entry(row[:-1])
+        entry = _entry(row[:-1], row[-1])
         self.remove([entry])
         self._db.execute("UPDATE scopes SET evictions = evictions + 1 WHERE id = ?", (row[-1],))
         return entry
@@ -526,11 +541,12 @@ class Index:
         if (old := self.find(scope, entry.path)) is not None:
             self.remove([old])
         used = self._db.execute("UPDATE sums SET used = used + 1 RETURNING used").fetchone()[0]
+        written = entry._replace(digest=_bound(entry.digest, scope, entry.path))
         cursor = self._db.execute(
             "INSERT INTO entries "
             "(scope, used, path, version, confirmed, epoch, stored, file, bytes, digest, key, about) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (scope, used, *entry[1:]),
+            (scope, used, *written[1:]),
         )
         return int(cursor.lastrowid or 0)
 
