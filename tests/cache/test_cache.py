@@ -13,7 +13,8 @@ from persona.storage.cache.cipher import Cipher
 from persona.storage.cache.house import clear, stats
 from persona.storage.cache.recall import Recall
 from persona.storage.cache.sealing import Plain, Sealing
-from persona.storage.layers.cache import SMALL_BYTES, Informing
+from persona.storage.layers.cache import SMALL_BYTES
+from persona.storage.layers.informing import Informing
 from tests.cache.machine import MIB, Clock, Machine, folder_bytes
 from tests.cache.memory import Memory
 from tests.contract.helpers import block, received, stream

@@ -20,8 +20,8 @@ from persona.errors import ConfigError
 from persona.locks import locked
 from persona.storage.cache import house
 from persona.storage.cache.cipher import Cipher
+from persona.storage.cache.database import MIN_INDEX_BYTES, BusyError, Limits
 from persona.storage.cache.house import stats
-from persona.storage.cache.index import MIN_INDEX_BYTES, BusyError, Limits
 from persona.storage.cache.store import Store
 from tests.cache.machine import MIB, PLACE, Clock, Machine, folder_bytes
 from tests.cache.memory import Memory

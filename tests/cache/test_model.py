@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from persona.errors import NotFoundError
+from persona.storage.cache.database import MIN_INDEX_BYTES
 from persona.storage.cache.house import clear, stats
-from persona.storage.cache.index import MIN_INDEX_BYTES
 from persona.storage.layers.cache import Cache
 from tests.cache.machine import Clock, Machine, abandon, folder_bytes, order
 from tests.cache.memory import Memory

@@ -264,7 +264,7 @@ def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> St
     if cache.path is None or not (cache.path / "index.sqlite3").exists():
         return backend
     from persona.storage.cache.house import places
-    from persona.storage.layers.cache import Informing, met_by
+    from persona.storage.layers.informing import Informing, met_by
 
     told = []
     for known in places(cache.path):

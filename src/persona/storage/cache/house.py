@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from persona.errors import ConfigError
+from persona.storage.cache.database import BusyError
 from persona.storage.cache.files import Owner, files_below
-from persona.storage.cache.index import BusyError, Index, discard
+from persona.storage.cache.index import Index, discard
 
 if TYPE_CHECKING:
     from persona.storage.cache.store import Store

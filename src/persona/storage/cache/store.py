@@ -19,9 +19,10 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from persona.storage.backend import StorageObject
 from persona.storage.cache import about
+from persona.storage.cache.database import BusyError
 from persona.storage.cache.files import Draft, Owner, prepare, read_whole
 from persona.storage.cache.house import distrust_after_a_crash, make_room, sweep
-from persona.storage.cache.index import BusyError, Entry, Index, discard
+from persona.storage.cache.index import Entry, Index, discard
 from persona.storage.cache.sealing import Plain, Sealing, size_of, unseal_whole
 
 log = logging.getLogger(__name__)
