@@ -134,7 +134,7 @@ async def test_an_index_of_another_format(machine: Machine, memory: Memory) -> N
 
 
 def test_an_index_that_somebody_is_long_in_making(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("persona.storage.cache.index.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("persona.storage.cache.database.BUSY_SECONDS", 0.1)
     machine.folder.mkdir()
     with locked(machine.folder / "index.sqlite3-wal.lock", 0):
         (machine.folder / "CACHEDIR.TAG").touch()
@@ -148,7 +148,7 @@ async def test_an_index_that_others_keep_locked(
 ) -> None:
     """Reads and writes go on without the cache, and nobody reads what is old afterwards."""
     await filled(machine, memory)
-    monkeypatch.setattr("persona.storage.cache.index.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("persona.storage.cache.database.BUSY_SECONDS", 0.1)
     cache = machine.cache()
     other = sqlite3.connect(machine.folder / "index.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -165,7 +165,7 @@ async def test_a_write_that_could_not_be_announced(
 ) -> None:
     """The index is locked when a write begins, so nobody knows of it: what is read meanwhile is not kept after it."""
     await filled(machine, memory)
-    monkeypatch.setattr("persona.storage.cache.index.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("persona.storage.cache.database.BUSY_SECONDS", 0.1)
     writer, reader = machine.cache(), machine.cache()
     other = sqlite3.connect(machine.folder / "index.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
