@@ -386,6 +386,20 @@ def test_a_library_that_was_listed_takes_one_listing(
         assert [passed.method for passed in traffic.passed] == ["GET"]  # the listing of the export
 
 
+def test_a_warm_library_is_listed_by_one_listing(
+    persona: Run, bucket: StorageSettings, configure: Configure, cache: Set
+) -> None:
+    put(bucket, LIBRARY)
+    assert persona("storage", "cache", "warm", "personas").code == 0
+    url = bucket.s3.endpoint_url or ""
+    with Traffic(url.removeprefix("http://")) as traffic:
+        configure(changed(bucket, endpoint_url=f"http://{traffic.address}"))
+        persona("storage", "cache", "warm", "personas")
+        traffic.passed.clear()
+        assert len(persona("list", "--json").json["personas"]) == len(LIBRARY)
+        assert [passed.method for passed in traffic.passed] == ["GET"]
+
+
 def test_warm_draws_a_bar_on_a_terminal(
     persona: Run, bucket: StorageSettings, cache: Set, monkeypatch: pytest.MonkeyPatch
 ) -> None:

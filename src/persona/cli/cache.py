@@ -157,9 +157,13 @@ def clear(session: Session, older_than: float | None) -> None:
 @fresh_option
 @click.pass_obj
 def warm(session: Session, path: str) -> None:
-    """Fetch the objects at PATH into the cache, until it is full. What is there and fresh is not fetched again."""
+    """Fetch the objects at PATH into the cache, until it is full. What is there and fresh is not fetched again.
+
+    The personas among them are read once, so that “persona list” need not read them.
+    """
     import asyncio
 
+    from persona.personas.summaries import summaries
     from persona.storage.stack import open_cache
     from persona.storage.warm import warm as fetch
 
@@ -168,7 +172,11 @@ def warm(session: Session, path: str) -> None:
     async def run(on_progress: Callable[[Warmed, str], None] | None) -> Warmed:
         storage = open_cache(settings, session.keeping())
         try:
-            return await fetch(storage, path, at_once=settings.performance.concurrent_uploads, on_progress=on_progress)
+            at_once = settings.performance.concurrent_uploads
+            warmed = await fetch(storage, path, at_once=at_once, on_progress=on_progress)
+            if not warmed.left:  # what is not kept would be fetched for it
+                await summaries(storage, path)
+            return warmed
         finally:
             await storage.close()
 
