@@ -71,6 +71,11 @@ class GCSSettings:
     project: str | None = key(
         values.text, "The project that requests with a person's own credentials are counted against.", allowed="text"
     )
+    region: str | None = key(
+        values.region,
+        "Where the bucket is, for `storage.residency`; only used if the provider does not tell.",
+        allowed="region",
+    )
     credentials_file: Path | None = key(
         values.folder,
         "A service account's JSON file; null uses application default credentials.",
@@ -92,6 +97,11 @@ class AzureSettings:
     container: str | None = key(values.bucket, "The container. It must exist.", allowed="container name")
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     account: str | None = key(values.text, "The storage account.", allowed="text")
+    region: str | None = key(
+        values.region,
+        "Where the account is, for `storage.residency`: Azure does not tell it to those who only reach the data.",
+        allowed="region",
+    )
     connection_string: Secret | None = key(
         values.secret, "Account, key and endpoint in one; null uses the other ways.", allowed="secret"
     )
@@ -171,6 +181,22 @@ class OfflineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResidencySettings:
+    """Where in the world objects may be kept."""
+
+    allow: tuple[str, ...] = key(
+        values.regions,
+        "The regions, by the names that the providers give them; with none, all are allowed.",
+        (),
+        allowed="list of regions",
+        example="[]",
+    )
+    enforce: bool = key(
+        values.boolean, "Whether a write to another region is refused, or only warned of.", True, allowed="boolean"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerformanceSettings:
     """Tuning of transfers and retries, for all backends."""
 
@@ -217,6 +243,7 @@ class StorageSettings:
     local: LocalSettings = field(default_factory=LocalSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     offline: OfflineSettings = field(default_factory=OfflineSettings)
+    residency: ResidencySettings = field(default_factory=ResidencySettings)
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
 
 
@@ -254,7 +281,7 @@ class Key(NamedTuple):
     @property
     def listed(self) -> bool:
         """Whether the value is a list."""
-        return self.parse is values.patterns
+        return self.parse in values.LISTS
 
 
 @cache

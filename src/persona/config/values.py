@@ -138,6 +138,26 @@ def patterns(value: Any) -> tuple[str, ...]:
     return found
 
 
+def region(value: Any) -> str:
+    """Read a region's name in lower case: ``eu-west-2``, ``europe-west2``; ``UK South`` is ``uksouth``."""
+    found = text(value).lower().replace(" ", "")
+    if not re.fullmatch("[a-z0-9][a-z0-9-]{0,62}", found):
+        raise ValueError("a region's name such as eu-west-2, europe-west2 or uksouth")
+    return found
+
+
+def regions(value: Any) -> tuple[str, ...]:
+    """Read a list of regions, as `patterns` are read."""
+    try:
+        return tuple(dict.fromkeys(map(region, value if isinstance(value, list) else _parts(text(value)))))
+    except ValueError as error:
+        raise ValueError("a list of regions such as [eu-west-2, europe-west2, uksouth]") from error
+
+
+LISTS: tuple[Parser, ...] = (patterns, regions)
+"""The parsers that read a list."""
+
+
 def _parts(given: str) -> list[Any]:
     """Return what a text lists: brackets around all of it are those of a list, as in a file."""
     inner = given.strip()
@@ -209,6 +229,6 @@ def written(parse: Parser, value: Any) -> str:
         return f"{count // _MILLISECONDS[unit]}{unit}" if count else "0s"
     if isinstance(value, bool):
         return str(value).lower()
-    if parse is patterns:
+    if parse in LISTS:
         return json.dumps(value, ensure_ascii=False)
     return str(value) if value != "" else '""'

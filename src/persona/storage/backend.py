@@ -96,6 +96,24 @@ class Place:
     clock_skew: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in the world a backend keeps its objects.
+
+    Args:
+        region: the region in lower case, or None if it is not known, or is this machine.
+        source: who says so: ``provider``, ``declared`` (the configuration, unchecked), ``machine`` (a folder of this
+            machine), or ``unknown``.
+        within: the regions that make up ``region``, if the bucket's owner chose them.
+        why: why it is not the provider who says so.
+    """
+
+    region: str | None
+    source: str
+    within: tuple[str, ...] = ()
+    why: str = ""
+
+
 class Listing(list[StorageObject]):
     """Objects in key order, and beside them the foreign names that could not be carried.
 
@@ -211,6 +229,14 @@ class StorageBackend(ABC):
     def address(self) -> tuple[str, int] | None:
         """Return the host and port that requests go to, or None if there are none: to see whether anybody is there."""
         return None
+
+    async def location(self) -> Location:
+        """Ask the provider where the objects are: at most two requests; none where it cannot tell.
+
+        Raises:
+            BucketNotFoundError: there is no such bucket.
+        """
+        return Location(None, "unknown", why="It is a place of no known kind.")
 
     def notes(self, kind: str) -> Notes | None:
         """Return what is kept of one kind of work on objects here, or None if nothing can be kept."""

@@ -17,7 +17,7 @@ from obstore.store import AzureStore
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
 from persona.errors import ConfigError, ConflictError, CredentialsError, PersonaError, UnreachableError
-from persona.storage.backend import Condition, Digest, Place
+from persona.storage.backend import Condition, Digest, Location, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.faults import MissingError, by_status
@@ -76,6 +76,7 @@ class AzureBlobBackend(ObstoreBackend):
             foreign=not endpoint.endswith(".blob.core.windows.net"),
         )
         self.container = settings.container
+        self.declared_region = settings.region
         self._store = opened(
             AzureStore,
             container_name=self.container,
@@ -100,6 +101,10 @@ class AzureBlobBackend(ObstoreBackend):
             f"account {account}" if self.credentials.token is None else None,
             self._rest.clock_skew,
         )
+
+    async def location(self) -> Location:
+        """Return the region of the configuration: none of the requests for data tells where an account is."""
+        return self._declared("Azure does not tell it to those who only reach the data.")
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         """Put a blob by a request of our own: obstore sends no MD5 for the server to check."""

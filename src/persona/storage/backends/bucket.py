@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import BucketNotFoundError, NotFoundError, PersonaError
-from persona.storage.backend import Condition, Download, StorageBackend, StorageObject
+from persona.storage.backend import Condition, Download, Location, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, changed, of_condition
 from persona.storage.backends.listing import Page
@@ -45,6 +45,8 @@ class Bucket(StorageBackend):
     conditional_copies = True
     stale_version = "0" * 32
     """A version that no object has."""
+    declared_region: str | None = None
+    """The region that the configuration gives, in lower case, if it does."""
 
     def __init__(
         self, place: str, prefix: str, performance: PerformanceSettings, *, address: str, foreign: bool
@@ -67,6 +69,10 @@ class Bucket(StorageBackend):
         self._parts_explained = False
         self._conditions = Conditions(self, self._prefix, foreign=foreign)
         self._budget = Budget()
+
+    def _declared(self, why: str) -> Location:
+        """Return the region of the configuration, since the provider does not tell."""
+        return Location(self.declared_region, "declared" if self.declared_region else "unknown", why=why)
 
     def address(self) -> tuple[str, int]:
         """Return the host and port that requests go to."""

@@ -22,14 +22,15 @@ from persona.config.schema import GCSSettings, PerformanceSettings
 from persona.config.values import url
 from persona.credentials import google
 from persona.errors import (
+    AccessDeniedError,
     ConfigError,
     CredentialsError,
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Place, StorageObject
+from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Location, Place, StorageObject
 from persona.storage.backends.cloud import CloudBackend
-from persona.storage.backends.faults import by_status, changed
+from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
@@ -76,6 +77,7 @@ class GCSBackend(CloudBackend):
             foreign=endpoint != ENDPOINT,
         )
         self.bucket = settings.bucket
+        self.declared_region = settings.region
         self._project = settings.project
         self.credentials = google.find(settings, emulator=plain)
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
@@ -96,6 +98,19 @@ class GCSBackend(CloudBackend):
             self.credentials.identity if self.credentials else None,
             self._rest.clock_skew,
         )
+
+    async def location(self) -> Location:
+        """Ask where the bucket is; one in two regions of its owner's choice lists them ("Buckets", ``location``)."""
+        try:
+            reply = await self._rest.send("GET", self._bucket_path, query={"fields": "location,customPlacementConfig"})
+        except MissingError:
+            raise self._no_bucket() from None
+        except AccessDeniedError:
+            return self._declared("The permission storage.buckets.get is missing (role Storage Legacy Bucket Reader).")
+        with understood(self._host):
+            bucket = json.loads(reply.body)
+            chosen = bucket.get("customPlacementConfig", {}).get("dataLocations", ())
+            return Location(bucket["location"].lower(), "provider", tuple(name.lower() for name in chosen))
 
     async def _get(
         self,

@@ -19,7 +19,7 @@ from persona.errors import (
     CredentialsError,
     PersonaError,
 )
-from persona.storage.backend import Condition, Digest, Place
+from persona.storage.backend import Condition, Digest, Location, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
@@ -80,13 +80,13 @@ class S3Backend(ObstoreBackend):
         if not settings.bucket:
             raise ConfigError("storage.s3.bucket is not set.", hint="persona storage config set s3.bucket NAME")
         credentials = aws.find(settings)
-        region = (
+        declared = (
             settings.region
             or os.environ.get("AWS_REGION")
             or os.environ.get("AWS_DEFAULT_REGION")
             or (credentials.region if credentials else None)
-            or "us-east-1"
         )
+        region = declared or "us-east-1"
         if not _REGION.fullmatch(region):
             raise ConfigError(
                 f"“{printable(region)}” cannot be a region.", hint="A region is a word such as eu-west-2, in ASCII."
@@ -103,6 +103,7 @@ class S3Backend(ObstoreBackend):
         )
         self.bucket = settings.bucket
         self.region = region
+        self.declared_region = declared and declared.lower()
         self.credentials = credentials
         config: dict[str, Any] = {"skip_signature": True}
         if self.credentials is not None:
@@ -134,6 +135,26 @@ class S3Backend(ObstoreBackend):
             f"access key {keys.access_key_id}" if keys else None,
             self._rest.clock_skew,
         )
+
+    async def location(self) -> Location:
+        """Ask which region the bucket is in; AWS says it in a header of refusals too (Amazon S3 API, "HeadBucket")."""
+        try:
+            headers = (await self._rest.send("HEAD", "/", allow=[403])).headers
+        except MissingError:
+            raise self._no_bucket() from None
+        region = headers.get("x-amz-bucket-region") or (await self._constraint() if self._foreign else "")
+        return Location(region.lower(), "provider") if region else self._declared(f"{self._host} does not tell it.")
+
+    async def _constraint(self) -> str:
+        """Return what GetBucketLocation says, in whatever element a service puts it; "" if it says nothing."""
+        try:
+            reply = await self._rest.send("GET", "/", query={"location": ""}, allow=[501])
+        except PersonaError as error:
+            if error.temporary:
+                raise
+            return ""
+        root = xml_or_none(reply.body)
+        return "" if root is None else next((item.text or "" for item in root.iter("LocationConstraint")), "").strip()
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
         headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes)}

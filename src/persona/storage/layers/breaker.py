@@ -15,6 +15,7 @@ from persona.storage.backend import (
     Condition,
     Download,
     Listing,
+    Location,
     StorageBackend,
     StorageObject,
 )
@@ -66,6 +67,10 @@ class Breaker(Layer):
         self._clock = clock
         self._knocked = False
         self._trying = asyncio.Lock()
+
+    async def location(self) -> Location:
+        """Ask the provider where the objects are."""
+        return await self._guarded(self.inner.location)
 
     async def read(self, path: str) -> bytes:
         """Return an object's content."""
