@@ -60,6 +60,25 @@ def test_a_place_outside_gets_nothing(
     assert persona("generate", "input.csv").code == 0  # without a rule
 
 
+@pytest.mark.parametrize("writes", ["fail", "outbox"])
+def test_generate_is_told_before_it_works(
+    persona: Run,
+    configure: Configure,
+    london: StorageSettings,
+    rule: Rule,
+    monkeypatch: pytest.MonkeyPatch,
+    writes: str,
+) -> None:
+    configure(london)
+    monkeypatch.setenv("PERSONA_STORAGE__OFFLINE__WRITES", writes)
+    rule("uksouth")
+    ran = persona("generate", "missing.csv")  # not even its input has been looked for
+    assert ran.code == 3
+    assert "is in eu-west-2" in ran.failed
+    rule(LONDON)
+    assert persona("generate", "missing.csv").code == 5
+
+
 def test_it_is_asked_once_a_day(
     persona: Run, configure: Configure, project: Path, london: StorageSettings, rule: Rule, moto: Server, home: Path
 ) -> None:
@@ -258,7 +277,7 @@ def test_a_rule_in_a_file(persona: Run, project: Path) -> None:
     assert '["eu-west-2", "uksouth"]' in persona("storage", "config", "show").out
     assert persona("storage", "config", "set", "residency.allow", "eu-west-2,eu").code == 0
     assert "eu" in file.read_text()
-    file.write_text("storage:\n  residency: {allow: [eu_west]}\n")
+    file.write_text("storage:\n  residency: {allow: [eu/west]}\n")
     ran = persona("storage", "status")
     assert ran.code == 3
     assert "storage.residency.allow" in ran.failed

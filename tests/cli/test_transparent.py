@@ -18,6 +18,7 @@ NAMES = {"local": "Local disk", "seaweedfs": "S3-compatible", "fake-gcs": "Googl
 FORMATS = ("yaml", "json", "markdown", "csv")
 STATUS = {"backend", "location", "region", "objects", "total_bytes", "last_modified"} | {
     "health",
+    "encryption",
     "residency",
     "breaker",
     "outbox",

@@ -136,9 +136,21 @@ async def test_gcs_without_the_permission(declared: str | None, source: str) -> 
     assert "storage.buckets.get" in found.why
 
 
-@pytest.mark.parametrize("body", ["{}", "[]", "<html/>", '{"location": 3}'])
+@pytest.mark.parametrize(
+    "body",
+    ["{}", "[]", "<html/>", '{"location": null}', '{"location": "\\u001b[31m"}', '{"location": ""}',
+     '{"location": "eu", "customPlacementConfig": 3}',
+     '{"location": "eu", "customPlacementConfig": {"dataLocations": [null]}}'],
+)  # fmt: skip
 async def test_an_answer_that_makes_no_sense(body: str) -> None:
     with FaultProxy() as proxy:
         proxy.on("GET", "/b/bucket", answer(200, body))
         with pytest.raises(UnreachableError, match="makes no sense"):
             await location_of(gcs_at(proxy.url))
+
+
+async def test_a_region_that_is_none() -> None:
+    with FaultProxy() as proxy:
+        proxy.on("HEAD", "/", answer(200, x_amz_bucket_region="eu-west-2; rm"))
+        with pytest.raises(UnreachableError, match="makes no sense"):
+            await location_of(s3_at(proxy.url))

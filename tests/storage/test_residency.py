@@ -210,7 +210,7 @@ def test_regions_are_read(given: object, read: tuple[str, ...]) -> None:
     assert values.regions(values.written(values.regions, read)) == read
 
 
-@pytest.mark.parametrize("given", ["", "eu_west", ["*"], ["eu-*"], [True], [None], "eu-west-2,,x", ["x" * 64]])
+@pytest.mark.parametrize("given", ["", "eu/west", ["*"], ["eu-*"], [True], [None], "eu-west-2,,x", ["x" * 64]])
 def test_what_is_no_region(given: object) -> None:
     with pytest.raises(ValueError, match="a list of regions such as"):
         values.regions(given)

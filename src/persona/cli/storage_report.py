@@ -146,6 +146,7 @@ class _Report:
                 "error": str(self.error) if self.error else None,
             },
         }
+        document["encryption"] = self.place.encryption
         document["residency"] = _residency_json(self.home)
         document |= self.trouble.document()
         if self.summary.as_of:
@@ -170,6 +171,8 @@ class _Report:
             rows.append(("Residency", _residency_text(self.home)))
         elif self.place.region:
             rows.append(("Region", self.place.region))
+        if self.place.encryption:
+            rows.append(("Encryption", self.place.encryption))
         parts = [heading(title) + "\n" + fields(rows)]
         if self.counted:
             summary = self.summary

@@ -50,6 +50,16 @@ class S3Settings:
         "auto",
         allowed="auto, path, virtual",
     )
+    server_side_encryption: str | None = key(
+        values.encryption_kind,
+        "How S3 is told to encrypt what is written; else AWS_SERVER_SIDE_ENCRYPTION, then as the bucket is set.",
+        allowed="AES256, aws:kms, aws:kms:dsse",
+    )
+    kms_key_id: str | None = key(
+        values.word,
+        "The key for aws:kms and aws:kms:dsse: ARN, id or alias; else AWS_SSE_KMS_KEY_ID, then the account's for S3.",
+        allowed="text",
+    )
     profile: str | None = key(values.text, "A profile of ~/.aws, with persona[aws].", allowed="text")
     access_key_id: str | None = key(values.text, "The access key; better in AWS_ACCESS_KEY_ID.", allowed="text")
     secret_access_key: Secret | None = key(
@@ -81,6 +91,11 @@ class GCSSettings:
         "A service account's JSON file; null uses application default credentials.",
         allowed="path",
     )
+    kms_key_name: str | None = key(
+        values.kms_key_name,
+        "The Cloud KMS key that encrypts what is written; null leaves it to the bucket.",
+        allowed="projects/P/locations/L/keyRings/R/cryptoKeys/K",
+    )
     endpoint_url: str | None = key(
         values.url, "Another address of the JSON API; else STORAGE_EMULATOR_HOST.", allowed="URL"
     )
@@ -101,6 +116,11 @@ class AzureSettings:
         values.region,
         "Where the account is, for `storage.residency`: Azure does not tell it to those who only reach the data.",
         allowed="region",
+    )
+    encryption_scope: str | None = key(
+        values.word,
+        "The encryption scope of what is written; null leaves it to the container and the account.",
+        allowed="name of a scope",
     )
     connection_string: Secret | None = key(
         values.secret, "Account, key and endpoint in one; null uses the other ways.", allowed="secret"

@@ -76,6 +76,10 @@ def choice(*allowed: str) -> Parser:
     return parse
 
 
+encryption_kind = choice("AES256", "aws:kms", "aws:kms:dsse")
+"""Read how S3 encrypts."""
+
+
 def signature(value: Any) -> str:
     """Read the signature version, of which one is left.
 
@@ -138,10 +142,26 @@ def patterns(value: Any) -> tuple[str, ...]:
     return found
 
 
+def kms_key_name(value: Any) -> str:
+    """Read the name of a key of Google Cloud KMS (Google Cloud KMS, "Object hierarchy")."""
+    found = text(value)
+    if not re.fullmatch("projects/[^/ ]+/locations/[^/ ]+/keyRings/[^/ ]+/cryptoKeys/[^/ ]+", found):
+        raise ValueError("a key's full name, projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version")
+    return found
+
+
+def word(value: Any) -> str:
+    """Read visible ASCII characters without blanks, as HTTP headers carry them."""
+    found = text(value)
+    if not re.fullmatch("[!-~]{1,2048}", found):
+        raise ValueError("ASCII characters without blanks")
+    return found
+
+
 def region(value: Any) -> str:
     """Read a region's name in lower case: ``eu-west-2``, ``europe-west2``; ``UK South`` is ``uksouth``."""
     found = text(value).lower().replace(" ", "")
-    if not re.fullmatch("[a-z0-9][a-z0-9-]{0,62}", found):
+    if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,62}", found):
         raise ValueError("a region's name such as eu-west-2, europe-west2 or uksouth")
     return found
 

@@ -86,6 +86,7 @@ class Place:
         credentials: which way the credentials were found; never a secret.
         identity: whom the credentials stand for, where that can be told without a request.
         clock_skew: how far the provider's clock is ahead of this machine's, in seconds, at its last answer.
+        encryption: what the provider is told to encrypt with; None leaves it to the bucket.
     """
 
     provider: str
@@ -94,6 +95,7 @@ class Place:
     credentials: str = "none needed"
     identity: str | None = None
     clock_skew: float | None = None
+    encryption: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,14 @@ class StorageBackend(ABC):
             BucketNotFoundError: there is no such bucket.
         """
         return Location(None, "unknown", why="It is a place of no known kind.")
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted, by the provider's word, as it is told to; None if it is told nothing.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        return None
 
     def notes(self, kind: str) -> Notes | None:
         """Return what is kept of one kind of work on objects here, or None if nothing can be kept."""

@@ -76,6 +76,8 @@ async def _write_and_delete(storage: StorageBackend, probe: str, step: _Steps, f
     written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
     if written is not _FAILED:
         await step("read", _read_back(storage, probe), "it reads back the same")
+        if asked := storage.describe().encryption:
+            await step("encryption", _encrypted(storage, probe, asked), f"what is written is encrypted: {asked}")
         await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
         _judge_conditions(findings)
         await step("delete", lambda: storage.delete(probe), "it can be deleted")
@@ -134,6 +136,17 @@ def _read_back(storage: StorageBackend, probe: str) -> Callable[[], Awaitable[No
     async def work() -> None:
         if await storage.read(probe) != b"probe":
             raise VerificationError("The object reads back different from what was written.", hint="Ask the provider.")
+
+    return work
+
+
+def _encrypted(storage: StorageBackend, probe: str, asked: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        if not await storage.encrypted_as_asked(probe):
+            raise VerificationError(
+                f"The provider takes objects, but does not say that they are encrypted as it is told to ({asked}).",
+                hint="The endpoint may not know this way of encryption: ask its provider, or unset it.",
+            )
 
     return work
 

@@ -37,6 +37,7 @@ from persona.storage.backends.uploads import md5_of
 from persona.storage.metadata import AZURE_NAME
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
+_SCOPE = "x-ms-encryption-scope"
 _BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
 
 
@@ -59,6 +60,8 @@ class AzureBlobBackend(ObstoreBackend):
     metadata_prefix = "x-ms-meta-"
     metadata_limit = 8192  # "Setting and retrieving properties and metadata for Blob service resources"
     stale_version = "0x8D0000000000000"
+    # Copy Blob takes no scope, and Copy Blob From URL, which does, needs a source that is public or has a SAS
+    encrypted_copies = False
 
     def __init__(self, settings: AzureSettings, performance: PerformanceSettings) -> None:
         if not settings.container:
@@ -77,6 +80,8 @@ class AzureBlobBackend(ObstoreBackend):
         )
         self.container = settings.container
         self.declared_region = settings.region
+        if settings.encryption_scope:
+            self.encryption = {_SCOPE: settings.encryption_scope}
         self._store = opened(
             AzureStore,
             container_name=self.container,
@@ -100,6 +105,7 @@ class AzureBlobBackend(ObstoreBackend):
             self.credentials.source,
             f"account {account}" if self.credentials.token is None else None,
             self._rest.clock_skew,
+            f"scope {self.encryption[_SCOPE]}" if self.encryption else None,
         )
 
     async def location(self) -> Location:
@@ -114,7 +120,7 @@ class AzureBlobBackend(ObstoreBackend):
             "content-type": attributes.content_type,
             "content-md5": base64.b64encode(digest).decode("ascii"),
         }
-        headers |= etag_condition(condition) | self._metadata_headers(attributes)
+        headers |= etag_condition(condition) | self._metadata_headers(attributes) | self.encryption
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
             return Written(reply.headers["etag"].strip('"'), Digest("md5", digest.hex()))
@@ -125,12 +131,16 @@ class AzureBlobBackend(ObstoreBackend):
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
         headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}
         headers |= self._metadata_headers(attributes)
-        return BlockUpload(self._rest, self._path(key), headers)
+        return BlockUpload(self._rest, self._path(key), headers, self.encryption)
 
     async def _head(self, key: str) -> Entry:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         with understood(self._host):
             return self._entry(key, headers, claimed(headers.get("content-md5")))
+
+    async def _encrypted(self, key: str) -> bool:
+        headers = (await self._rest.send("HEAD", self._path(key))).headers
+        return headers.get(_SCOPE) == self.encryption[_SCOPE]
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}

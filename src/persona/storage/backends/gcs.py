@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from persona.config.schema import GCSSettings, PerformanceSettings
-from persona.config.values import url
+from persona.config.values import region, url
 from persona.credentials import google
 from persona.errors import (
     AccessDeniedError,
@@ -79,6 +79,8 @@ class GCSBackend(CloudBackend):
         self.bucket = settings.bucket
         self.declared_region = settings.region
         self._project = settings.project
+        if settings.kms_key_name:
+            self.encryption = {"kmsKeyName": settings.kms_key_name}
         self.credentials = google.find(settings, emulator=plain)
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
         self._upload_path = f"/upload{self._bucket_path}/o"
@@ -97,6 +99,7 @@ class GCSBackend(CloudBackend):
             self.credentials.source if self.credentials else "none (anonymous, or an emulator)",
             self.credentials.identity if self.credentials else None,
             self._rest.clock_skew,
+            f"key {self.encryption['kmsKeyName']}" if self.encryption else None,
         )
 
     async def location(self) -> Location:
@@ -110,7 +113,7 @@ class GCSBackend(CloudBackend):
         with understood(self._host):
             bucket = json.loads(reply.body)
             chosen = bucket.get("customPlacementConfig", {}).get("dataLocations", ())
-            return Location(bucket["location"].lower(), "provider", tuple(name.lower() for name in chosen))
+            return Location(region(bucket["location"]), "provider", tuple(map(region, chosen)))
 
     async def _get(
         self,
@@ -146,7 +149,7 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send(
             "POST",
             self._upload_path,
-            query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key),
+            query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key) | self.encryption,
             headers={"content-type": f"multipart/related; boundary={boundary}"},
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
@@ -156,7 +159,9 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send(
             "POST",
             self._upload_path,
-            query={"uploadType": "resumable", "name": key, "fields": _FIELDS} | _condition(condition, key),
+            query={"uploadType": "resumable", "name": key, "fields": _FIELDS}
+            | _condition(condition, key)
+            | self.encryption,
             headers={"content-type": "application/json; charset=utf-8"},
             body=json.dumps(_resource(attributes)).encode(),
         )
@@ -174,6 +179,12 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send("GET", self._path(key), query={"fields": _DESCRIBED})
         with understood(self._host):
             return _entry(json.loads(reply.body))
+
+    async def _encrypted(self, key: str) -> bool:
+        """Look which key the object has; the version of the key comes after its name."""
+        reply = await self._rest.send("GET", self._path(key), query={"fields": "kmsKeyName"})
+        with understood(self._host):
+            return f"{json.loads(reply.body).get('kmsKeyName')}/".startswith(f"{self.encryption['kmsKeyName']}/")
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {
@@ -199,6 +210,8 @@ class GCSBackend(CloudBackend):
         query = _condition(condition, target)
         if version is not None:
             query["ifSourceGenerationMatch"] = _condition(IfVersion(version), source)["ifGenerationMatch"]
+        if self.encryption:
+            query["destinationKmsKeyName"] = self.encryption["kmsKeyName"]
         path = f"{other._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
         while True:
             reply = await self._rest.send("POST", path, query=query)

@@ -55,6 +55,10 @@ class Below(StorageBackend):
         """Ask where the whole is."""
         return await self._whole.location()
 
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        return await self._whole.encrypted_as_asked(self._joined(path))
+
     @property
     def defers_writes(self) -> bool:
         """Whether the whole keeps writes to be sent later."""

@@ -72,6 +72,10 @@ class Breaker(Layer):
         """Ask the provider where the objects are."""
         return await self._guarded(self.inner.location)
 
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        return await self._guarded(lambda: self.inner.encrypted_as_asked(path))
+
     async def read(self, path: str) -> bytes:
         """Return an object's content."""
         return await self._guarded(lambda: self.inner.read(path))

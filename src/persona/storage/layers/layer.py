@@ -48,6 +48,10 @@ class Layer(StorageBackend):
         """Ask the provider where the objects are."""
         return await self.inner.location()
 
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        return await self.inner.encrypted_as_asked(path)
+
     def notes(self, kind: str) -> Notes | None:
         """Return what is kept of one kind of work on objects."""
         return self.inner.notes(kind)
