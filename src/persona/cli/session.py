@@ -74,14 +74,26 @@ class Session:
         return done[0]
 
     def check_writable(self) -> None:
-        """Raise UnreachableError if what takes long to make could not be written, nor wait to be sent."""
+        """Find out whether what takes long to make could be written, or wait to be sent.
+
+        Raises:
+            UnreachableError: nobody is there, and writes do not wait.
+            ConfigError: the place is in a region that is not allowed.
+        """
         import asyncio
 
+        from persona.errors import UnreachableError
         from persona.storage.stack import check_there
 
         settings = self.workspace.settings.storage
-        if settings.backend != "local" and settings.offline.writes == "fail":
+        waits = settings.offline.writes != "fail"
+        if settings.backend == "local" or (waits and not settings.residency.allow):
+            return
+        try:
             asyncio.run(check_there(settings, self.keeping()))
+        except UnreachableError:
+            if not waits:
+                raise
 
     def keeping(self, *, force: bool = False) -> Keeping:
         """Return what this machine keeps of the workspace.

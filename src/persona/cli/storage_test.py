@@ -40,7 +40,7 @@ async def _examine(session: Session) -> Findings:
         findings.fail("credentials" if error.exit_code == 4 else "configuration", error)
         return findings
     try:
-        return await examine(storage)
+        return await examine(storage, session.workspace.settings.storage.residency)
     finally:
         await storage.close()
 

@@ -226,6 +226,7 @@ class _Run:
         try:
             ends.append(opener(self.session, target, self.concurrency))
             await endpoints.check_there(*ends)
+            await endpoints.check_residency(self.session, ends[1])
         except BaseException:
             for end in ends:
                 await end.backend.close()

@@ -86,6 +86,7 @@ class Place:
         credentials: which way the credentials were found; never a secret.
         identity: whom the credentials stand for, where that can be told without a request.
         clock_skew: how far the provider's clock is ahead of this machine's, in seconds, at its last answer.
+        encryption: what the provider is told to encrypt with; None leaves it to the bucket.
     """
 
     provider: str
@@ -94,6 +95,25 @@ class Place:
     credentials: str = "none needed"
     identity: str | None = None
     clock_skew: float | None = None
+    encryption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in the world a backend keeps its objects.
+
+    Args:
+        region: the region in lower case, or None if it is not known, or is this machine.
+        source: who says so: ``provider``, ``declared`` (the configuration, unchecked), ``machine`` (a folder of this
+            machine), or ``unknown``.
+        within: the regions that make up ``region``, if the bucket's owner chose them.
+        why: why it is not the provider who says so.
+    """
+
+    region: str | None
+    source: str
+    within: tuple[str, ...] = ()
+    why: str = ""
 
 
 class Listing(list[StorageObject]):
@@ -210,6 +230,22 @@ class StorageBackend(ABC):
 
     def address(self) -> tuple[str, int] | None:
         """Return the host and port that requests go to, or None if there are none: to see whether anybody is there."""
+        return None
+
+    async def location(self) -> Location:
+        """Ask the provider where the objects are: at most two requests; none where it cannot tell.
+
+        Raises:
+            BucketNotFoundError: there is no such bucket.
+        """
+        return Location(None, "unknown", why="It is a place of no known kind.")
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted, by the provider's word, as it is told to; None if it is told nothing.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
         return None
 
     def notes(self, kind: str) -> Notes | None:

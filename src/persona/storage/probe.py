@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from persona.config.schema import ResidencySettings
 from persona.errors import PersonaError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
 from persona.storage.paths import join
@@ -49,8 +50,13 @@ class Findings:
         self.failure = self.failure or error
 
 
-async def examine(storage: StorageBackend) -> Findings:
-    """Try to list, write, read, write under a condition, and delete; look at the clock and the latency."""
+async def examine(storage: StorageBackend, rule: ResidencySettings | None = None) -> Findings:
+    """Try to list, write, read, write under a condition, and delete; look at the clock and the latency.
+
+    Args:
+        storage: the storage.
+        rule: where it may be; in a place that is not allowed nothing is written.
+    """
     findings = Findings(storage.describe())
     findings.checks.append(Check("credentials", True, storage.describe().credentials))
     probe = join(f".persona-probe-{uuid.uuid4().hex}")
@@ -58,18 +64,45 @@ async def examine(storage: StorageBackend) -> Findings:
     begun = time.perf_counter()
     if await step("list", _first_page(storage), f"{storage.url()} is there and can be listed") is not _FAILED:
         latency = (time.perf_counter() - begun) * 1000
-        written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
-        if written is not _FAILED:
-            await step("read", _read_back(storage, probe), "it reads back the same")
-            await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
-            _judge_conditions(findings)
-            await step("delete", lambda: storage.delete(probe), "it can be deleted")
-        elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
-            with suppress(PersonaError):
-                await storage.delete(probe)
+        allowed = await _is_allowed(storage, rule, findings)
+        if allowed:
+            await _write_and_delete(storage, probe, step, findings)
         findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
         _judge_clock(findings, storage.describe().clock_skew)
     return findings
+
+
+async def _write_and_delete(storage: StorageBackend, probe: str, step: _Steps, findings: Findings) -> None:
+    written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
+    if written is not _FAILED:
+        await step("read", _read_back(storage, probe), "it reads back the same")
+        if asked := storage.describe().encryption:
+            await step("encryption", _encrypted(storage, probe, asked), f"what is written is encrypted: {asked}")
+        await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
+        _judge_conditions(findings)
+        await step("delete", lambda: storage.delete(probe), "it can be deleted")
+    elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
+        with suppress(PersonaError):
+            await storage.delete(probe)
+
+
+async def _is_allowed(storage: StorageBackend, rule: ResidencySettings | None, findings: Findings) -> bool:
+    """Look where the storage is, if there is a rule, and say whether anything may be written there."""
+    if rule is None or not rule.allow:
+        return True
+    from persona.storage.residency import residence
+
+    try:
+        found = await residence(storage, rule)
+    except PersonaError as error:
+        findings.fail("residency", error)
+        return False
+    if found.refused:
+        findings.fail("residency", found.refusal())
+    else:
+        unenforced = "" if found.ok else "; it is not allowed, which is not enforced"
+        findings.checks.append(Check("residency", True, found.where + unenforced))
+    return not found.refused
 
 
 _FAILED = object()
@@ -103,6 +136,17 @@ def _read_back(storage: StorageBackend, probe: str) -> Callable[[], Awaitable[No
     async def work() -> None:
         if await storage.read(probe) != b"probe":
             raise VerificationError("The object reads back different from what was written.", hint="Ask the provider.")
+
+    return work
+
+
+def _encrypted(storage: StorageBackend, probe: str, asked: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        if not await storage.encrypted_as_asked(probe):
+            raise VerificationError(
+                f"The provider takes objects, but does not say that they are encrypted as it is told to ({asked}).",
+                hint="The endpoint may not know this way of encryption: ask its provider, or unset it.",
+            )
 
     return work
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from persona.storage.layers.cache import Cache
     from persona.storage.outage import OutageState
     from persona.storage.outbox import Outbox
+    from persona.storage.residency import Remembered
 
 log = logging.getLogger(__name__)
 
@@ -68,13 +69,30 @@ def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend
     backend = open_storage(settings)
     if settings.backend == "local":
         return backend
+    if settings.residency.allow:
+        from persona.storage.layers.resident import Resident
+
+        backend = Resident(backend, settings.residency, remembered(settings, keeping))
     from persona.storage.layers.breaker import Breaker
 
     return Breaker(backend, open_outage(settings, keeping), force=keeping.force)
 
 
+def remembered(settings: StorageSettings, keeping: Keeping) -> Remembered:
+    """Open what the provider has said of where the place is that the settings describe."""
+    from persona.storage.residency import Remembered
+
+    place = place_of(settings, os.environ)
+    return Remembered(keeping.folder / "residency", place.container if place else "")
+
+
 async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
-    """Raise UnreachableError if nobody is there, or the provider is known not to answer. Makes no request otherwise."""
+    """Find out before long work whether what comes of it can be written; mostly without a request.
+
+    Raises:
+        UnreachableError: nobody is there, or the provider is known not to answer.
+        ConfigError: the place is in a region that is not allowed.
+    """
     from persona.storage.outage import require
 
     provider = open_provider(settings, keeping)
@@ -82,6 +100,12 @@ async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
         await require(provider.address())
         if open_outage(settings, keeping).load() is not None:
             await provider.exists(".persona-probe")
+        if settings.residency.allow:
+            from persona.storage.residency import residence
+
+            found = await residence(provider, settings.residency, remembered(settings, keeping))
+            if found.refused:
+                raise found.refusal()
     finally:
         await provider.close()
 

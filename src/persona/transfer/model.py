@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from persona.config.places import Place
+from persona.config.schema import ResidencySettings
 from persona.storage.backend import Digest, StorageBackend
 
 OWN = ".persona-"
@@ -89,11 +90,13 @@ class Endpoint:
         name: as the user called it: ``s3``, or a URL.
         place: where it is; a job is bound to it.
         backend: its storage.
+        residency: the regions that its own configuration allows.
     """
 
     name: str
     place: Place
     backend: StorageBackend
+    residency: ResidencySettings = field(default_factory=ResidencySettings)
 
     @property
     def identity(self) -> str:

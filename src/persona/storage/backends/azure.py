@@ -17,7 +17,7 @@ from obstore.store import AzureStore
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
 from persona.errors import ConfigError, ConflictError, CredentialsError, PersonaError, UnreachableError
-from persona.storage.backend import Condition, Digest, Place
+from persona.storage.backend import Condition, Digest, Location, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.faults import MissingError, by_status
@@ -37,6 +37,7 @@ from persona.storage.backends.uploads import md5_of
 from persona.storage.metadata import AZURE_NAME
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
+_SCOPE = "x-ms-encryption-scope"
 _BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
 
 
@@ -59,6 +60,8 @@ class AzureBlobBackend(ObstoreBackend):
     metadata_prefix = "x-ms-meta-"
     metadata_limit = 8192  # "Setting and retrieving properties and metadata for Blob service resources"
     stale_version = "0x8D0000000000000"
+    # Copy Blob takes no scope, and Copy Blob From URL, which does, needs a source that is public or has a SAS
+    encrypted_copies = False
 
     def __init__(self, settings: AzureSettings, performance: PerformanceSettings) -> None:
         if not settings.container:
@@ -76,6 +79,9 @@ class AzureBlobBackend(ObstoreBackend):
             foreign=not endpoint.endswith(".blob.core.windows.net"),
         )
         self.container = settings.container
+        self.declared_region = settings.region
+        if settings.encryption_scope:
+            self.encryption = {_SCOPE: settings.encryption_scope}
         self._store = opened(
             AzureStore,
             container_name=self.container,
@@ -99,7 +105,12 @@ class AzureBlobBackend(ObstoreBackend):
             self.credentials.source,
             f"account {account}" if self.credentials.token is None else None,
             self._rest.clock_skew,
+            f"scope {self.encryption[_SCOPE]}" if self.encryption else None,
         )
+
+    async def location(self) -> Location:
+        """Return the region of the configuration: none of the requests for data tells where an account is."""
+        return self._declared("Azure does not tell it to those who only reach the data.")
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         """Put a blob by a request of our own: obstore sends no MD5 for the server to check."""
@@ -109,7 +120,7 @@ class AzureBlobBackend(ObstoreBackend):
             "content-type": attributes.content_type,
             "content-md5": base64.b64encode(digest).decode("ascii"),
         }
-        headers |= etag_condition(condition) | self._metadata_headers(attributes)
+        headers |= etag_condition(condition) | self._metadata_headers(attributes) | self.encryption
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
             return Written(reply.headers["etag"].strip('"'), Digest("md5", digest.hex()))
@@ -120,12 +131,16 @@ class AzureBlobBackend(ObstoreBackend):
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
         headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}
         headers |= self._metadata_headers(attributes)
-        return BlockUpload(self._rest, self._path(key), headers)
+        return BlockUpload(self._rest, self._path(key), headers, self.encryption)
 
     async def _head(self, key: str) -> Entry:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         with understood(self._host):
             return self._entry(key, headers, claimed(headers.get("content-md5")))
+
+    async def _encrypted(self, key: str) -> bool:
+        headers = (await self._rest.send("HEAD", self._path(key))).headers
+        return headers.get(_SCOPE) == self.encryption[_SCOPE]
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}

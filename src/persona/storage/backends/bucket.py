@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import BucketNotFoundError, NotFoundError, PersonaError
-from persona.storage.backend import Condition, Download, StorageBackend, StorageObject
+from persona.storage.backend import Condition, Download, Location, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import MissingError, changed, of_condition
 from persona.storage.backends.listing import Page
@@ -45,6 +45,10 @@ class Bucket(StorageBackend):
     conditional_copies = True
     stale_version = "0" * 32
     """A version that no object has."""
+    encrypted_copies = True
+    """Whether a copy on the provider's side can be encrypted as the configuration says."""
+    declared_region: str | None = None
+    """The region that the configuration gives, in lower case, if it does."""
 
     def __init__(
         self, place: str, prefix: str, performance: PerformanceSettings, *, address: str, foreign: bool
@@ -67,11 +71,26 @@ class Bucket(StorageBackend):
         self._parts_explained = False
         self._conditions = Conditions(self, self._prefix, foreign=foreign)
         self._budget = Budget()
+        self.encryption: dict[str, str] = {}
+        """What goes with each write so that the provider encrypts as the configuration says: headers, or parameters."""
+
+    def _declared(self, why: str) -> Location:
+        """Return the region of the configuration, since the provider does not tell."""
+        return Location(self.declared_region, "declared" if self.declared_region else "unknown", why=why)
 
     def address(self) -> tuple[str, int]:
         """Return the host and port that requests go to."""
         parts = urlsplit(self._rest.endpoint)
         return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        if not self.encryption:
+            return None
+        try:
+            return await self._encrypted(self._key(path))
+        except MissingError:
+            raise await self._absent(path) from None
 
     # What a provider's file gives. Keys are whole; what is not found raises MissingError.
 
@@ -116,6 +135,9 @@ class Bucket(StorageBackend):
     def _account(self) -> tuple[object, ...]: ...
 
     @abstractmethod
+    async def _encrypted(self, key: str) -> bool: ...
+
+    @abstractmethod
     async def _delete(self, key: str) -> None: ...
 
     @abstractmethod
@@ -125,6 +147,11 @@ class Bucket(StorageBackend):
     async def _check_bucket(self) -> None: ...
 
     # What is made of them.
+
+    @property
+    def _copies(self) -> bool:
+        """Whether the provider can copy by itself, and encrypt as it is told to."""
+        return self.encrypted_copies or not self.encryption
 
     def _key(self, path: str) -> str:
         return to_key(self._prefix, clean_object(path))

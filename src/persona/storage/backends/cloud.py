@@ -119,7 +119,7 @@ class CloudBackend(Bucket):
         key = self._key(path)
         attributes = Attributes(content_type or content_type_of(path), checked(metadata))
         part_bytes = self._part_bytes(size)
-        notes = Notes(checkpoint, part_bytes, fingerprint(key, attributes, condition))
+        notes = Notes(checkpoint, part_bytes, fingerprint(key, attributes, condition, self.encryption))
         with closing(Parts(counted(chunks, path, size), part_bytes, size, self._budget)) as parts:
             if (whole := await parts.whole()) is not None:
                 await self._forget(key, notes)
@@ -184,7 +184,8 @@ class CloudBackend(Bucket):
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy an object on the provider's side; under a condition only where that is sure to be kept."""
         keys = self._key(source), self._key(target)
-        if condition is not None and (self._foreign or not self.conditional_copies):
+        unsure = condition is not None and (self._foreign or not self.conditional_copies)
+        if unsure or not self._copies:
             return await self._copy_through(source, target, condition)
         return await self._copied(self, *keys, target, None, condition)
 
@@ -199,7 +200,7 @@ class CloudBackend(Bucket):
     ) -> StorageObject | None:
         """Copy an object from another bucket or container of the same account."""
         holder, source = other.beneath(source)
-        if not isinstance(holder, type(self)) or holder._account() != self._account():
+        if not isinstance(holder, type(self)) or holder._account() != self._account() or not self._copies:
             return None
         keys = holder._key(source), self._key(target)
         if not self._foreign:
@@ -366,7 +367,7 @@ class CloudBackend(Bucket):
             raise await self._refused(error, path, condition) from error
         return await self.stat(path)
 
-    async def _copy_through(self, source: str, target: str, condition: Condition) -> StorageObject:
+    async def _copy_through(self, source: str, target: str, condition: Condition | None) -> StorageObject:
         """Copy through this machine."""
         found = await self.stat(source)
         download = await self.open(source, version=found.version)

@@ -19,17 +19,18 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from persona.config.schema import GCSSettings, PerformanceSettings
-from persona.config.values import url
+from persona.config.values import region, url
 from persona.credentials import google
 from persona.errors import (
+    AccessDeniedError,
     ConfigError,
     CredentialsError,
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Place, StorageObject
+from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Location, Place, StorageObject
 from persona.storage.backends.cloud import CloudBackend
-from persona.storage.backends.faults import by_status, changed
+from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
@@ -76,7 +77,10 @@ class GCSBackend(CloudBackend):
             foreign=endpoint != ENDPOINT,
         )
         self.bucket = settings.bucket
+        self.declared_region = settings.region
         self._project = settings.project
+        if settings.kms_key_name:
+            self.encryption = {"kmsKeyName": settings.kms_key_name}
         self.credentials = google.find(settings, emulator=plain)
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
         self._upload_path = f"/upload{self._bucket_path}/o"
@@ -95,7 +99,21 @@ class GCSBackend(CloudBackend):
             self.credentials.source if self.credentials else "none (anonymous, or an emulator)",
             self.credentials.identity if self.credentials else None,
             self._rest.clock_skew,
+            f"key {self.encryption['kmsKeyName']}" if self.encryption else None,
         )
+
+    async def location(self) -> Location:
+        """Ask where the bucket is; one in two regions of its owner's choice lists them ("Buckets", ``location``)."""
+        try:
+            reply = await self._rest.send("GET", self._bucket_path, query={"fields": "location,customPlacementConfig"})
+        except MissingError:
+            raise self._no_bucket() from None
+        except AccessDeniedError:
+            return self._declared("The permission storage.buckets.get is missing (role Storage Legacy Bucket Reader).")
+        with understood(self._host):
+            bucket = json.loads(reply.body)
+            chosen = bucket.get("customPlacementConfig", {}).get("dataLocations", ())
+            return Location(region(bucket["location"]), "provider", tuple(map(region, chosen)))
 
     async def _get(
         self,
@@ -131,7 +149,7 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send(
             "POST",
             self._upload_path,
-            query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key),
+            query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key) | self.encryption,
             headers={"content-type": f"multipart/related; boundary={boundary}"},
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
@@ -141,7 +159,9 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send(
             "POST",
             self._upload_path,
-            query={"uploadType": "resumable", "name": key, "fields": _FIELDS} | _condition(condition, key),
+            query={"uploadType": "resumable", "name": key, "fields": _FIELDS}
+            | _condition(condition, key)
+            | self.encryption,
             headers={"content-type": "application/json; charset=utf-8"},
             body=json.dumps(_resource(attributes)).encode(),
         )
@@ -159,6 +179,12 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send("GET", self._path(key), query={"fields": _DESCRIBED})
         with understood(self._host):
             return _entry(json.loads(reply.body))
+
+    async def _encrypted(self, key: str) -> bool:
+        """Look which key the object has; the version of the key comes after its name."""
+        reply = await self._rest.send("GET", self._path(key), query={"fields": "kmsKeyName"})
+        with understood(self._host):
+            return f"{json.loads(reply.body).get('kmsKeyName')}/".startswith(f"{self.encryption['kmsKeyName']}/")
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {
@@ -184,6 +210,8 @@ class GCSBackend(CloudBackend):
         query = _condition(condition, target)
         if version is not None:
             query["ifSourceGenerationMatch"] = _condition(IfVersion(version), source)["ifGenerationMatch"]
+        if self.encryption:
+            query["destinationKmsKeyName"] = self.encryption["kmsKeyName"]
         path = f"{other._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
         while True:
             reply = await self._rest.send("POST", path, query=query)

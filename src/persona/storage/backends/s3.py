@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from obstore.store import S3Store
 
+from persona.config import values
 from persona.config.schema import PerformanceSettings, S3Settings
 from persona.credentials import aws
 from persona.errors import (
@@ -19,7 +20,7 @@ from persona.errors import (
     CredentialsError,
     PersonaError,
 )
-from persona.storage.backend import Condition, Digest, Place
+from persona.storage.backend import Condition, Digest, Location, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
@@ -47,6 +48,9 @@ from persona.storage.paths import printable
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ENCRYPTION = "x-amz-server-side-encryption"
+_KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
+_OBSTORE_ENCRYPTION = {_ENCRYPTION: "server_side_encryption", _KMS_KEY: "sse_kms_key_id"}
 _BAD_KEYS = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
@@ -80,13 +84,13 @@ class S3Backend(ObstoreBackend):
         if not settings.bucket:
             raise ConfigError("storage.s3.bucket is not set.", hint="persona storage config set s3.bucket NAME")
         credentials = aws.find(settings)
-        region = (
+        declared = (
             settings.region
             or os.environ.get("AWS_REGION")
             or os.environ.get("AWS_DEFAULT_REGION")
             or (credentials.region if credentials else None)
-            or "us-east-1"
         )
+        region = declared or "us-east-1"
         if not _REGION.fullmatch(region):
             raise ConfigError(
                 f"“{printable(region)}” cannot be a region.", hint="A region is a word such as eu-west-2, in ASCII."
@@ -103,6 +107,8 @@ class S3Backend(ObstoreBackend):
         )
         self.bucket = settings.bucket
         self.region = region
+        self.encryption = _encryption(settings)
+        self.declared_region = declared and declared.lower()
         self.credentials = credentials
         config: dict[str, Any] = {"skip_signature": True}
         if self.credentials is not None:
@@ -118,6 +124,7 @@ class S3Backend(ObstoreBackend):
             # hashed to sign only where neither TLS nor the machine itself protects the content on its way
             unsigned_payload=not plain or is_this_machine(urlsplit(address).hostname or ""),
             **config,
+            **{_OBSTORE_ENCRYPTION[name]: text for name, text in self.encryption.items()},
         )
 
     def describe(self) -> Place:
@@ -133,10 +140,34 @@ class S3Backend(ObstoreBackend):
             self.credentials.source if self.credentials else "none (storage.s3.anonymous)",
             f"access key {keys.access_key_id}" if keys else None,
             self._rest.clock_skew,
+            ", key ".join(self.encryption.values()) or None,
         )
 
+    async def location(self) -> Location:
+        """Ask which region the bucket is in; AWS says it in a header of refusals too (Amazon S3 API, "HeadBucket")."""
+        try:
+            headers = (await self._rest.send("HEAD", "/", allow=[403])).headers
+        except MissingError:
+            raise self._no_bucket() from None
+        region = headers.get("x-amz-bucket-region") or (await self._constraint() if self._foreign else "")
+        if not region:
+            return self._declared(f"{self._host} does not tell it.")
+        with understood(self._host):
+            return Location(values.region(region), "provider")
+
+    async def _constraint(self) -> str:
+        """Return what GetBucketLocation says, in whatever element a service puts it; "" if it says nothing."""
+        try:
+            reply = await self._rest.send("GET", "/", query={"location": ""}, allow=[501])
+        except PersonaError as error:
+            if error.temporary:
+                raise
+            return ""
+        root = xml_or_none(reply.body)
+        return "" if root is None else next((item.text or "" for item in root.iter("LocationConstraint")), "").strip()
+
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
-        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes)}
+        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes), **self.encryption}
         reply = await self._rest.send("POST", _path(key), query={"uploads": ""}, headers=headers)
         with understood(self._host):
             begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
@@ -151,6 +182,11 @@ class S3Backend(ObstoreBackend):
         with understood(self._host):
             etag = reply.headers["etag"].strip('"')
             return self._entry(key, reply.headers, self._digest(etag))
+
+    async def _encrypted(self, key: str) -> bool:
+        """Compare the kind only: the key comes back as an ARN, whatever it was called."""
+        headers = (await self._rest.send("HEAD", _path(key))).headers
+        return headers.get(_ENCRYPTION) == self.encryption[_ENCRYPTION]
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"list-type": "2", "max-keys": "1000", "encoding-type": "url", "prefix": prefix}
@@ -189,7 +225,7 @@ class S3Backend(ObstoreBackend):
             headers["x-amz-copy-source-if-match"] = f'"{version}"'
         if entry.size > self.copy_limit:
             return await self._copy_in_parts(entry, headers, target, condition)
-        headers |= etag_condition(condition)
+        headers |= etag_condition(condition) | self.encryption
         await self._rest.send("PUT", _path(target), headers=headers, check=refusing(self._translate))
         return None
 
@@ -280,6 +316,31 @@ def bucket_address(settings: S3Settings, region: str) -> str:
     )
     scheme, _, rest = endpoint.partition("://")
     return f"{scheme}://{bucket}.{rest}" if virtual else f"{endpoint}/{bucket}"
+
+
+def _encryption(settings: S3Settings) -> dict[str, str]:
+    """Return the headers that say how to encrypt (Amazon S3 API Reference, "PutObject").
+
+    obstore takes these two variables of the environment for itself, so they must hold for our own requests too.
+
+    Raises:
+        ConfigError: there is a key, and nothing that would use it; or a variable cannot be used.
+    """
+    kind = settings.server_side_encryption or os.environ.get("AWS_SERVER_SIDE_ENCRYPTION")
+    name = settings.kms_key_id or os.environ.get("AWS_SSE_KMS_KEY_ID")
+    try:
+        kind, name = kind and values.encryption_kind(kind), name and values.word(name)
+    except ValueError as allowed:
+        raise ConfigError(
+            "AWS_SERVER_SIDE_ENCRYPTION or AWS_SSE_KMS_KEY_ID cannot be used.", hint=f"Use {allowed}, or unset it."
+        ) from None
+    if name and kind not in ("aws:kms", "aws:kms:dsse"):
+        setting = "storage.s3.kms_key_id" if settings.kms_key_id else "AWS_SSE_KMS_KEY_ID"
+        raise ConfigError(
+            f"{setting} is set, but server_side_encryption is {kind or 'not'}, which uses no such key.",
+            hint="persona storage config set s3.server_side_encryption aws:kms",
+        )
+    return ({_ENCRYPTION: kind} if kind else {}) | ({_KMS_KEY: name} if name else {})
 
 
 def _path(key: str) -> str:
