@@ -246,7 +246,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1024 * 1024)
     (tmp_path / "a.csv").write_bytes(b"Q\n" + b"x" * 1024 * 1024)
-    with pytest.raises(InputError, match="too large: 1.0 MiB, and 1 MiB is the limit"):
+    with pytest.raises(InputError, match=r"too large: 1\.0 MiB, and 1 MiB is the limit"):
         read_path(tmp_path / "a.csv")
     with pytest.raises(InputError, match="too large"):
         read_files([("a.csv", b"x" * (1024 * 1024 + 1))])

@@ -149,7 +149,9 @@ def _inside(link: Path, home: Path) -> bool:
 
 def _bytes(path: Path) -> bytes:
     """Return a file's content; what became a pipe meanwhile is not waited for, and no more is read than is taken."""
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+    with os.fdopen(
+        os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
+    ) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise InputError(f"{_name(path.name)} is neither a file nor a folder.")
