@@ -20,6 +20,7 @@ from persona import __version__
 from persona.cli.render import error_json
 from persona.cli.session import Session
 from persona.errors import PersonaError
+from persona.neutral import harmless
 
 EXIT_CODES = """\b
 Exit codes:
@@ -165,9 +166,9 @@ def _fail(session: Session, message: str, hint: str, code: int) -> int:
     if session.json and not session.emitted:
         session.emit({"error": error_json(message, hint, code)})
     with suppress(BrokenPipeError):
-        print(f"Error: {message}", file=sys.stderr)
+        print(f"Error: {harmless(message)}", file=sys.stderr)
         if hint:
-            print(f"  → {hint}", file=sys.stderr)
+            print(f"  → {harmless(hint)}", file=sys.stderr)
     return code
 
 
@@ -183,9 +184,9 @@ def _show_warnings(session: Session) -> None:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.levelno >= logging.WARNING and not session.quiet:
-                print(f"Warning: {record.getMessage()}", file=sys.stderr)
+                print(f"Warning: {harmless(record.getMessage())}", file=sys.stderr)
             elif session.verbose:
-                print(record.getMessage(), file=sys.stderr)
+                print(harmless(record.getMessage()), file=sys.stderr)
 
     logger = logging.getLogger("persona")
     logger.handlers = [Handler()]

@@ -11,6 +11,7 @@ from persona.cli.app import PersonaCommand, PersonaGroup, fresh_option
 from persona.cli.render import Known, error_json, heading, human_size, human_time, json_text, json_time
 from persona.cli.session import Session
 from persona.errors import IncompleteError, PersonaError
+from persona.neutral import line
 
 if TYPE_CHECKING:
     from persona.storage.backend import Listing, RefusedName, StorageBackend
@@ -94,7 +95,7 @@ class _Rows:
         self._known.add(page)
         self._count += len(page)
         for found in page:
-            print(f"{human_size(found.size):>10}  {human_time(found.last_modified):<20}  {found.path}")
+            print(f"{human_size(found.size):>10}  {human_time(found.last_modified):<20}  {line(found.path)}")
         sys.stdout.flush()
 
     def end(self, refused: list[RefusedName], error: PersonaError | None = None) -> None:

@@ -17,6 +17,7 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.personas import document
+from persona.personas.bounded import read_bounded
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
 from persona.storage.paths import clean, join, printable
 
@@ -172,15 +173,22 @@ def refused_names(page: Listing) -> list[Refused]:
 async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | InputError | None:
     """Return a persona, why it is none, or None if it has been deleted since it was listed."""
     if found.size > document.MAX_BYTES:
-        return InputError(f"{found.path} is too large for a persona: {found.size:,} bytes.")
+        return document.too_large(found.path, found.size)
     try:
-        return document.read(found.path, await storage.read(found.path))
+        return await _read(storage, found.path)
     except InputError as error:
         return error
     except BucketNotFoundError:
         raise
     except NotFoundError:
         return None
+
+
+async def _read(storage: StorageBackend, path: str) -> Persona:
+    data = await read_bounded(storage, path, document.MAX_BYTES)
+    if data is None:
+        raise document.too_large(path, document.MAX_BYTES + 1)
+    return document.read(path, data)
 
 
 async def find(storage: StorageBackend, path: str, key: str | None = None) -> tuple[str, Persona]:
@@ -203,7 +211,7 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
         if not clean(candidate):
             continue
         try:
-            return candidate, document.read(candidate, await storage.read(candidate))
+            return candidate, await _read(storage, candidate)
         except BucketNotFoundError:
             raise
         except NotFoundError:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from persona.personas.sources.limits import MAX_ID
+
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "nil", "-", "--", "–", "—", "."})
 
 
@@ -97,6 +99,6 @@ def identify(rows: Iterable[Mapping[str, str]], headings: Iterable[str]) -> list
         if not _ID_HEADING.fullmatch(heading.strip()):
             continue
         ids = [row.get(heading, "") for row in table]
-        if all(ids) and len(set(ids)) == len(ids):
+        if all(0 < len(each) <= MAX_ID for each in ids) and len(set(ids)) == len(ids):
             return ids
     return [f"row {number}" for number in range(1, len(table) + 1)]

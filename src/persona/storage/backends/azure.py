@@ -32,7 +32,7 @@ from persona.storage.backends.primitives import (
     check_endpoint,
     etag_condition,
 )
-from persona.storage.backends.rest import Request, encode_path, parse_xml, text_of, understood
+from persona.storage.backends.rest import Request, encode_path, parse_xml, size_in, text_of, understood
 from persona.storage.backends.uploads import md5_of
 from persona.storage.metadata import AZURE_NAME
 
@@ -236,7 +236,7 @@ def _entry(blob: ElementTree.Element) -> Entry:
         raise ValueError("no blob")
     return Entry(
         _decoded(name),
-        int(text_of(properties, "Content-Length") or 0),
+        size_in(text_of(properties, "Content-Length") or "0"),
         parsedate_to_datetime(text_of(properties, "Last-Modified")).astimezone(UTC),
         text_of(properties, "Etag").strip('"'),
         claimed(text_of(properties, "Content-MD5")),

@@ -25,13 +25,14 @@ from persona.storage.backend import (
 )
 from persona.storage.backends.bucket import Bucket
 from persona.storage.backends.faults import MissingError, RangeError, UnchangedError, changed
-from persona.storage.backends.listing import as_listed, in_order
+from persona.storage.backends.listing import as_listed, ascending, in_order
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
+from persona.storage.backends.rest import senseless, understood
 from persona.storage.backends.streams import EmptyDownload, counted
 from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
-from persona.storage.paths import clean, from_key, sort_key, to_key
+from persona.storage.paths import clean, from_key, printable, sort_key, to_key
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -48,8 +49,14 @@ class CloudBackend(Bucket):
     async def read(self, path: str) -> bytes:
         """Return an object's content."""
         download = await self.open(path)
+        parts, size = [], 0
         try:
-            return b"".join([chunk async for chunk in download])
+            async for chunk in download:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > download.object.size:  # which may never end
+                    raise senseless(self._host)
+            return b"".join(parts)
         finally:
             await download.close()
 
@@ -167,13 +174,15 @@ class CloudBackend(Bucket):
                 yield Listing([entry.named(folder)])
         base = to_key(self._prefix, folder)
         start = None if last is None else to_key(self._prefix, last)
-        pages = (in_order if self._foreign else as_listed)(self._page, f"{base}/" if base else "", start)
+        head = f"{base}/" if base else ""
+        pages = (in_order if self._foreign else as_listed)(self._page, head, start)
         try:
-            async for entries in pages:
-                self._bucket_seen = True
-                page = self._listing(entries, start)
-                if page or page.refused:
-                    yield page
+            with understood(self._host):
+                async for entries in ascending(pages):
+                    self._bucket_seen = True
+                    page = self._listing(entries, head, start)
+                    if page or page.refused:
+                        yield page
         except MissingError:
             raise self._no_bucket() from None
 
@@ -251,12 +260,15 @@ class CloudBackend(Bucket):
 
     # The parts of it.
 
-    def _listing(self, entries: Sequence[Entry], start: str | None) -> Listing:
-        """Return a page under storage paths, without what does not come after the start."""
+    def _listing(self, entries: Sequence[Entry], head: str, start: str | None) -> Listing:
+        """Return a page under storage paths, without what does not come after the start; `head` begins its keys."""
         after = None if start is None else sort_key(start)
         listing = Listing()
         for entry in entries:
             if after is not None and sort_key(entry.key) <= after:
+                continue
+            if not entry.key.startswith(head):
+                listing.refused.append(RefusedName(entry.key, f"“{printable(entry.key)}” is not below “{head}”."))
                 continue
             try:
                 listing.append(entry.named(from_key(self._prefix, entry.key)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from persona.errors import (
@@ -15,6 +16,8 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.storage.backend import Condition, IfAbsent, IfVersion
+
+_CODE = re.compile(r"[\w .-]{1,80}", re.ASCII)  # what else comes for a code is not repeated
 
 
 class RangeError(PersonaError):
@@ -53,7 +56,7 @@ def of_condition(error: PersonaError, path: str, condition: Condition | None) ->
 
 def by_status(status: int, code: str, host: str, headers: Mapping[str, str]) -> PersonaError:
     """Return the error for a status that means the same for every request."""
-    said = f" ({code})" if code else ""
+    said = f" ({code})" if _CODE.fullmatch(code) else ""
     if status in (401, 403):
         return AccessDeniedError(
             f"{host} refuses this with these credentials{said}.",
@@ -76,7 +79,7 @@ def by_status(status: int, code: str, host: str, headers: Mapping[str, str]) -> 
         return ThrottledError(
             f"{host} asks for fewer requests{said}.",
             hint="Lower performance.concurrent_uploads.",
-            retry_after=float(after) if after.isdecimal() else None,
+            retry_after=float(after) if after.isdecimal() and len(after) < 10 else None,
         )
     if status >= 500 or status == 408:
         return UnreachableError(f"{host} answers with {status}{said}.", hint="Try again later.")

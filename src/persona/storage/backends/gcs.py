@@ -13,7 +13,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -34,11 +34,12 @@ from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
-from persona.storage.backends.rest import Body, Request, understood
+from persona.storage.backends.rest import Body, Request, parse_json, senseless, size_in, text_in, time_in, understood
 from persona.storage.paths import from_key
 
 ENDPOINT = "https://storage.googleapis.com"
 _GENERATION = re.compile("[1-9][0-9]{0,17}")
+_MOST_REWRITES = 10_000  # one moves 1 GiB or takes 30 seconds (Google Cloud Storage, "Objects: rewrite")
 _FIELDS = "name,size,updated,generation,md5Hash,crc32c"
 _DESCRIBED = f"{_FIELDS},contentType,metadata"
 
@@ -178,7 +179,7 @@ class GCSBackend(CloudBackend):
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("GET", self._path(key), query={"fields": _DESCRIBED})
         with understood(self._host):
-            return _entry(json.loads(reply.body))
+            return _entry(parse_json(reply.body))
 
     async def _encrypted(self, key: str) -> bool:
         """Look which key the object has; the version of the key comes after its name."""
@@ -200,9 +201,10 @@ class GCSBackend(CloudBackend):
             query["pageToken"] = token
         reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
         with understood(self._host):
-            page = json.loads(reply.body)
+            page = parse_json(reply.body)
             entries = [_entry(item) for item in page.get("items", ())]
-            return Page(entries, page.get("prefixes", ()), page.get("nextPageToken") or None)
+            folders = [text_in({"prefix": each}, "prefix") for each in page.get("prefixes", ())]
+            return Page(entries, folders, text_in({"nextPageToken": ""} | page, "nextPageToken") or None)
 
     async def _copy(
         self, other: GCSBackend, source: str, target: str, version: str | None, condition: Condition | None
@@ -213,13 +215,14 @@ class GCSBackend(CloudBackend):
         if self.encryption:
             query["destinationKmsKeyName"] = self.encryption["kmsKeyName"]
         path = f"{other._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
-        while True:
+        for _ in range(_MOST_REWRITES):
             reply = await self._rest.send("POST", path, query=query)
             with understood(self._host):
-                rewrite = json.loads(reply.body)
+                rewrite = parse_json(reply.body)
                 if rewrite.get("done", True):
                     return
-                query["rewriteToken"] = rewrite["rewriteToken"]
+                query["rewriteToken"] = text_in(rewrite, "rewriteToken")
+        raise senseless(self._host)
 
     def _account(self) -> tuple[object, ...]:
         found = self.credentials
@@ -261,7 +264,7 @@ class GCSBackend(CloudBackend):
         hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
         return StorageObject(
             from_key(self._prefix, key),
-            int(size),
+            size_in(size),
             parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
             headers["x-goog-generation"],
             digest_of(hashes.get("md5"), hashes.get("crc32c")),
@@ -325,19 +328,20 @@ def _resource(attributes: Attributes) -> dict[str, Any]:
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
+    metadata: Mapping[str, str] = item.get("metadata", {})
     return Entry(
-        item["name"],
-        int(item["size"]),
-        datetime.fromisoformat(item["updated"]),
+        text_in(item, "name"),
+        size_in(str(item["size"])),
+        time_in(item["updated"]),
         str(item["generation"]),
         digest_of(item.get("md5Hash"), item.get("crc32c")),
-        item.get("contentType"),
-        item.get("metadata", {}),
+        text_in(item, "contentType") if "contentType" in item else None,
+        {name: text_in(metadata, name) for name in metadata},
     )
 
 
 def _reason(body: bytes) -> str:
     try:
-        return str(json.loads(body)["error"]["errors"][0]["reason"])
-    except (ValueError, LookupError, TypeError):
+        return str(parse_json(body)["error"]["errors"][0]["reason"])
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""

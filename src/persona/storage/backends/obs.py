@@ -21,7 +21,7 @@ from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVer
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, RangeError, UnchangedError
 from persona.storage.backends.primitives import Attributes, Entry, Part, Written
-from persona.storage.backends.rest import CHUNK_BYTES, late, senseless
+from persona.storage.backends.rest import CHUNK_BYTES, late, senseless, size_in
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
 from persona.storage.retry import RetryPolicy
@@ -175,7 +175,7 @@ class ObstoreBackend(CloudBackend):
         start = self.metadata_prefix
         return Entry(
             key,
-            int(lower["content-length"]),
+            size_in(lower["content-length"]),
             parsedate_to_datetime(lower["last-modified"]).astimezone(UTC),
             lower["etag"].strip('"'),
             digest,

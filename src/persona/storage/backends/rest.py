@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
 
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CHUNK_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 32 << 20
+"""The longest answer that is read whole, in bytes; a page of a listing is a few MiB at most."""
+MAX_MARKS = 500_000
+"""The most tags or quotes, or commas and brackets, of such an answer, which bound what it makes in memory."""
+_NONSENSE = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -88,16 +95,72 @@ def understood(host: str) -> Iterator[None]:
         yield
     except PersonaError:
         raise
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
+    except _NONSENSE as error:
         raise senseless(host) from error
 
 
 def xml_or_none(body: bytes) -> ElementTree.Element | None:
-    """Do as `parse_xml`, but return None if it is no XML."""
+    """Do as `parse_xml`, but return None if it is no XML.
+
+    One with a document type, which alone can define entities, is none: no provider sends it.
+    """
+    if b"<!DOCTYPE" in body or body.count(b"<") > MAX_MARKS or body.count(b'"') + body.count(b"'") > MAX_MARKS:
+        return None
+    parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314  (no entities; whatever encoding it claims to have)
     try:
-        return ElementTree.fromstring(re.sub(rb'\sxmlns="[^"]*"', b"", body, count=1))  # noqa: S314  (expat bounds it)
+        return ElementTree.fromstring(re.sub(rb'\sxmlns="[^"]*"', b"", body, count=1), parser)  # noqa: S314
     except ElementTree.ParseError:
         return None
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Parse an answer in JSON.
+
+    Raises:
+        ValueError: it is no object, or larger than an answer is.
+    """
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_MARKS:
+        raise ValueError("too much")
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise TypeError("no object")
+    return found
+
+
+def text_in(item: Mapping[str, Any], name: str) -> str:
+    """Return a text of an answer in JSON.
+
+    Raises:
+        KeyError: it is not there.
+        TypeError: it is something else.
+    """
+    value = item[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
+
+
+def size_in(text: str) -> int:
+    """Return a size in bytes.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise ValueError("no size")
+    return int(text)
+
+
+def time_in(text: str) -> datetime:
+    """Return a time in ISO 8601, in UTC.
+
+    Raises:
+        ValueError: it is none, or says no zone.
+    """
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no zone")
+    return found.astimezone(UTC)
 
 
 def text_of(element: ElementTree.Element, name: str) -> str:
@@ -170,12 +233,13 @@ class RestClient:
 
         def once() -> Reply:
             request = Request(method, self._base + path, dict(query or {}), dict(headers or {}), body)
-            response = self._exchange(request, preload=True)
+            response = self._exchange(request)
+            content = self._whole(response)
             if 200 <= response.status < 300 or response.status in allow:
                 if check is not None:
-                    check(response.data)
-                return Reply(response.status, response.headers, response.data)
-            raise self.translate(response.status, response.headers, response.data)
+                    check(content)
+                return Reply(response.status, response.headers, content)
+            raise self.translate(response.status, response.headers, content)
 
         return await self._policy.run(lambda: self.in_thread(once))
 
@@ -186,7 +250,7 @@ class RestClient:
 
         def once() -> Body:
             request = Request("GET", self._base + path, dict(query or {}), dict(headers or {}))
-            response = self._exchange(request, preload=False)
+            response = self._exchange(request)
             if 200 <= response.status < 300:
                 return Body(response, self.in_thread)
             try:
@@ -204,7 +268,25 @@ class RestClient:
         self._http.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _exchange(self, request: Request, *, preload: bool) -> BaseHTTPResponse:
+    def _whole(self, response: BaseHTTPResponse) -> bytes:
+        """Read an answer whole, as far as one may be."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while part := response.read(CHUNK_BYTES):
+                size += len(part)
+                if size > MAX_ANSWER_BYTES:
+                    raise senseless(self.host)
+                parts.append(part)
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.host, error) from error
+        except UnreachableError:
+            response.close()
+            raise
+        response.release_conn()
+        return b"".join(parts)
+
+    def _exchange(self, request: Request) -> BaseHTTPResponse:
         """Sign and send a request once, in this thread."""
         self._sign(request)
         target = (
@@ -219,13 +301,13 @@ class RestClient:
                 body=request.body,  # type: ignore[arg-type]  # it takes all that has a buffer
                 headers=request.headers,
                 timeout=self._timeout,
-                preload_content=preload,
+                preload_content=False,
                 decode_content=False,
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.host, error) from error
-        with suppress(KeyError, ValueError):  # a server may leave it out, or write it in its own way
+        with suppress(*_NONSENSE):  # a server may leave it out, or write it in its own way
             self.clock_skew = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
         return response
 

@@ -37,7 +37,9 @@ from persona.storage.backends.rest import (
     Request,
     encode_path,
     parse_xml,
+    size_in,
     text_of,
+    time_in,
     understood,
     xml_or_none,
 )
@@ -205,8 +207,8 @@ class S3Backend(ObstoreBackend):
         entries = [
             Entry(
                 decode(text_of(item, "Key")),
-                int(text_of(item, "Size")),
-                datetime.fromisoformat(text_of(item, "LastModified")),
+                size_in(text_of(item, "Size")),
+                time_in(text_of(item, "LastModified")),
                 etag := text_of(item, "ETag").strip('"'),
                 self._digest(etag),
             )
@@ -281,7 +283,9 @@ class S3Backend(ObstoreBackend):
         root = xml_or_none(body)
         code = text_of(root, "Code") if root is not None else ""
         region = headers.get("x-amz-bucket-region") or (text_of(root, "Region") if root is not None else "")
-        if region and region != self.region and status in (301, 307, 400):  # 400 also to HEAD, which has no code
+        if (
+            _REGION.fullmatch(region) and region != self.region and status in (301, 307, 400)
+        ):  # 400 also to HEAD, which has no code
             return ConfigError(
                 f"The bucket {self.bucket} is in {region}, not in {self.region}.",
                 hint=f"persona storage config set s3.region {region}",
