@@ -17,9 +17,10 @@ from persona.config import edit, locations, values
 from persona.config.context import Context
 from persona.config.load import full_name
 from persona.config.schema import Key, keys
+from persona.config.secret import Reference
 from persona.errors import ConfigError, PersonaError, UsageError
+from persona.redaction import MASK
 
-_MASK = "••••"
 _log = logging.getLogger(__name__)
 
 
@@ -143,7 +144,7 @@ def _plain(key: Key, value: Any) -> Any:
     if value is None:
         return None
     if key.secret:
-        return _MASK
+        return value.spelled if isinstance(value, Reference) else MASK
     return str(value) if isinstance(value, Path) else value
 
 
@@ -152,5 +153,5 @@ def _human(key: Key, value: Any) -> str:
     if value is None:
         return "–"
     if key.secret:
-        return f"{_MASK} (set)"
+        return value.spelled if isinstance(value, Reference) else f"{MASK} (set)"
     return values.written(key.parse, value)
