@@ -11,16 +11,6 @@ INSTALL = "Install one (pip install 'persona[encrypt]') and unlock it"
 _MAX_NAMES = 100
 
 
-def is_there() -> bool:
-    """Say whether there is a keyring that keeps what it is given."""
-    try:
-        import keyring
-
-        return bool(keyring.get_keyring().priority > 0)
-    except Exception:  # no library, or a backend of the desktop that raises what its own libraries do
-        return False
-
-
 def get(name: str) -> str | None:
     """Return what the keyring has under a name, or None.
 
@@ -30,7 +20,7 @@ def get(name: str) -> str | None:
     keyring = _library()
     try:
         found = keyring.get_password(SERVICE, name)
-    except Exception as error:  # as in `is_there`
+    except Exception as error:  # backends of the desktop raise what their own libraries do
         raise _unusable(error) from None
     return found or None
 
@@ -50,7 +40,7 @@ def keep(base: str, secret: str, before: str | None = None) -> str:
     keyring = _library()
     try:
         keyring.set_password(SERVICE, name, secret)
-    except Exception as error:  # as in `is_there`
+    except Exception as error:  # as in `get`
         raise _unusable(error) from None
     if get(name) != secret:
         raise ConfigError(
