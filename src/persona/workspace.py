@@ -86,6 +86,7 @@ def resolve(
     workspace = Workspace(name, context, context.load(name))
     if isolated:
         check_isolation(workspace)
+        context.check_secrets(workspace.config)
     return workspace
 
 

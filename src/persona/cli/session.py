@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from persona.cli.render import json_text
+from persona.redaction import redacted
 
 if TYPE_CHECKING:
     from persona.config.schema import StorageSettings
@@ -111,6 +112,6 @@ class Session:
         sys.stdout.write(json_text(document, indent=2) + "\n")
 
     def note(self, text: str) -> None:
-        """Tell a person something beside the result, on stderr, unless ``--quiet``."""
+        """Tell a person something beside the result, on stderr, without secrets, unless ``--quiet``."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(redacted(text), file=sys.stderr)

@@ -69,6 +69,17 @@ class Context:
         """Load what a workspace would be by itself if its file held these values."""
         return self._load(name, None, {}, values)
 
+    def check_secrets(self, config: Config) -> None:
+        """Warn of secrets that stand in the files in effect.
+
+        Raises:
+            ConfigError: git tracks such a file.
+        """
+        from persona.config import exposure  # only needed where a storage is opened
+
+        scopes = {locations.user_file(self.home): "user"} | ({self.project: "project"} if self.project else {})
+        exposure.check(config.files, self.known, scopes)
+
     @property
     def locks(self) -> Path:
         """The folder for locks of configuration files."""

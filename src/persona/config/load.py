@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from persona.config import problems
 from persona.config.schema import Key, Settings, keys, sections
+from persona.config.secret import Reference
 
 ENVIRONMENT_PREFIX = "PERSONA_STORAGE"
 
@@ -140,7 +141,9 @@ def content(path: Path, root: Any) -> FileContent:
 
 
 def placed(value: Any, base: Path) -> Any:
-    """Return a parsed value; a relative path becomes one below `base`."""
+    """Return a parsed value; a relative path becomes one below `base`, also in a reference to a file."""
+    if isinstance(value, Reference):
+        return value.below(base)
     return base / value if isinstance(value, Path) else value
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from persona.config.secret import Secret
+from persona.config.secret import KINDS, Reference, Secret
 
 Parser = Callable[[Any], Any]
 
@@ -40,8 +40,14 @@ def text(value: Any) -> str:
 
 
 def secret(value: Any) -> Secret:
-    """Read a secret text."""
-    return Secret(text(value))
+    """Read a secret text, or a reference to one: ``keyring:NAME``, ``env:NAME``, ``file:PATH``, ``command:…``."""
+    found = text(value)
+    kind, colon, name = found.partition(":")
+    if not colon or kind not in KINDS:
+        return Secret(found)
+    if not name.strip():
+        raise ValueError(f"what is meant after {kind}: - keyring:NAME, env:NAME, file:PATH or command:PROGRAM")
+    return Reference(kind, name.strip())
 
 
 def boolean(value: Any) -> bool:
