@@ -107,7 +107,7 @@ class SeaweedFS(S3Server):
             "filer.localSocket": self.folder / "filer.sock",
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": 1024,
-            "volume.max": 200,  # a bucket takes seven
+            "volume.max": 1000,  # a bucket takes seven
             "volume.minFreeSpacePercent": 0,
         }
         return [
