@@ -17,6 +17,7 @@ from tests.campaigns.corpus import MIB, corpus
 from tests.campaigns.siege import besiege
 from tests.campaigns.sites import folder, fresh
 from tests.campaigns.storms import weather_out
+from tests.hostile.torment import MOST_MB, torment
 from tests.servers import SERVERS
 from tests.serving import Server
 
@@ -46,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill, disturb and chain migrations.")
     parser.add_argument("--kills", type=int, default=200, help="kills on local to S3; a quarter more on other pairs")
     parser.add_argument("--storms", type=int, default=3, help="rounds of faults on each route")
+    parser.add_argument("--mutants", type=int, default=10_000, help="mutated configurations, and as many inputs")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
     say(f"seed {given.seed}")
@@ -60,9 +62,18 @@ def main() -> None:
                 running[kind] = stack.enter_context(SERVERS[kind](base / kind))
             return fresh(running[kind])
 
+        mutants(base / "mutants", given.mutants, given.seed)
         chain(base / "chain", place)
         storms(base / "storms", place, given.storms, given.seed)
         sieges(base / "sieges", place, given.kills, given.seed)
+
+
+def mutants(base: Path, count: int, seed: int) -> None:
+    """Run commands on mutated configurations and inputs."""
+    for what in ("config", "input"):
+        shown = torment(what, count, seed, base / what)
+        say(f"mutated {what}: {shown}")
+        assert shown["peak_mb"] < MOST_MB
 
 
 def chain(base: Path, place: Open) -> None:
