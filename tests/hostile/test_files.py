@@ -1,4 +1,4 @@
-"""Files that are bombs, or no files at all: refused in words, in time, and in bounded memory, from disk and from a URL."""
+"""Files that are bombs, or no files at all: refused in words, in time, and in bounded memory."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_what_is_no_file(tmp_path: Path, where: str) -> None:
         listening.close()
     if where == "itself":
         for name in ("pipe.csv", "device.csv", "socket.csv", "loop.csv"):
-            with pytest.raises(InputError, match="neither a file nor a folder|cannot be read"):
+            with pytest.raises(InputError, match=r"neither a file nor a folder|cannot be read"):
                 read_path(tmp_path / name)
         return
     dataset = read_path(tmp_path)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from persona.errors import ConfigError
+from persona.errors import ConfigError, PersonaError
 from persona.storage.cache.files import Owner, files_below
-from persona.storage.cache.index import BusyError, Index, discard
+from persona.storage.cache.index import WRONG_TYPES, BusyError, Index, discard
 
 if TYPE_CHECKING:
     from persona.storage.cache.store import Store
@@ -58,7 +58,9 @@ def in_use(folder: Path) -> Iterator[None]:
         yield
     except BusyError as error:
         raise ConfigError(f"The cache in {folder} is busy: {error}.", hint="Try again in a moment.") from error
-    except (sqlite3.Error, OSError) as error:
+    except PersonaError:
+        raise
+    except (sqlite3.Error, OSError, *WRONG_TYPES) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
             f"The cache in {folder} cannot be used: {reason}.",

@@ -90,6 +90,10 @@ _ENTRY = "id, path, version, confirmed, epoch, stored, file, bytes, digest, key,
 _FIND = f"SELECT {_ENTRY} FROM entries WHERE scope = ? AND path = ?"  # noqa: S608  (names of our own)
 
 
+WRONG_TYPES = (TypeError, ValueError)
+"""What a value of a damaged page leads to: SQLite gives back whatever it holds."""
+
+
 class BusyError(Exception):
     """Other processes keep the index busy for too long."""
 
@@ -192,6 +196,8 @@ class Index:
         self._db.execute("PRAGMA cache_size = -2000")
         self._db.execute("PRAGMA wal_autocheckpoint = 0")  # see `_shorten_log`
         self._db.execute(f"PRAGMA max_page_count = {self.limits.pages}")
+        if self._db.execute("SELECT typeof(bytes), typeof(used) FROM sums").fetchall() != [("integer", "integer")]:
+            raise sqlite3.DatabaseError("it is damaged")
         if self.meta("format") != str(FORMAT):
             raise sqlite3.DatabaseError(f"it has format {self.meta('format')}, and this version reads {FORMAT}")
 

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from persona.errors import PersonaError
 from persona.storage.backend import StorageObject
 from persona.storage.cache import about
 from persona.storage.cache.files import Draft, Owner, prepare, read_whole
 from persona.storage.cache.house import distrust_after_a_crash, make_room, sweep
-from persona.storage.cache.index import BusyError, Entry, Index, discard
+from persona.storage.cache.index import WRONG_TYPES, BusyError, Entry, Index, discard
 from persona.storage.cache.sealing import Plain, Sealing, size_of, unseal_whole
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,9 @@ def tolerant(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, 
             return None
         try:
             return method(self, *args, **kwargs)
-        except (sqlite3.Error, BusyError, OSError) as error:
+        except PersonaError:
+            raise
+        except (sqlite3.Error, BusyError, OSError, *WRONG_TYPES) as error:
             self.fail(error)
             return None
 
