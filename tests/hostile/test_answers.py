@@ -1,4 +1,4 @@
-"""Answers that no provider gives, over the wire of each: one clear error, in bounded memory, and no key goes elsewhere."""
+"""Answers that no provider gives, over the wire of each: one clear error, bounded memory, and no key goes elsewhere."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from persona.personas.model import Persona
 from persona.personas.sources.read import read_files
 
 OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-EVIL = "=HYPERLINK(1)\x1b[2J\x9b31m\u202egpj.exe\u2066 [a](http://x.org) <img src=x onerror=y> | www.x.org a@x.org\nLocation: no"
+EVIL = "=HYPERLINK(1)\x1b[2J\x9b31m\u202egpj.exe\u2066 [a](http://x.org) <img src=x onerror=y> | a@x.org\nLocation: no"
 SURVEY = b"id,q,r\n" + b"".join(b"%d,%s,The bus is late\n" % (n, b"yes" if n % 2 else b"no") for n in range(12))
 
 
