@@ -1,4 +1,4 @@
-"""Answers that no provider gives, over the wire of each: one clear error, in bounded memory, and no key goes elsewhere."""
+"""Answers that no provider gives, over the wire of each: one clear error, bounded memory, and no key goes elsewhere."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def flood(status: int) -> Act:
         handler.send_response_only(status)
         handler.send_header("connection", "close")
         handler.end_headers()
-        for _ in range(2 * MAX_ANSWER_BYTES >> 16):
+        for _ in range(MAX_ANSWER_BYTES + (8 << 20) >> 16):
             handler.wfile.write(b"x" * (1 << 16))
 
     return act
@@ -149,7 +149,8 @@ async def test_nonsense_is_one_clear_error(name: str, kind: str) -> None:
         for method in METHODS:
             proxy.on(method, "", ANSWERS[kind], times=1 << 30)
         storage = open_storage(MAKES[name](proxy.url))
-        calls = [operation(storage) for operation in OPERATIONS.values()]
+        names = ["list", "read"] if "endless" in kind else OPERATIONS  # which are megabytes each
+        calls = [OPERATIONS[each](storage) for each in names]
         results = await asyncio.gather(*calls, return_exceptions=True)
         await storage.close()
         proxy.faults.clear()
@@ -195,7 +196,7 @@ async def test_no_credentials_follow_a_redirect(name: str, status: int) -> None:
         assert all(isinstance(result, PersonaError) for result in results), results
     for seen in other.seen:
         sent = str(seen.headers).lower()
-        assert not any(word in sent for word in (TOKEN, "authorization", "x-amz-", "signature")), (name, sent)
+        assert not any(word in sent for word in ("authorization", "secret", "signature", "sharedkey")), (name, sent)
         assert "sig" not in seen.target
 
 
@@ -266,7 +267,7 @@ async def test_an_endless_listing_ends(kind: str) -> None:
     for listing in (as_listed, in_order):
         if listing is in_order and kind == "keys that run backwards":
             continue  # which an endpoint that is not the provider's own may well do
-        with pytest.raises(ValueError, match="listing|key|folder"):
+        with pytest.raises(ValueError, match=r"listing|key|folder"):
             async for _ in ascending(listing(pages(*ENDLESS[kind]), "p/" if "folder" in kind else "", None)):  # type: ignore[arg-type]
                 pass
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from persona.errors import ConfigError
-from persona.storage.cache.database import BusyError
+from persona.errors import ConfigError, PersonaError
+from persona.storage.cache.database import WRONG_TYPES, BusyError
 from persona.storage.cache.files import Owner, files_below
 from persona.storage.cache.index import Index, discard
 
@@ -61,7 +61,9 @@ def in_use(folder: Path) -> Iterator[None]:
         yield
     except BusyError as error:
         raise ConfigError(f"The cache in {folder} is busy: {error}.", hint="Try again in a moment.") from error
-    except (sqlite3.Error, OSError) as error:
+    except PersonaError:
+        raise
+    except (sqlite3.Error, OSError, *WRONG_TYPES) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
             f"The cache in {folder} cannot be used: {reason}.",
