@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from persona.config import values
 from persona.config.load import Config, FileContent, load
+from persona.config.schema import keys
 from persona.config.secret import Reference, Secret
 from persona.errors import ConfigError, ConflictError
 
 FILE_NAME = "trust.json"
+_FOLDERS = ("storage.local.path", "storage.cache.path")
 _LOCK_SECONDS = 10.0
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -64,50 +67,51 @@ def _of_value(name: str, value: object, project: Path, home: Path) -> Iterator[s
         yield f"would run the program “{value.name}”"
     if isinstance(value, Reference) and value.kind == "file":
         yield f"would read the file {value.name}"
-    if name.endswith(".credentials_file"):
+    if keys()[name].parse is values.folder and name not in _FOLDERS:
         yield f"would take credentials from the file {value}"
     if name.endswith(".allow_insecure") and value is True:
         yield "would send data without encryption"
-    if name in ("storage.local.path", "storage.cache.path") and not _is_own(Path(str(value)), project, home):
+    if name in _FOLDERS and not _is_own(Path(str(value)), project, home):
         yield f"would read and write files in {value}, outside of the project"
 
 
 def _is_own(folder: Path, project: Path, home: Path) -> bool:
     """Say whether a folder is in the project, or is one of those that Persona uses by default; links count."""
-    usual = [base / name for base in (home, Path("~/.persona").expanduser()) for name in ("data", "cache")]
+    own = os.path.expanduser("~/.persona")  # noqa: PTH111  (pathlib's raises where there is no home)
+    usual = [base / name for base in (home, Path(own)) for name in ("data", "cache")]
     real = Path(os.path.realpath(folder))
     return any(real.is_relative_to(os.path.realpath(each)) for each in (project.parent, *usual))
 
 
-def _of_endpoints(values: Mapping[str, object], here: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _of_endpoints(effective: Mapping[str, object], here: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield the endpoints to which credentials would go that are not the file's own, this machine's included."""
     for section, sends in (("s3", _s3_sends), ("gcs", _gcs_sends), ("azure", _azure_sends)):
         name = f"storage.{section}.endpoint_url"
-        if name in here and not values[f"storage.{section}.anonymous"] and sends(values, here):
+        if name in here and not effective[f"storage.{section}.anonymous"] and sends(effective, here):
             yield name, f"would send your credentials to {here[name]}"
 
 
-def _are_own(names: list[str], values: Mapping[str, object], here: Mapping[str, object]) -> bool:
+def _are_own(names: list[str], effective: Mapping[str, object], here: Mapping[str, object]) -> bool:
     """Say whether the secrets that are set stand in the project's file themselves."""
-    return all(n in here and not isinstance(here[n], Reference) for n in names if values[n] is not None)
+    return all(n in here and not isinstance(here[n], Reference) for n in names if effective[n] is not None)
 
 
-def _s3_sends(values: Mapping[str, object], here: Mapping[str, object]) -> bool:
+def _s3_sends(effective: Mapping[str, object], here: Mapping[str, object]) -> bool:
     names = [f"storage.s3.{key}" for key in ("access_key_id", "secret_access_key", "session_token")]
-    return values[names[0]] is None or values[names[1]] is None or not _are_own(names, values, here)
+    return effective[names[0]] is None or effective[names[1]] is None or not _are_own(names, effective, here)
 
 
-def _gcs_sends(values: Mapping[str, object], here: Mapping[str, object]) -> bool:
+def _gcs_sends(effective: Mapping[str, object], here: Mapping[str, object]) -> bool:
     """An emulator on this machine, by plain http, gets no credentials unless a file is named."""
     address = urlsplit(str(here["storage.gcs.endpoint_url"]))
     loopback = address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost", "::1")
-    return not loopback or values["storage.gcs.credentials_file"] is not None
+    return not loopback or effective["storage.gcs.credentials_file"] is not None
 
 
-def _azure_sends(values: Mapping[str, object], here: Mapping[str, object]) -> bool:
+def _azure_sends(effective: Mapping[str, object], here: Mapping[str, object]) -> bool:
     names = [f"storage.azure.{key}" for key in ("connection_string", "account_key", "sas_token")]
-    secrets = [name for name in names if isinstance(values[name], Secret)]
-    return not secrets or not _are_own(secrets, values, here)
+    secrets = [name for name in names if isinstance(effective[name], Secret)]
+    return not secrets or not _are_own(secrets, effective, here)
 
 
 def check(config: Config, project: Path, home: Path, text: str) -> None:
