@@ -185,7 +185,8 @@ def test_an_unreachable_provider(persona: Run, configure: Configure, backend: st
 def test_generate_tells_that_a_provider_is_unreachable(persona: Run, project: Path, home: Path, backend: str) -> None:
     performance = {"retry_attempts": 1, "retry_delay": "10ms"}
     document = written(unreachable(backend)) | {"performance": performance}
-    (project / "persona.yaml").write_text(json.dumps({"storage": document}))
+    home.mkdir(mode=0o700)
+    (home / "persona.yaml").write_text(json.dumps({"storage": document}))
     small_input(project)
     for arguments in (["generate", "input.csv"], ["list"], ["export"], ["storage", "list"]):
         ran = persona(*arguments)

@@ -123,6 +123,7 @@ class PersonaGroup(click.Group):
         "export": ("persona.cli.personas:export", "Export personas as YAML, JSON, Markdown or CSV."),
         "storage": ("persona.cli.storage:storage", "Look at the storage, configure it, test it."),
         "workspace": ("persona.cli.workspace:workspace", "Keep several storages apart by name."),
+        "trust": ("persona.cli.trust:trust", "Allow a project's persona.yaml what only you may allow."),
     },
 )
 @click.version_option(__version__, prog_name="persona", message="%(prog)s %(version)s")

@@ -13,7 +13,7 @@ from persona import workspace as workspaces
 from persona.cli import render
 from persona.cli.app import PersonaGroup
 from persona.cli.session import Session
-from persona.config import edit, keep, locations, values
+from persona.config import edit, keep, locations, trust, values
 from persona.config.context import Context
 from persona.config.load import full_name, read_file
 from persona.config.schema import Key, keys
@@ -95,7 +95,8 @@ def set_(session: Session, key: str, value: str, scope: str | None, plain: bool)
     locations.make_folder(context.locks, context.home)
     if file.parent != context.home and context.home in file.parents:
         locations.make_folder(file.parent, context.home)
-    edit.set_values(file, changes, locks=context.locks)
+    with trust.own_change(context.home, file):
+        edit.set_values(file, changes, locks=context.locks)
     _report(session, workspace, name, file, changes[name])
 
 

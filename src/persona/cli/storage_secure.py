@@ -8,7 +8,7 @@ from persona import workspace as workspaces
 from persona.cli.app import PersonaCommand
 from persona.cli.session import Session
 from persona.cli.storage_config import scope_option, target
-from persona.config import edit, keep, locations, problems
+from persona.config import edit, keep, locations, problems, trust
 from persona.config.context import Context
 from persona.config.exposure import literals
 from persona.config.load import read_file
@@ -34,7 +34,8 @@ def secure(session: Session, scope: str | None) -> None:
         if found := literals(content.entries):
             moved = keep.in_keyring(workspace, found, content.entries)
             locations.make_folder(context.locks, context.home)
-            edit.set_values(file, moved, locks=context.locks)
+            with trust.own_change(context.home, file):
+                edit.set_values(file, moved, locks=context.locks)
     names = {key: text.removeprefix("keyring:") for key, text in moved.items() if text.startswith("keyring:")}
     if session.json:
         session.emit({"file": str(file), "moved": [{"key": key, "keyring": name} for key, name in names.items()]})

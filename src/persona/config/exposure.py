@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -76,10 +75,12 @@ def _is_tracked(file: Path) -> bool:
     real = Path(os.path.realpath(file))
     if not any((folder / ".git").exists() for folder in real.parents):
         return False
+    import shutil
+    import subprocess
+
     git = shutil.which("git")
     if git is None:
         return False
-    import subprocess
 
     inert = ["-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "protocol.allow=never"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

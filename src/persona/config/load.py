@@ -49,10 +49,11 @@ class Entry(NamedTuple):
 
 
 class FileContent(NamedTuple):
-    """What one file sets, and its problems as lines of a message."""
+    """What one file sets, its problems as lines of a message, and its text."""
 
     entries: dict[str, Entry]
     problems: list[str]
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def read_file(path: Path) -> FileContent:
     from persona.config import document  # only needed if there is a file
 
     try:
-        return content(path, document.compose(document.read_text(path)))
+        text = document.read_text(path)
+        return content(path, document.compose(text))._replace(text=text)
     except document.Broken as exc:
         return FileContent({}, [exc.at(path)])
 

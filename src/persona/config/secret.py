@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from persona.redaction import MASK, register
@@ -69,7 +70,10 @@ class Reference(Secret):
 
     def below(self, base: Path) -> Reference:
         """Return the reference as it stands in a file: a relative path in it is relative to that file's folder."""
-        return Reference("file", str(base / Path(self.name).expanduser())) if self.kind == "file" else self
+        if self.kind != "file":
+            return self
+        named = os.path.expanduser(self.name)  # noqa: PTH111  (pathlib's raises where there is no home)
+        return Reference("file", str(base / named))
 
     def reveal(self) -> str:
         """Return the secret text.
