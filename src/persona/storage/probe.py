@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from persona.errors import PersonaError, VerificationError
+from persona.credentials.chain import Found, Report, Step, spoilt, within
+from persona.errors import CredentialsError, PersonaError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
 from persona.storage.paths import join
 
 T = TypeVar("T")
+OBTAIN_SECONDS = 1.2
+"""How long it may take to obtain keys or a token: a test is to say within two seconds that nobody gives them."""
 MAX_SKEW_SECONDS = 300.0
 """S3 refuses signatures that are more than 15 minutes off; a third of it is reason to say so."""
 
@@ -33,6 +37,7 @@ class Findings:
     """What the test found out."""
 
     place: Place | None = None
+    credentials: Report = field(default_factory=Report)
     checks: list[Check] = field(default_factory=list)
     capabilities: dict[str, bool] = field(default_factory=dict)
     failure: PersonaError | None = None
@@ -48,11 +53,56 @@ class Findings:
         self.checks.append(Check(name, False, str(error), error.hint))
         self.failure = self.failure or error
 
+    def unusable(self, error: PersonaError) -> bool:
+        """Record credentials that were found and cannot be used; return False."""
+        self.credentials = replace(self.credentials, chain=spoilt(self.credentials.chain, error))
+        self.fail("credentials", error)
+        return False
 
-async def examine(storage: StorageBackend) -> Findings:
-    """Try to list, write, read, write under a condition, and delete; look at the clock and the latency."""
-    findings = Findings(storage.describe())
-    findings.checks.append(Check("credentials", True, storage.describe().credentials))
+
+async def examine(storage: StorageBackend, found: Found | None = None) -> Findings:
+    """Try to list, write, read, write under a condition, and delete; look at the clock and the latency.
+
+    Args:
+        storage: what to try.
+        found: its credentials, if it has some: whose they are is found out meanwhile.
+    """
+    findings = Findings(storage.describe() if found is None else None)
+    if not await _obtain(storage, found, findings):
+        return findings
+    identity = asyncio.ensure_future(_identity(found))
+    await _examine(storage, findings)
+    if said := await identity:
+        findings.credentials = replace(findings.credentials, identity=said)
+    return findings
+
+
+async def _obtain(storage: StorageBackend, found: Found | None, findings: Findings) -> bool:
+    """Obtain keys or a token, and say whether there are some."""
+    expires = None
+    if found is not None:
+        findings.credentials = Report(found.source, chain=found.chain)
+        try:
+            expires = await asyncio.to_thread(within, OBTAIN_SECONDS, found.obtain)
+        except TimeoutError as error:
+            late = CredentialsError(f"What gives the credentials does not answer: {error}.", hint="Check the network.")
+            return findings.unusable(late)
+        except PersonaError as error:
+            return findings.unusable(error)
+    findings.place = place = storage.describe()
+    findings.credentials = Report(
+        place.credentials, place.identity, expires, found.chain if found else (Step(place.credentials, True, True, ""),)
+    )
+    findings.checks.append(Check("credentials", True, place.credentials))
+    return True
+
+
+async def _identity(found: Found | None) -> str | None:
+    """Return whom the credentials are taken for; each way to find out has a time limit of its own."""
+    return None if found is None else await asyncio.to_thread(found.identify)
+
+
+async def _examine(storage: StorageBackend, findings: Findings) -> None:
     probe = join(f".persona-probe-{uuid.uuid4().hex}")
     step = _Steps(findings)
     begun = time.perf_counter()
@@ -69,7 +119,6 @@ async def examine(storage: StorageBackend) -> Findings:
                 await storage.delete(probe)
         findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
         _judge_clock(findings, storage.describe().clock_skew)
-    return findings
 
 
 _FAILED = object()

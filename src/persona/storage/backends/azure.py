@@ -6,7 +6,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote
@@ -22,7 +22,7 @@ from persona.storage.backends import sharedkey
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
+from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -181,7 +181,7 @@ class AzureBlobBackend(ObstoreBackend):
         elif found.sas is not None:
             request.query |= dict(azure.sas_pairs(found.sas))
         elif found.token is not None:
-            request.headers["authorization"] = f"Bearer {found.token()}"
+            request.headers["authorization"] = f"Bearer {found.token()[0]}"
 
     def _obstore_credentials(self) -> dict[str, Any]:
         found = self.credentials
@@ -190,8 +190,12 @@ class AzureBlobBackend(ObstoreBackend):
         if found.sas is not None:
             return {"sas_key": found.sas.reveal().removeprefix("?")}
         if (token := found.token) is not None:
-            ask = self._providing(lambda: {"token": token(), "expires_at": datetime.now(UTC) + KEYS_LAST})
-            return {"credential_provider": ask}
+
+            def ask() -> dict[str, Any]:
+                text, end = token()
+                return {"token": text, "expires_at": kept_until(end)}
+
+            return {"credential_provider": self._providing(ask)}
         return {"skip_signature": True}
 
     def _digest(self, etag: str) -> Digest | None:

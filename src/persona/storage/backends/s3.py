@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
@@ -23,7 +25,7 @@ from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
+from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     MIB,
     Attributes,
@@ -80,6 +82,8 @@ class S3Backend(ObstoreBackend):
         if not settings.bucket:
             raise ConfigError("storage.s3.bucket is not set.", hint="persona storage config set s3.bucket NAME")
         credentials = aws.find(settings)
+        if credentials is not None and settings.endpoint_url is None:
+            settings = replace(settings, endpoint_url=credentials.endpoint_url)
         region = (
             settings.region
             or os.environ.get("AWS_REGION")
@@ -101,7 +105,7 @@ class S3Backend(ObstoreBackend):
             address=address,
             foreign=settings.endpoint_url is not None,
         )
-        self.bucket = settings.bucket
+        self.bucket: str = settings.bucket or ""
         self.region = region
         self.credentials = credentials
         config: dict[str, Any] = {"skip_signature": True}
@@ -125,7 +129,9 @@ class S3Backend(ObstoreBackend):
         fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
         if self._foreign:
             fields.append(("Endpoint", self._rest.endpoint.removesuffix(f"/{self.bucket}")))
-        keys = self.credentials.current() if self.credentials else None
+        keys: aws.AWSKeys | None = None
+        with suppress(CredentialsError):  # what this backend is can be said without
+            keys = self.credentials.current() if self.credentials else None
         return Place(
             "S3-compatible" if self._foreign else "AWS S3",
             tuple(fields),
@@ -229,7 +235,7 @@ class S3Backend(ObstoreBackend):
             "access_key_id": keys.access_key_id,
             "secret_access_key": keys.secret_access_key.reveal(),
             "token": keys.session_token.reveal() if keys.session_token else None,
-            "expires_at": datetime.now(UTC) + KEYS_LAST if keys.session_token else None,
+            "expires_at": kept_until(keys.expires) if keys.session_token else None,
         }
 
     def _digest(self, etag: str) -> Digest | None:
