@@ -88,6 +88,7 @@ def find(settings: AzureSettings) -> AzureCredentials:
             except CredentialsError as error:
                 raise chain.error(error) from error
         chain.unset(step)
+    _check_account(settings.account or os.environ.get("AZURE_STORAGE_ACCOUNT", ""))  # before anybody is asked
     from persona.credentials.azure_identity import identity
 
     source, token, steps = identity(chain)
@@ -153,18 +154,23 @@ def _place(settings: AzureSettings, found: AzureCredentials) -> AzureCredentials
             f"storage.azure.account is “{settings.account}”, but the connection string is for “{found.account}”.",
             hint="Remove one of the two, or make them agree.",
         )
-    if not account:
-        raise ConfigError("storage.azure.account is not set.", hint="persona storage config set azure.account NAME")
-    if not re.fullmatch("[A-Za-z0-9-]{1,64}", account):
-        raise ConfigError(
-            f"{account!a} cannot be a storage account.", hint="An account's name has 3 to 24 of a-z and 0-9."
-        )
+    _check_account(account)
     _check_secrets(found)
     endpoint = settings.endpoint_url or found.endpoint or f"https://{account}.blob.core.windows.net"
     try:
         return replace(found, account=account, endpoint=url(endpoint))
     except ValueError as allowed:
         raise ConfigError(f"The blob endpoint of {found.source} cannot be used.", hint=f"Give {allowed}.") from None
+
+
+def _check_account(account: str) -> None:
+    """Raise ConfigError if no account is set, or what cannot be one."""
+    if not account:
+        raise ConfigError("storage.azure.account is not set.", hint="persona storage config set azure.account NAME")
+    if not re.fullmatch("[A-Za-z0-9-]{1,64}", account):
+        raise ConfigError(
+            f"{account!a} cannot be a storage account.", hint="An account's name has 3 to 24 of a-z and 0-9."
+        )
 
 
 def _check_secrets(found: AzureCredentials) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from persona.credentials.chain import Found, Report, Step, spoilt, within
-from persona.errors import CredentialsError, PersonaError, VerificationError
+from persona.errors import AccessDeniedError, CredentialsError, PersonaError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
 from persona.storage.paths import join
 
@@ -103,22 +103,28 @@ async def _identity(found: Found | None) -> str | None:
 
 
 async def _examine(storage: StorageBackend, findings: Findings) -> None:
+    """Take the steps; that one is not allowed says nothing about the others."""
     probe = join(f".persona-probe-{uuid.uuid4().hex}")
     step = _Steps(findings)
+    names: list[str] = []
     begun = time.perf_counter()
-    if await step("list", _first_page(storage), f"{storage.url()} is there and can be listed") is not _FAILED:
-        latency = (time.perf_counter() - begun) * 1000
-        written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
-        if written is not _FAILED:
-            await step("read", _read_back(storage, probe), "it reads back the same")
-            await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
-            _judge_conditions(findings)
-            await step("delete", lambda: storage.delete(probe), "it can be deleted")
-        elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
-            with suppress(PersonaError):
-                await storage.delete(probe)
-        findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
-        _judge_clock(findings, storage.describe().clock_skew)
+    listed = await step("list", _first_page(storage, names), f"{storage.url()} is there and can be listed")
+    latency = (time.perf_counter() - begun) * 1000
+    if listed is _FAILED and not isinstance(findings.failure, AccessDeniedError):
+        return
+    written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
+    if written is not _FAILED:
+        await step("read", _read_back(storage, probe), "it reads back the same")
+        await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
+        _judge_conditions(findings)
+        await step("delete", lambda: storage.delete(probe), "it can be deleted")
+    elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
+        with suppress(PersonaError):
+            await storage.delete(probe)
+    elif names:
+        await step("read", _read_first(storage, names[0]), f"{names[0]} can be read")
+    findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
+    _judge_clock(findings, storage.describe().clock_skew)
 
 
 _FAILED = object()
@@ -140,10 +146,19 @@ class _Steps:
         return result
 
 
-def _first_page(storage: StorageBackend) -> Callable[[], Awaitable[None]]:
+def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
-        async for _ in storage.scan():
+        async for page in storage.scan():
+            names.extend(found.path for found in page[:1])
             return
+
+    return work
+
+
+def _read_first(storage: StorageBackend, path: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        download = await storage.open(path)
+        await download.close()
 
     return work
 

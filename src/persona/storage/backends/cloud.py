@@ -61,7 +61,8 @@ class CloudBackend(Bucket):
         if length == 0:
             return await self._nothing(path, version)
         try:
-            download = await self._get(key, start, length, version)
+            with self._allowed("read"):
+                download = await self._get(key, start, length, version)
         except RangeError:
             return await self._nothing(path, version)
         except MissingError:
@@ -169,8 +170,7 @@ class CloudBackend(Bucket):
         start = None if last is None else to_key(self._prefix, last)
         pages = (in_order if self._foreign else as_listed)(self._page, f"{base}/" if base else "", start)
         try:
-            async for entries in pages:
-                self._bucket_seen = True
+            while (entries := await self._next(pages)) is not None:
                 page = self._listing(entries, start)
                 if page or page.refused:
                     yield page
@@ -215,7 +215,8 @@ class CloudBackend(Bucket):
     async def delete(self, path: str) -> None:
         """Delete an object; that it is not there is no error."""
         try:
-            await self._delete(self._key(path))
+            with self._allowed("delete"):
+                await self._delete(self._key(path))
         except MissingError:
             await self._require_bucket()
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
@@ -23,7 +24,7 @@ from persona.errors import (
 )
 from persona.storage.backend import Condition, Digest, Place
 from persona.storage.backends import sigv4
-from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
 from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
@@ -49,13 +50,6 @@ from persona.storage.paths import printable
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BAD_KEYS = {
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "InvalidToken",
-    "TokenRefreshRequired",
-}
 
 
 class S3Backend(ObstoreBackend):
@@ -71,6 +65,14 @@ class S3Backend(ObstoreBackend):
     """
 
     setting = "s3.bucket"
+    permissions = MappingProxyType(  # Service Authorization Reference, "Actions defined by Amazon S3"
+        {
+            "list": "s3:ListBucket on the bucket",
+            "read": "s3:GetObject on the objects of the bucket",
+            "write": "s3:PutObject on the objects of the bucket",
+            "delete": "s3:DeleteObject on the objects of the bucket",
+        }
+    )
     min_part_bytes = 5 * MIB  # Amazon S3 User Guide, "Multipart upload limits"
     metadata_name = S3_NAME
     metadata_prefix = "x-amz-meta-"
@@ -246,6 +248,17 @@ class S3Backend(ObstoreBackend):
         """
         return Digest("md5", etag) if _MD5.fullmatch(etag) else None
 
+    def _bad_keys(self, code: str) -> CredentialsError:
+        """Return the error for keys that are not accepted, with what is wrong with them."""
+        found = self.credentials
+        hint = "“persona storage config test” shows where they come from; set the right ones there."
+        if found is not None and _WRONG[code].endswith("expired"):
+            hint = found.renewal
+        source = found.source if found else "no credentials"
+        return CredentialsError(
+            f"{self._host} does not accept the credentials from {source}: it {_WRONG[code]} ({code}).", hint=hint
+        )
+
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
         """Return this project's error for a refusal (Amazon S3 API Reference, "Error responses")."""
         root = xml_or_none(body)
@@ -259,17 +272,23 @@ class S3Backend(ObstoreBackend):
         if code == "NoSuchBucket":
             return MissingError("There is no such bucket.")
         if code in _BAD_KEYS:
-            source = self.credentials.source if self.credentials else "no credentials"
-            return CredentialsError(
-                f"{self._host} does not accept the credentials from {source} ({code}).",
-                hint="“persona storage config test” shows where they come from; set the right ones there.",
-            )
+            return self._bad_keys(code)
         if code == "RequestTimeTooSkewed":
-            return CredentialsError(
+            return clock_off(self._host, self._rest.clock_skew) or CredentialsError(
                 f"{self._host} refuses the signature: the clocks differ too much.",
-                hint="Set this machine's clock.",
+                hint="Set this machine's clock, by NTP say.",
             )
         return by_status(status, code, self._host, headers)
+
+
+_WRONG = {
+    "InvalidAccessKeyId": "knows no such access key",
+    "SignatureDoesNotMatch": "finds that the secret key does not belong to the access key",
+    "ExpiredToken": "finds that they have expired",
+    "TokenRefreshRequired": "finds that they have expired",
+    "InvalidToken": "finds that the session token is not theirs",
+}
+_BAD_KEYS = set(_WRONG)
 
 
 def bucket_address(settings: S3Settings, region: str) -> str:
