@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from persona.config.schema import ResidencySettings
-from persona.errors import PersonaError, VerificationError
+from persona.credentials.chain import Found, Report, Step, spoilt, within
+from persona.errors import AccessDeniedError, CredentialsError, PersonaError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
 from persona.storage.paths import join
 
 T = TypeVar("T")
+OBTAIN_SECONDS = 1.2
+"""How long it may take to obtain keys or a token: a test is to say within two seconds that nobody gives them."""
 MAX_SKEW_SECONDS = 300.0
 """S3 refuses signatures that are more than 15 minutes off; a third of it is reason to say so."""
 
@@ -34,6 +38,7 @@ class Findings:
     """What the test found out."""
 
     place: Place | None = None
+    credentials: Report = field(default_factory=Report)
     checks: list[Check] = field(default_factory=list)
     capabilities: dict[str, bool] = field(default_factory=dict)
     failure: PersonaError | None = None
@@ -49,30 +54,77 @@ class Findings:
         self.checks.append(Check(name, False, str(error), error.hint))
         self.failure = self.failure or error
 
+    def unusable(self, error: PersonaError) -> bool:
+        """Record credentials that were found and cannot be used; return False."""
+        self.credentials = replace(self.credentials, chain=spoilt(self.credentials.chain, error))
+        self.fail("credentials", error)
+        return False
 
-async def examine(storage: StorageBackend, rule: ResidencySettings | None = None) -> Findings:
+
+async def examine(
+    storage: StorageBackend, found: Found | None = None, rule: ResidencySettings | None = None
+) -> Findings:
     """Try to list, write, read, write under a condition, and delete; look at the clock and the latency.
 
     Args:
-        storage: the storage.
+        storage: what to try.
+        found: its credentials, if it has some: whose they are is found out meanwhile.
         rule: where it may be; in a place that is not allowed nothing is written.
     """
-    findings = Findings(storage.describe())
-    findings.checks.append(Check("credentials", True, storage.describe().credentials))
-    probe = join(f".persona-probe-{uuid.uuid4().hex}")
-    step = _Steps(findings)
-    begun = time.perf_counter()
-    if await step("list", _first_page(storage), f"{storage.url()} is there and can be listed") is not _FAILED:
-        latency = (time.perf_counter() - begun) * 1000
-        allowed = await _is_allowed(storage, rule, findings)
-        if allowed:
-            await _write_and_delete(storage, probe, step, findings)
-        findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
-        _judge_clock(findings, storage.describe().clock_skew)
+    findings = Findings(storage.describe() if found is None else None)
+    if not await _obtain(storage, found, findings):
+        return findings
+    identity = asyncio.ensure_future(_identity(found))
+    await _examine(storage, findings, rule)
+    if said := await identity:
+        findings.credentials = replace(findings.credentials, identity=said)
     return findings
 
 
-async def _write_and_delete(storage: StorageBackend, probe: str, step: _Steps, findings: Findings) -> None:
+async def _obtain(storage: StorageBackend, found: Found | None, findings: Findings) -> bool:
+    """Obtain keys or a token, and say whether there are some."""
+    expires = None
+    if found is not None:
+        findings.credentials = Report(found.source, chain=found.chain)
+        try:
+            expires = await asyncio.to_thread(within, OBTAIN_SECONDS, found.obtain)
+        except TimeoutError as error:
+            late = CredentialsError(f"What gives the credentials does not answer: {error}.", hint="Check the network.")
+            return findings.unusable(late)
+        except PersonaError as error:
+            return findings.unusable(error)
+    findings.place = place = storage.describe()
+    findings.credentials = Report(
+        place.credentials, place.identity, expires, found.chain if found else (Step(place.credentials, True, True, ""),)
+    )
+    findings.checks.append(Check("credentials", True, place.credentials))
+    return True
+
+
+async def _identity(found: Found | None) -> str | None:
+    """Return whom the credentials are taken for; each way to find out has a time limit of its own."""
+    return None if found is None else await asyncio.to_thread(found.identify)
+
+
+async def _examine(storage: StorageBackend, findings: Findings, rule: ResidencySettings | None) -> None:
+    """Take the steps; that one is not allowed says nothing about the others."""
+    probe = join(f".persona-probe-{uuid.uuid4().hex}")
+    step = _Steps(findings)
+    names: list[str] = []
+    begun = time.perf_counter()
+    listed = await step("list", _first_page(storage, names), f"{storage.url()} is there and can be listed")
+    latency = (time.perf_counter() - begun) * 1000
+    if listed is _FAILED and not isinstance(findings.failure, AccessDeniedError):
+        return
+    if await _is_allowed(storage, rule, findings):
+        await _write_and_delete(storage, probe, step, findings, names)
+    findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
+    _judge_clock(findings, storage.describe().clock_skew)
+
+
+async def _write_and_delete(
+    storage: StorageBackend, probe: str, step: _Steps, findings: Findings, names: list[str]
+) -> None:
     written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
     if written is not _FAILED:
         await step("read", _read_back(storage, probe), "it reads back the same")
@@ -84,6 +136,8 @@ async def _write_and_delete(storage: StorageBackend, probe: str, step: _Steps, f
     elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
         with suppress(PersonaError):
             await storage.delete(probe)
+    elif names:
+        await step("read", _read_first(storage, names[0]), f"{names[0]} can be read")
 
 
 async def _is_allowed(storage: StorageBackend, rule: ResidencySettings | None, findings: Findings) -> bool:
@@ -124,10 +178,19 @@ class _Steps:
         return result
 
 
-def _first_page(storage: StorageBackend) -> Callable[[], Awaitable[None]]:
+def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
-        async for _ in storage.scan():
+        async for page in storage.scan():
+            names.extend(found.path for found in page[:1])
             return
+
+    return work
+
+
+def _read_first(storage: StorageBackend, path: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        download = await storage.open(path)
+        await download.close()
 
     return work
 

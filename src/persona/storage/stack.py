@@ -20,6 +20,7 @@ from persona.storage.paths import clean, join
 from persona.storage.urls import url_settings
 
 if TYPE_CHECKING:
+    from persona.credentials.chain import Found
     from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
     from persona.storage.flush import Flushed
@@ -331,6 +332,16 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
     if settings.local.path is None:
         raise ConfigError("storage.local.path is not set.", hint="persona storage config set local.path FOLDER")
     return LocalBackend(settings.local.path)
+
+
+def credentials_of(storage: StorageBackend) -> Found | None:
+    """Return the credentials that a bare storage was opened with, or None if it goes without."""
+    from persona.credentials.aws import AWSCredentials
+    from persona.credentials.azure import AzureCredentials
+    from persona.credentials.google import GoogleCredentials
+
+    found = getattr(storage, "credentials", None)
+    return found if isinstance(found, AWSCredentials | GoogleCredentials | AzureCredentials) else None
 
 
 def open_below(settings: StorageSettings, path: str) -> StorageBackend:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
@@ -20,9 +21,9 @@ from persona.errors import ConfigError, ConflictError, CredentialsError, Persona
 from persona.storage.backend import Condition, Digest, Location, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
-from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
+from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -54,6 +55,14 @@ class AzureBlobBackend(ObstoreBackend):
     """
 
     setting = "azure.container"
+    permissions = MappingProxyType(  # "Assign an Azure role for access to blob data"; "Create a service SAS"
+        {
+            "list": "Storage Blob Data Reader on the container, or l (list) in the SAS",
+            "read": "Storage Blob Data Reader on the container, or r (read) in the SAS",
+            "write": "Storage Blob Data Contributor on the container, or c and w (create, write) in the SAS",
+            "delete": "Storage Blob Data Contributor on the container, or d (delete) in the SAS",
+        }
+    )
     max_parts = 50_000  # "Scalability and performance targets for Blob storage"
     batch_size = 256  # Azure Storage REST API, "Blob Batch"
     metadata_name = AZURE_NAME
@@ -196,7 +205,7 @@ class AzureBlobBackend(ObstoreBackend):
         elif found.sas is not None:
             request.query |= dict(azure.sas_pairs(found.sas))
         elif found.token is not None:
-            request.headers["authorization"] = f"Bearer {found.token()}"
+            request.headers["authorization"] = f"Bearer {found.token()[0]}"
 
     def _obstore_credentials(self) -> dict[str, Any]:
         found = self.credentials
@@ -205,12 +214,31 @@ class AzureBlobBackend(ObstoreBackend):
         if found.sas is not None:
             return {"sas_key": found.sas.reveal().removeprefix("?")}
         if (token := found.token) is not None:
-            ask = self._providing(lambda: {"token": token(), "expires_at": datetime.now(UTC) + KEYS_LAST})
-            return {"credential_provider": ask}
+
+            def ask() -> dict[str, Any]:
+                text, end = token()
+                return {"token": text, "expires_at": kept_until(end)}
+
+            return {"credential_provider": self._providing(ask)}
         return {"skip_signature": True}
 
     def _digest(self, etag: str) -> Digest | None:
         """Return None: an ETag of Azure is opaque."""
+        return None
+
+    def _expired(self, body: bytes) -> CredentialsError | None:
+        """Return the error for a signature or a token that has expired, if it has."""
+        found = self.credentials
+        end = azure.sas_end(found.sas) if found.sas is not None else None
+        if end is not None and end <= datetime.now(UTC):
+            return CredentialsError(
+                f"{self._host} refuses the SAS from {found.source}: it expired at {end:%Y-%m-%d %H:%M} UTC.",
+                hint="Make a new one, and set it there.",
+            )
+        if found.token is not None and b"expired" in body:
+            return CredentialsError(
+                f"{self._host} refuses the token from {found.source}: it has expired.", hint="Log in again: az login"
+            )
         return None
 
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
@@ -222,9 +250,13 @@ class AzureBlobBackend(ObstoreBackend):
         if code == "InvalidBlockList":  # another upload of this blob was committed, which drops the blocks of ours
             return ConflictError("The object was written by someone else in the same moment.", hint="Try again.")
         if code in _BAD_KEYS or (code == "AuthorizationFailure" and b"failed to authenticate" in body):
-            return CredentialsError(
-                f"{self._host} does not accept the credentials from {self.credentials.source} ({code}).",
-                hint="“persona storage config test” shows where they come from; check also this machine's clock.",
+            return (
+                self._expired(body)
+                or clock_off(self._host, self._rest.clock_skew)
+                or CredentialsError(
+                    f"{self._host} does not accept the credentials from {self.credentials.source} ({code}).",
+                    hint="“persona storage config test” shows where they come from; set the right ones there.",
+                )
             )
         return by_status(status, code, self._host, headers)
 

@@ -68,7 +68,8 @@ class CloudBackend(Bucket):
         if length == 0:
             return await self._nothing(path, version)
         try:
-            download = await self._get(key, start, length, version)
+            with self._allowed("read"):
+                download = await self._get(key, start, length, version)
         except RangeError:
             return await self._nothing(path, version)
         except MissingError:
@@ -178,8 +179,8 @@ class CloudBackend(Bucket):
         pages = (in_order if self._foreign else as_listed)(self._page, head, start)
         try:
             with understood(self._host):
-                async for entries in ascending(pages):
-                    self._bucket_seen = True
+                checked_pages = ascending(pages)
+                while (entries := await self._next(checked_pages)) is not None:
                     page = self._listing(entries, head, start)
                     if page or page.refused:
                         yield page
@@ -225,7 +226,8 @@ class CloudBackend(Bucket):
     async def delete(self, path: str) -> None:
         """Delete an object; that it is not there is no error."""
         try:
-            await self._delete(self._key(path))
+            with self._allowed("delete"):
+                await self._delete(self._key(path))
         except MissingError:
             await self._require_bucket()
 

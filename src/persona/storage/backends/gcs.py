@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -57,6 +58,14 @@ class GCSBackend(CloudBackend):
     """
 
     setting = "gcs.bucket"
+    permissions = MappingProxyType(  # "IAM permissions for JSON methods"
+        {
+            "list": "storage.objects.list on the bucket, as in the role Storage Object Viewer",
+            "read": "storage.objects.get on the bucket, as in the role Storage Object Viewer",
+            "write": "storage.objects.create and delete on the bucket, as in the role Storage Object User",
+            "delete": "storage.objects.delete on the bucket, as in the role Storage Object User",
+        }
+    )
     # Parts of a resumable upload are multiples of 256 KiB and come one after another (Google Cloud Storage,
     # "Resumable uploads"), and a batch holds up to 100 requests ("Batch requests").
     min_part_bytes = part_multiple = 256 << 10
@@ -277,8 +286,8 @@ class GCSBackend(CloudBackend):
         if status == 401:
             source = self.credentials.source if self.credentials else "no credentials"
             return CredentialsError(
-                f"{self._rest.host} does not accept {source}.",
-                hint="“persona storage config test” shows where they come from.",
+                f"{self._rest.host} does not accept {source}: the token is not good, or has expired.",
+                hint="“persona storage config test” shows where they come from; log in again there.",
             )
         return by_status(status, reason, self._rest.host, headers)
 

@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 import urllib3
 
 from persona.errors import PersonaError, UnreachableError
+from persona.storage.backends.faults import WrongEndpointError
 from persona.storage.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ MAX_ANSWER_BYTES = 32 << 20
 MAX_MARKS = 500_000
 """The most tags or quotes, or commas and brackets, of such an answer, which bound what it makes in memory."""
 _NONSENSE = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+TLS_SECONDS = 0.5
+_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -239,7 +242,7 @@ class RestClient:
                 if check is not None:
                     check(content)
                 return Reply(response.status, response.headers, content)
-            raise self.translate(response.status, response.headers, content)
+            raise self._refusal(response.status, response.headers, content)
 
         return await self._policy.run(lambda: self.in_thread(once))
 
@@ -259,7 +262,7 @@ class RestClient:
                 raise unreachable(self.host, error) from error
             finally:
                 response.close()
-            raise self.translate(response.status, response.headers, body)
+            raise self._refusal(response.status, response.headers, body)
 
         return await self._policy.run(lambda: self.in_thread(once))
 
@@ -286,6 +289,14 @@ class RestClient:
         response.release_conn()
         return b"".join(parts)
 
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
+        """Return the error for a refusal, which may come from something that is no provider's service at all."""
+        if status == 400 and re.search(b"plain HTTP request was sent|HTTP request to an HTTPS server", body):
+            return speaks_tls(self.host)
+        if status < 500 and _PAGE.match(body):
+            return senseless(self.host)
+        return self.translate(status, headers, body)
+
     def _exchange(self, request: Request) -> BaseHTTPResponse:
         """Sign and send a request once, in this thread."""
         self._sign(request)
@@ -305,6 +316,14 @@ class RestClient:
                 decode_content=False,
                 redirect=False,
             )
+        except urllib3.exceptions.ProtocolError as error:
+            if (
+                self.clock_skew is None
+                and self._http.scheme == "http"
+                and answers_tls(self._http.host, self._http.port)
+            ):
+                raise speaks_tls(self.host) from error
+            raise unreachable(self.host, error) from error
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.host, error) from error
         with suppress(*_NONSENSE):  # a server may leave it out, or write it in its own way
@@ -351,9 +370,32 @@ class Body:
         self._response.release_conn()
 
 
-def senseless(host: str) -> UnreachableError:
+def answers_tls(host: str, port: int | None) -> bool:
+    """Say whether a service answers a TLS handshake; with a certificate of anybody's, since nothing is sent to it."""
+    import socket
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port or 80), timeout=TLS_SECONDS) as connection:
+            context.wrap_socket(connection, server_hostname=host).close()
+    except OSError:
+        return False
+    return True
+
+
+def speaks_tls(host: str) -> WrongEndpointError:
+    """Return the error for a service that speaks TLS and was spoken to without."""
+    return WrongEndpointError(
+        f"{host} speaks TLS, and the endpoint begins with http://.", hint="Write https:// in the endpoint_url."
+    )
+
+
+def senseless(host: str) -> WrongEndpointError:
     """Return the error for an answer that no provider gives."""
-    return UnreachableError(
+    return WrongEndpointError(
         f"{host} gives an answer that makes no sense.",
         hint="Check that the endpoint is right, and that no login page of the network stands before it.",
     )
@@ -371,7 +413,14 @@ def unreachable(host: str, error: BaseException) -> UnreachableError:
             f"The name {host} is not known.", hint="Check the endpoint, the region and the network."
         )
     if isinstance(error, urllib3.exceptions.SSLError):
-        return UnreachableError(
+        if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER|HTTP_REQUEST|UNKNOWN_PROTOCOL", str(error)):
+            return WrongEndpointError(
+                f"{host} does not speak TLS, and the endpoint begins with https://.",
+                hint="Correct the endpoint_url: its port, or http:// if it is a service of this machine.",
+            )
+        if "CERTIFICATE" not in str(error):
+            return UnreachableError(f"{host} breaks off before the connection is secure.", hint="Check the address.")
+        return WrongEndpointError(
             f"{host} has no certificate that this machine trusts.",
             hint="Check the address; for a private authority set SSL_CERT_FILE.",
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
@@ -22,9 +24,9 @@ from persona.errors import (
 )
 from persona.storage.backend import Condition, Digest, Location, Place
 from persona.storage.backends import sigv4
-from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
+from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     MIB,
     Attributes,
@@ -53,13 +55,6 @@ _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ENCRYPTION = "x-amz-server-side-encryption"
 _KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _OBSTORE_ENCRYPTION = {_ENCRYPTION: "server_side_encryption", _KMS_KEY: "sse_kms_key_id"}
-_BAD_KEYS = {
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "InvalidToken",
-    "TokenRefreshRequired",
-}
 
 
 class S3Backend(ObstoreBackend):
@@ -75,6 +70,14 @@ class S3Backend(ObstoreBackend):
     """
 
     setting = "s3.bucket"
+    permissions = MappingProxyType(  # Service Authorization Reference, "Actions defined by Amazon S3"
+        {
+            "list": "s3:ListBucket on the bucket",
+            "read": "s3:GetObject on the objects of the bucket",
+            "write": "s3:PutObject on the objects of the bucket",
+            "delete": "s3:DeleteObject on the objects of the bucket",
+        }
+    )
     min_part_bytes = 5 * MIB  # Amazon S3 User Guide, "Multipart upload limits"
     metadata_name = S3_NAME
     metadata_prefix = "x-amz-meta-"
@@ -86,6 +89,8 @@ class S3Backend(ObstoreBackend):
         if not settings.bucket:
             raise ConfigError("storage.s3.bucket is not set.", hint="persona storage config set s3.bucket NAME")
         credentials = aws.find(settings)
+        if credentials is not None and settings.endpoint_url is None:
+            settings = replace(settings, endpoint_url=credentials.endpoint_url)
         declared = (
             settings.region
             or os.environ.get("AWS_REGION")
@@ -107,7 +112,7 @@ class S3Backend(ObstoreBackend):
             address=address,
             foreign=settings.endpoint_url is not None,
         )
-        self.bucket = settings.bucket
+        self.bucket: str = settings.bucket or ""
         self.region = region
         self.encryption = _encryption(settings)
         self.declared_region = declared and declared.lower()
@@ -134,7 +139,9 @@ class S3Backend(ObstoreBackend):
         fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
         if self._foreign:
             fields.append(("Endpoint", self._rest.endpoint.removesuffix(f"/{self.bucket}")))
-        keys = self.credentials.current() if self.credentials else None
+        keys: aws.AWSKeys | None = None
+        with suppress(CredentialsError):  # what this backend is can be said without
+            keys = self.credentials.current() if self.credentials else None
         return Place(
             "S3-compatible" if self._foreign else "AWS S3",
             tuple(fields),
@@ -267,7 +274,7 @@ class S3Backend(ObstoreBackend):
             "access_key_id": keys.access_key_id,
             "secret_access_key": keys.secret_access_key.reveal(),
             "token": keys.session_token.reveal() if keys.session_token else None,
-            "expires_at": datetime.now(UTC) + KEYS_LAST if keys.session_token else None,
+            "expires_at": kept_until(keys.expires) if keys.session_token else None,
         }
 
     def _digest(self, etag: str) -> Digest | None:
@@ -277,6 +284,17 @@ class S3Backend(ObstoreBackend):
         digest proves equal content, an unequal one proves nothing there.
         """
         return Digest("md5", etag) if _MD5.fullmatch(etag) else None
+
+    def _bad_keys(self, code: str) -> CredentialsError:
+        """Return the error for keys that are not accepted, with what is wrong with them."""
+        found = self.credentials
+        hint = "“persona storage config test” shows where they come from; set the right ones there."
+        if found is not None and _WRONG[code].endswith("expired"):
+            hint = found.renewal
+        source = found.source if found else "no credentials"
+        return CredentialsError(
+            f"{self._host} does not accept the credentials from {source}: it {_WRONG[code]} ({code}).", hint=hint
+        )
 
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
         """Return this project's error for a refusal (Amazon S3 API Reference, "Error responses")."""
@@ -293,17 +311,23 @@ class S3Backend(ObstoreBackend):
         if code == "NoSuchBucket":
             return MissingError("There is no such bucket.")
         if code in _BAD_KEYS:
-            source = self.credentials.source if self.credentials else "no credentials"
-            return CredentialsError(
-                f"{self._host} does not accept the credentials from {source} ({code}).",
-                hint="“persona storage config test” shows where they come from; set the right ones there.",
-            )
+            return self._bad_keys(code)
         if code == "RequestTimeTooSkewed":
-            return CredentialsError(
+            return clock_off(self._host, self._rest.clock_skew) or CredentialsError(
                 f"{self._host} refuses the signature: the clocks differ too much.",
-                hint="Set this machine's clock.",
+                hint="Set this machine's clock, by NTP say.",
             )
         return by_status(status, code, self._host, headers)
+
+
+_WRONG = {
+    "InvalidAccessKeyId": "knows no such access key",
+    "SignatureDoesNotMatch": "finds that the secret key does not belong to the access key",
+    "ExpiredToken": "finds that they have expired",
+    "TokenRefreshRequired": "finds that they have expired",
+    "InvalidToken": "finds that the session token is not theirs",
+}
+_BAD_KEYS = set(_WRONG)
 
 
 def bucket_address(settings: S3Settings, region: str) -> str:
