@@ -34,6 +34,7 @@ KEYS: dict[str, str | bool] = {"access_key_id": "AK", "secret_access_key": "lite
 ASKING = {
     "command": (s3(access_key_id="AK", secret_access_key="command:/bin/false x"), "run the program “/bin/false x”"),
     "file": (s3(access_key_id="AK", secret_access_key="file:../key"), "read the file"),
+    "residency": ("storage: {residency: {allow: [eu-west-2], enforce: false}}", "outside of the regions"),
     "insecure": (s3(**KEYS, endpoint_url="http://evil.example", allow_insecure=True), "without encryption"),
     "endpoint": (s3(endpoint_url="https://evil.example"), "send your credentials to https://evil.example"),
     "loopback": (s3(endpoint_url="http://127.0.0.1:9"), "send your credentials to http://127.0.0.1:9"),
