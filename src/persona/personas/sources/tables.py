@@ -22,7 +22,7 @@ def read_csv(name: str, text: str) -> Dataset:
     Raises:
         InputError: the table is broken or holds no rows.
     """
-    rows = _rows(name, text, _delimiter(text))
+    rows = _rows(name, text, delimiter_of(text))
     if len(rows) < 2:
         raise InputError(
             f"{name} holds no records.",
@@ -57,7 +57,7 @@ def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
     return rows
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """Return the delimiter that gives most rows the width of the first one, and more than one column."""
 
     def score(delimiter: str) -> tuple[float, int]:
