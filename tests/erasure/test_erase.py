@@ -226,6 +226,7 @@ def test_an_index_of_personas_spares_reading_them(
     place: Place, configure: Configure, persona: Run, tmp_path: Path, library: dict[str, bytes], monkeypatch: Any
 ) -> None:
     configure(place("local"))
+    assert persona("storage", "config", "set", "cache.enabled", "true").code == 0
     source = file_with(tmp_path, "survey.csv", library["research/survey.csv"])
     assert persona("generate", str(source)).code == 0
     opened: list[str] = []

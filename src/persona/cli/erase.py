@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ class _Erasure:
         from persona.personas.erasure import erase as take_out
         from persona.personas.named import NOTES
         from persona.storage import tombstones
-        from persona.storage.stack import erase_from_caches, open_with_notes
+        from persona.storage.stack import open_with_notes
 
         storage, noting = open_with_notes(self._settings, self._keeping)
         try:
@@ -104,16 +104,16 @@ class _Erasure:
             search = Search(storage, noting.notes(NOTES), self._subject)
             found = await search.all(self._outbox)
             waiting, busy = self._drop(found.waiting)
+            copies, _ = self._from_caches(found.versions, {hit.path for hit in found.hits})
             unread = [each for each in found.unread if each.path.startswith("outbox ")] + busy
             done, left = await take_out(storage, search, self._subject, found, past=past)
             location = storage.url()
         finally:
             await noting.close()
-        removed = {each.path for each in done.erased}
-        copies, cache_error = _tried(lambda: erase_from_caches(self._settings, left.versions, removed))
+        more, cache_error = self._from_caches(left.versions, {each.path for each in done.erased})
         rows, journals = self._from_journals()
         left.unread += [*unread, *journals, *done.failed, *cache_error]
-        return self._receipt(location, f"{salt}/{mark}", done, left, waiting, copies, rows, past=past)
+        return self._receipt(location, f"{salt}/{mark}", done, left, waiting, copies + more, rows, past=past)
 
     def _drop(self, waiting: Sequence[Entry]) -> tuple[list[dict[str, Any]], list[Unread]]:
         """Drop what waits and holds the respondent: upon what is redacted it could not be written any more."""
@@ -127,6 +127,16 @@ class _Erasure:
             for entry in waiting:
                 self._outbox.drop(entry)
         return [{"id": entry.id, "path": self._masked(entry.path), "size": entry.size} for entry in waiting], []
+
+    def _from_caches(self, versions: Mapping[str, str], paths: set[str]) -> tuple[int, list[Unread]]:
+        """Remove the copies that this machine keeps of some objects, and of what is no longer current."""
+        from persona.personas.erasure import Unread
+        from persona.storage.stack import erase_from_caches
+
+        try:
+            return erase_from_caches(self._settings, versions, paths), []
+        except ConfigError as error:
+            return 0, [Unread("the cache", str(error))]
 
     def _from_journals(self) -> tuple[int, list[Unread]]:
         """Remove the rows of journals whose paths name the respondent; journals hold no content."""
@@ -194,15 +204,6 @@ class _Erasure:
     def _past(self, hit: PastHit) -> dict[str, Any]:
         version = hit.version
         return {"path": self._masked(version.path), "version": version.id, "kind": version.kind, "size": version.size}
-
-
-def _tried(work: Any) -> tuple[int, list[Unread]]:
-    from persona.personas.erasure import Unread
-
-    try:
-        return work(), []
-    except ConfigError as error:
-        return 0, [Unread("the cache", str(error))]
 
 
 def _save(file: Path, document: dict[str, Any]) -> None:

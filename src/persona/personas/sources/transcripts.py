@@ -62,6 +62,8 @@ def labels_in(text: str) -> set[str]:
 def cut(text: str, person: str) -> tuple[int, str]:
     """Return how many turns of an interview are somebody's, and the text without them."""
     speakers = {turn.speaker for turn in _split(text)[1]} | {person}
+    if any(c.isdigit() for c in person):  # where one is called P3, P4 is another, also if that one speaks but once
+        speakers |= {label for label in labels_in(text) if _shape(label) == _shape(person)}
     kept: list[str] = []
     count, inside = 0, False
     for line in text.splitlines(keepends=True):
@@ -72,6 +74,10 @@ def cut(text: str, person: str) -> tuple[int, str]:
         if not inside:
             kept.append(line)
     return count, "".join(kept)
+
+
+def _shape(label: str) -> str:
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d]+", "a", label))
 
 
 def is_transcript(text: str) -> bool:

@@ -81,6 +81,7 @@ class GCSBackend(CloudBackend):
         )
         self.bucket = settings.bucket
         self._project = settings.project
+        self._generations_known: bool | None = None
         self.credentials = google.find(settings, emulator=plain)
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
         self._upload_path = f"/upload{self._bucket_path}/o"
@@ -228,9 +229,30 @@ class GCSBackend(CloudBackend):
         return await self._on_past("GET", version, {"alt": "media"})
 
     async def delete_past(self, version: PastVersion) -> None:
-        """Delete a noncurrent generation."""
+        """Delete a noncurrent generation.
+
+        Raises:
+            PersonaError: the endpoint is one that would delete the current object instead.
+        """
+        if self._foreign and not await self._knows_generations():
+            raise PersonaError(f"{self._host} deletes the object itself when an earlier generation is to be deleted.")
         with suppress(NotFoundError):
             await self._on_past("DELETE", version, {})
+
+    async def _knows_generations(self) -> bool:
+        """Say whether a generation can be deleted alone, by trying it once: an emulator ignores which one is meant."""
+        if self._generations_known is None:
+            path = f".persona-probe-{uuid.uuid4().hex}"
+            first = await self.write(path, b"probe")
+            try:
+                await self.write(path, b"probed")
+                await self._on_past("DELETE", PastVersion(path, first.version, 0), {})
+                self._generations_known = await self.exists(path)
+            except NotFoundError:  # the bucket keeps none, so there is nothing to delete
+                self._generations_known = True
+            finally:
+                await self.delete(path)
+        return self._generations_known
 
     async def _on_past(self, method: str, version: PastVersion, query: Mapping[str, str]) -> bytes:
         path = self._path(to_key(self._prefix, version.path))
