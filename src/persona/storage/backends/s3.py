@@ -78,6 +78,7 @@ class S3Backend(ObstoreBackend):
     metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
     copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
     copy_part_bytes = 512 * MIB
+    past_page = 1000  # "ListObjectVersions": the most that one answer has
 
     def __init__(self, settings: S3Settings, performance: PerformanceSettings) -> None:
         if not settings.bucket:
@@ -212,7 +213,8 @@ class S3Backend(ObstoreBackend):
 
     async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
         """Yield earlier versions and delete markers (Amazon S3 API Reference, "ListObjectVersions")."""
-        query = {"versions": "", "encoding-type": "url", "prefix": self._prefix and f"{self._prefix}/"}
+        prefix = self._prefix and f"{self._prefix}/"
+        query = {"versions": "", "encoding-type": "url", "prefix": prefix, "max-keys": str(self.past_page)}
         while True:
             reply = await self._rest.send("GET", "/", query=query)
             with understood(self._host):
@@ -220,7 +222,8 @@ class S3Backend(ObstoreBackend):
                 yield [*self._past_of(root)]
                 if text_of(root, "IsTruncated") != "true":
                     return
-                query["key-marker"] = unquote_plus(text_of(root, "NextKeyMarker"))
+                decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
+                query["key-marker"] = decode(text_of(root, "NextKeyMarker"))
                 query["version-id-marker"] = text_of(root, "NextVersionIdMarker")
 
     def _past_of(self, root: ElementTree.Element) -> Iterator[PastVersion]:
