@@ -57,6 +57,7 @@ def generate(
     INPUT is a CSV, JSON, JSON Lines, text or Markdown file, a folder of these, or a storage URL such as
     s3://bucket/research. The same input and seed give the same personas.
     """
+    from persona.cli.erased import leave_out
     from persona.personas.generate.provider import Options, provider
     from persona.personas.generate.provider import generate as make
     from persona.personas.library import save
@@ -64,7 +65,9 @@ def generate(
     folder = library_path(output)
     provider(provider_name)
     session.check_writable()
-    made = make(read_input(session, source), Options(count, seed, name_prefix), provider_name)
+    dataset = read_input(session, source)
+    leave_out(session, dataset)
+    made = make(dataset, Options(count, seed, name_prefix), provider_name)
 
     async def work(storage: StorageBackend) -> tuple[list[str], str]:
         paths = await save(storage, folder, made.personas, overwrite=overwrite)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         "list": ("persona.cli.storage:list_", "List objects."),
         "migrate": ("persona.cli.migrate:migrate", "Move everything to another place, and prove that it arrived."),
         "sync": ("persona.cli.sync:sync", "Bring one folder to the state of another."),
+        "erase": ("persona.cli.erase:erase", "Find all that there is of a respondent, and take it out."),
         "outbox": ("persona.cli.outbox:outbox", "See, send or drop the writes that wait for the provider."),
         "cache": ("persona.cli.cache:cache", "Look at what is kept on this machine, clear it, or fill it."),
         "config": ("persona.cli.storage_config:config", "Show, set and test the configuration."),

@@ -18,6 +18,7 @@ from persona.errors import (
 )
 from persona.personas import document
 from persona.personas.bounded import read_bounded
+from persona.personas.named import NOTES, keep_note
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
 from persona.storage.paths import clean, join, printable
 
@@ -88,11 +89,12 @@ async def save(
             hint="Use --overwrite to replace them, or another --output or --name-prefix to keep both.",
         )
     written: list[str] = []
+    notes = storage.notes(NOTES)
     for path, data in contents.items():
         there = found[path]
         condition = IfAbsent() if there is None else IfVersion(there.version)
         try:
-            await storage.write(path, data, condition=condition, content_type=document.CONTENT_TYPE)
+            made = await storage.write(path, data, condition=condition, content_type=document.CONTENT_TYPE)
         except ConflictError as error:
             raise ConflictError(
                 f"Someone else wrote {path} meanwhile. Written before: {', '.join(written) or 'nothing'}.",
@@ -102,6 +104,8 @@ async def save(
             error.message = f"{error.message} Written before: {', '.join(written) or 'nothing'}."
             raise
         written.append(path)
+        if notes is not None:
+            keep_note(notes, made, personas[len(written) - 1])
     return written
 
 

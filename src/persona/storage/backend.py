@@ -12,13 +12,16 @@ The docstrings here are the contract. ``tests/contract`` holds every backend to 
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from persona.errors import PersonaError
+from persona.errors import NotFoundError, PersonaError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,24 @@ class Listing(list[StorageObject]):
             everything.whole &= page.whole
             everything.as_of = min(filter(None, (everything.as_of, page.as_of)), default=None)
         return everything
+
+
+@dataclass(frozen=True, slots=True)
+class PastVersion:
+    """What a provider still has of an object beside what it is now.
+
+    Args:
+        path: the object.
+        id: what the provider tells it by, opaque; not a version for `IfVersion`.
+        size: bytes.
+        kind: ``version``, ``snapshot``; ``marker``, which has no content and stands for a deletion; or ``deleted``,
+            which the provider keeps for a while, and nobody can read or delete.
+    """
+
+    path: str
+    id: str
+    size: int
+    kind: str = "version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,6 +454,32 @@ class StorageBackend(ABC):
         Returns:
             What could not be deleted, with its error, refused names among it; empty if all went well.
         """
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield what the provider still has of earlier objects, page by page; nothing if it keeps none.
+
+        Raises:
+            PersonaError: the endpoint cannot tell, or these credentials may not ask.
+        """
+        nothing: Sequence[Sequence[PastVersion]] = ()
+        for page in nothing:
+            yield page
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of what `past` gave.
+
+        Raises:
+            NotFoundError: it is gone.
+        """
+        raise NotFoundError(f"Of {self.url(version.path)} no earlier versions are kept.")
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete what `past` gave, for good. That it is gone is no error.
+
+        Raises:
+            AccessDeniedError: it is held, by a retention policy say, or these credentials may not do it.
+        """
+        log.debug("Of %s no earlier versions are kept.", self.url(version.path))
 
     @abstractmethod
     async def conditions_kept(self) -> bool:

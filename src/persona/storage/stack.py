@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,62 @@ def open_layers(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
 
         storage = Cache(provider, store, contents=settings.backend != "local")
     return storage if settings.backend == "local" else _with_fallback(storage, provider, store, settings, keeping)
+
+
+def open_with_notes(settings: StorageSettings, keeping: Keeping) -> tuple[StorageBackend, StorageBackend]:
+    """Open the storage so that all of it is asked of the provider, and beside it what has notes on its objects.
+
+    Returns:
+        The storage, of which what is written is told to every cache on this machine that may keep objects of it; and
+        the same with its cache, whose `close` closes both.
+    """
+    provider = open_provider(settings, keeping)
+    place = place_of(settings, os.environ)
+    told = informing(provider, place, settings.cache) if place else provider
+    store = open_store(settings, keeping)
+    if store is None:
+        return told, told
+    from persona.storage.layers.cache import Cache
+
+    return told, Cache(told, store, contents=False)
+
+
+def erase_from_caches(settings: StorageSettings, versions: Mapping[str, str], removed: Collection[str]) -> int:
+    """Remove what the cache folder keeps of objects, in every workspace that keeps objects of this place.
+
+    Args:
+        settings: the storage.
+        versions: the versions that its objects have now, by path: copies of others are removed as well.
+        removed: paths of which everything goes.
+
+    Returns:
+        How many copies went.
+
+    Raises:
+        ConfigError: the folder cannot be used.
+    """
+    own, folder = place_of(settings, os.environ), settings.cache.path
+    if own is None or folder is None or not (folder / "index.sqlite3").exists():
+        return 0
+    from contextlib import closing
+
+    from persona.storage.cache.house import erase, in_use, places
+    from persona.storage.layers.informing import met_by
+
+    count = 0
+    for known in places(folder):
+        kept = place_in(known)
+        back = met_by(kept.path, own.path) if kept.container == own.container else None
+        if back is None:
+            continue
+
+        def gone(path: str, version: str, back: Callable[[str], str | None] = back) -> bool:
+            ours = back(path)
+            return ours is not None and (ours in removed or versions.get(ours) != version)
+
+        with in_use(folder), closing(enter_store(settings.cache, known)) as store:
+            count += erase(store, gone)
+    return count
 
 
 def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend:

@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -308,6 +308,33 @@ class Memory:
                 db.close()
                 file.unlink()
         raise InputError(f"{file} cannot be used.", hint="Remove it.")
+
+
+def forget(file: Path, gone: Callable[[str], bool]) -> int:
+    """Remove what a journal, or the memory of a pair, has of some paths, so that nothing of it is left in the file.
+
+    Args:
+        file: the SQLite file.
+        gone: says of a path whether it goes.
+
+    Returns:
+        How many rows went.
+    """
+    db = sqlite3.connect(file, isolation_level=None, timeout=30)
+    count = 0
+    try:
+        db.execute("PRAGMA secure_delete = ON")
+        there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table, column in (("objects", "path"), ("refused", "key"), ("changed", "path"), ("seen", "path")):
+            if table not in there:
+                continue
+            paths = [row for row in db.execute(f"SELECT {column} FROM {table}") if gone(row[0])]  # noqa: S608
+            db.executemany(f"DELETE FROM {table} WHERE {column} = ?", paths)  # noqa: S608  (names of our own)
+            count += len(paths)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        db.close()
+    return count
 
 
 def _make(file: Path) -> None:

@@ -32,7 +32,7 @@ def read_csv(name: str, text: str) -> Dataset:
     Raises:
         InputError: the table is broken, holds no rows, or more than is taken.
     """
-    rows = _rows(name, text, _delimiter(name, text))
+    rows = _rows(name, text, delimiter_of(name, text))
     if len(rows) < 2:
         raise InputError(
             f"{name} holds no records.",
@@ -75,7 +75,7 @@ def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
     return rows
 
 
-def _delimiter(name: str, text: str) -> str:
+def delimiter_of(name: str, text: str) -> str:
     """Return the delimiter that gives most rows the width of the first one, and more than one column."""
 
     def score(delimiter: str) -> tuple[float, int]:

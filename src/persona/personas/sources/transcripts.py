@@ -58,6 +58,32 @@ def read_transcript(name: str, text: str) -> Dataset:
     return Dataset(records, notes)
 
 
+def labels_in(text: str) -> set[str]:
+    """Return what stands before a colon like a speaker, also if only once."""
+    return {match["label"].strip() for line in text.splitlines() if (match := _TURN.match(line))}
+
+
+def cut(text: str, person: str) -> tuple[int, str]:
+    """Return how many turns of an interview are somebody's, and the text without them."""
+    speakers = {turn.speaker for turn in _split(text)[1]} | {person}
+    if any(c.isdigit() for c in person):  # where one is called P3, P4 is another, also if that one speaks but once
+        speakers |= {label for label in labels_in(text) if _shape(label) == _shape(person)}
+    kept: list[str] = []
+    count, inside = 0, False
+    for line in text.splitlines(keepends=True):
+        match = _TURN.match(line.rstrip("\r\n"))
+        if match and (label := match["label"].strip()) in speakers:
+            inside = label == person
+            count += inside
+        if not inside:
+            kept.append(line)
+    return count, "".join(kept)
+
+
+def _shape(label: str) -> str:
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d]+", "a", label))
+
+
 def is_transcript(text: str) -> bool:
     """Say whether a text holds an interview with speakers."""
     if "\n" not in text:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -17,8 +18,16 @@ from obstore.store import AzureStore
 
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
-from persona.errors import ConfigError, ConflictError, CredentialsError, PersonaError, UnreachableError
-from persona.storage.backend import Condition, Digest, Location, Place
+from persona.errors import (
+    ConfigError,
+    ConflictError,
+    CredentialsError,
+    NameRefusedError,
+    NotFoundError,
+    PersonaError,
+    UnreachableError,
+)
+from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.faults import MissingError, by_status, clock_off
@@ -36,6 +45,7 @@ from persona.storage.backends.primitives import (
 from persona.storage.backends.rest import Request, encode_path, parse_xml, size_in, text_of, understood
 from persona.storage.backends.uploads import md5_of
 from persona.storage.metadata import AZURE_NAME
+from persona.storage.paths import from_key, to_key
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
 _SCOPE = "x-ms-encryption-scope"
@@ -181,6 +191,52 @@ class AzureBlobBackend(ObstoreBackend):
             status = (await self._rest.send("HEAD", self._path(target))).headers.get("x-ms-copy-status", "success")
         if status != "success":
             raise UnreachableError(f"{self._host} gave up the copy ({status}).", hint="Try again.")
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield snapshots, earlier versions and what soft delete keeps (Azure Storage REST API, "List Blobs")."""
+        query = {
+            "restype": "container",
+            "comp": "list",
+            "prefix": self._prefix and f"{self._prefix}/",
+            "include": "versions,snapshots,deleted",
+        }
+        while True:
+            reply = await self._rest.send("GET", f"/{self.container}", query=query)
+            with understood(self._host):
+                root = parse_xml(reply.body, "EnumerationResults")
+                yield [*self._past_of(root)]
+                query["marker"] = text_of(root, "NextMarker")
+            if not query["marker"]:
+                return
+
+    def _past_of(self, root: ElementTree.Element) -> Iterator[PastVersion]:
+        for blob in root.iter("Blob"):
+            entry = _entry(blob)
+            snapshot, version = text_of(blob, "Snapshot"), text_of(blob, "VersionId")
+            deleted = text_of(blob, "Deleted") == "true"
+            if not snapshot and not deleted and (not version or text_of(blob, "IsCurrentVersion") == "true"):
+                continue
+            token = f"snapshot={snapshot}" if snapshot else f"versionid={version}"
+            kind = "deleted" if deleted else "snapshot" if snapshot else "version"
+            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
+                yield PastVersion(from_key(self._prefix, entry.key), token, entry.size, kind)
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of a snapshot or an earlier version."""
+        return await self._on_past("GET", version)
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete a snapshot or an earlier version."""
+        with suppress(NotFoundError):
+            await self._on_past("DELETE", version)
+
+    async def _on_past(self, method: str, version: PastVersion) -> bytes:
+        name, _, value = version.id.partition("=")
+        path = self._path(to_key(self._prefix, version.path))
+        try:
+            return (await self._rest.send(method, path, query={name: value})).body
+        except MissingError as error:
+            raise await self._absent(version.path) from error
 
     def _account(self) -> tuple[object, ...]:
         found = self.credentials

@@ -11,8 +11,8 @@ import json
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -26,21 +26,34 @@ from persona.errors import (
     AccessDeniedError,
     ConfigError,
     CredentialsError,
+    NameRefusedError,
+    NotFoundError,
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Location, Place, StorageObject
+from persona.storage.backend import (
+    Condition,
+    Download,
+    IfAbsent,
+    IfVersion,
+    Location,
+    PastVersion,
+    Place,
+    StorageObject,
+)
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
 from persona.storage.backends.rest import Body, Request, parse_json, senseless, size_in, text_in, time_in, understood
-from persona.storage.paths import from_key
+from persona.storage.paths import from_key, to_key
 
 ENDPOINT = "https://storage.googleapis.com"
 _GENERATION = re.compile("[1-9][0-9]{0,17}")
 _MOST_REWRITES = 10_000  # one moves 1 GiB or takes 30 seconds (Google Cloud Storage, "Objects: rewrite")
+_NEVER = "0001-"
+"""How fake-gcs-server begins the time of what has not happened; Google leaves it out."""
 _FIELDS = "name,size,updated,generation,md5Hash,crc32c"
 _DESCRIBED = f"{_FIELDS},contentType,metadata"
 
@@ -91,6 +104,7 @@ class GCSBackend(CloudBackend):
         self._project = settings.project
         if settings.kms_key_name:
             self.encryption = {"kmsKeyName": settings.kms_key_name}
+        self._generations_known: bool | None = None
         self.credentials = google.find(settings, emulator=plain)
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
         self._upload_path = f"/upload{self._bucket_path}/o"
@@ -232,6 +246,69 @@ class GCSBackend(CloudBackend):
                     return
                 query["rewriteToken"] = text_in(rewrite, "rewriteToken")
         raise senseless(self._host)
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield noncurrent generations (Google Cloud Storage, "Use Object Versioning").
+
+        What soft delete keeps is not among them: nobody can read it, or delete it before its time.
+        """
+        query = {
+            "versions": "true",
+            "prefix": self._prefix and f"{self._prefix}/",
+            "fields": "items(name,size,generation,timeDeleted),nextPageToken",
+        }
+        while True:
+            reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
+            with understood(self._host):
+                page = json.loads(reply.body)
+                yield [*self._past_of(page.get("items", ()))]
+            if not page.get("nextPageToken"):
+                return
+            query["pageToken"] = page["nextPageToken"]
+
+    def _past_of(self, items: Iterable[Mapping[str, Any]]) -> Iterator[PastVersion]:
+        for item in items:
+            if item.get("timeDeleted", _NEVER).startswith(_NEVER):
+                continue
+            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
+                yield PastVersion(from_key(self._prefix, item["name"]), str(item["generation"]), int(item["size"]))
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of a noncurrent generation."""
+        return await self._on_past("GET", version, {"alt": "media"})
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete a noncurrent generation.
+
+        Raises:
+            PersonaError: the endpoint is one that would delete the current object instead.
+        """
+        if self._foreign and not await self._knows_generations():
+            raise PersonaError(f"{self._host} deletes the object itself when an earlier generation is to be deleted.")
+        with suppress(NotFoundError):
+            await self._on_past("DELETE", version, {})
+
+    async def _knows_generations(self) -> bool:
+        """Say whether a generation can be deleted alone, by trying it once: an emulator ignores which one is meant."""
+        if self._generations_known is None:
+            path = f".persona-probe-{uuid.uuid4().hex}"
+            first = await self.write(path, b"probe")
+            try:
+                await self.write(path, b"probed")
+                await self._on_past("DELETE", PastVersion(path, first.version, 0), {})
+                self._generations_known = await self.exists(path)
+            except NotFoundError:  # the bucket keeps none, so there is nothing to delete
+                self._generations_known = True
+            finally:
+                await self.delete(path)
+        return self._generations_known
+
+    async def _on_past(self, method: str, version: PastVersion, query: Mapping[str, str]) -> bytes:
+        path = self._path(to_key(self._prefix, version.path))
+        try:
+            return (await self._rest.send(method, path, query={"generation": version.id, **query})).body
+        except MissingError as error:
+            raise await self._absent(version.path) from error
 
     def _account(self) -> tuple[object, ...]:
         found = self.credentials

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
@@ -20,9 +20,11 @@ from persona.credentials import aws
 from persona.errors import (
     ConfigError,
     CredentialsError,
+    NameRefusedError,
+    NotFoundError,
     PersonaError,
 )
-from persona.storage.backend import Condition, Digest, Location, Place
+from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sigv4
 from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
@@ -48,7 +50,7 @@ from persona.storage.backends.rest import (
 from persona.storage.backends.s3_upload import S3Upload, refusing
 from persona.storage.backends.uploads import give_up
 from persona.storage.metadata import S3_NAME
-from persona.storage.paths import printable
+from persona.storage.paths import from_key, printable, to_key
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -84,6 +86,7 @@ class S3Backend(ObstoreBackend):
     metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
     copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
     copy_part_bytes = 512 * MIB
+    past_page = 1000  # "ListObjectVersions": the most that one answer has
 
     def __init__(self, settings: S3Settings, performance: PerformanceSettings) -> None:
         if not settings.bucket:
@@ -251,6 +254,48 @@ class S3Backend(ObstoreBackend):
         except BaseException:
             await give_up(upload)
             raise
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield earlier versions and delete markers (Amazon S3 API Reference, "ListObjectVersions")."""
+        prefix = self._prefix and f"{self._prefix}/"
+        query = {"versions": "", "encoding-type": "url", "prefix": prefix, "max-keys": str(self.past_page)}
+        while True:
+            reply = await self._rest.send("GET", "/", query=query)
+            with understood(self._host):
+                root = parse_xml(reply.body, "ListVersionsResult")
+                yield [*self._past_of(root)]
+                if text_of(root, "IsTruncated") != "true":
+                    return
+                decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
+                query["key-marker"] = decode(text_of(root, "NextKeyMarker"))
+                query["version-id-marker"] = text_of(root, "NextVersionIdMarker")
+
+    def _past_of(self, root: ElementTree.Element) -> Iterator[PastVersion]:
+        decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
+        for item in root:
+            version = text_of(item, "VersionId")
+            kind = {"Version": "version", "DeleteMarker": "marker"}.get(item.tag)
+            if kind is None or (kind == "version" and text_of(item, "IsLatest") == "true"):
+                continue
+            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
+                path = from_key(self._prefix, decode(text_of(item, "Key")))
+                yield PastVersion(path, version, int(text_of(item, "Size") or 0), kind)
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of an earlier version."""
+        return await self._on_past("GET", version)
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete an earlier version, or a delete marker."""
+        with suppress(NotFoundError):
+            await self._on_past("DELETE", version)
+
+    async def _on_past(self, method: str, version: PastVersion) -> bytes:
+        path = _path(to_key(self._prefix, version.path))
+        try:
+            return (await self._rest.send(method, path, query={"versionId": version.id})).body
+        except MissingError as error:
+            raise await self._absent(version.path) from error
 
     def _account(self) -> tuple[object, ...]:
         keys = self.credentials.current() if self.credentials else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -129,6 +129,33 @@ def forget(index: Index, scope: int) -> None:
     while more:
         with index.writing():
             more = index.forget(scope)
+
+
+def erase(store: Store, gone: Callable[[str, str], bool]) -> int:
+    """Remove entries so that nothing of them is left in the index either, with all that listings and notes have left.
+
+    Args:
+        store: what is kept of the place.
+        gone: says of a path and a version whether it goes.
+
+    Returns:
+        How many went.
+
+    Raises:
+        sqlite3.Error, BusyError, OSError: they cannot be removed.
+    """
+    index, scope = store.index, store.scope
+    index.overwrite_removed()
+    entries = [entry for entry in index.between(scope, "", None) if gone(entry.path, entry.version)]
+    for part in index.parts(entries, pages_each=6):
+        with index.writing():
+            index.remove(part)
+    with index.writing():
+        index.spoil_all(scope)
+    forget(index, scope)
+    store.sweep()
+    index.empty_log()
+    return len(entries)
 
 
 def make_room(index: Index, scope: int, error: sqlite3.OperationalError) -> None:
