@@ -151,6 +151,19 @@ def profiles(tmp_path: Path, text: str) -> None:
     (tmp_path / ".aws" / "config").write_text(text)
 
 
+@pytest.mark.parametrize("silent", [True, False])
+def test_an_sts_that_gives_no_answer(
+    persona: Run, s3: str, enter: Enter, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    """Whose keys these are is then not known; that is no failure, and costs no more than a second."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "AKIAFLOWS")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", enter(Hanging()).url if silent else "http://127.0.0.1:9")
+    begun = time.perf_counter()
+    assert shown(persona, "AWS_ACCESS_KEY_ID")["identity"].startswith("access key AKIAFLOWS (STS")
+    assert time.perf_counter() - begun < 2.5
+
+
 def test_an_assumed_role(persona: Run, s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     keys = "[profile base]\naws_access_key_id = base\naws_secret_access_key = secret\n"
     profiles(tmp_path, f"{keys}[profile team]\nrole_arn = {ROLE}\nsource_profile = base\n")

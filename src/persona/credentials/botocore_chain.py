@@ -203,6 +203,7 @@ def caller(keys: AWSKeys, region: str | None, *, own_endpoint: bool) -> str | No
         The ARN, or None if nobody is to be asked; what went wrong beside the access key.
     """
     try:
+        import botocore.exceptions
         import botocore.session
         from botocore.config import Config
         from botocore.configprovider import ConfiguredEndpointProvider
@@ -227,7 +228,8 @@ def caller(keys: AWSKeys, region: str | None, *, own_endpoint: bool) -> str | No
     except TimeoutError:
         return f"access key {keys.access_key_id} (STS did not answer)"
     except errors() as error:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+        refused = isinstance(error, botocore.exceptions.ClientError)
+        code = error.response["Error"]["Code"] if refused else type(error).__name__  # type: ignore[attr-defined]
         return f"access key {keys.access_key_id} (STS: {code})"
 
 

@@ -103,7 +103,10 @@ async def _obtain(storage: StorageBackend, found: Found | None, findings: Findin
 
 async def _identity(found: Found | None) -> str | None:
     """Return whom the credentials are taken for; each way to find out has a time limit of its own."""
-    return None if found is None else await asyncio.to_thread(found.identify)
+    if found is not None:
+        with suppress(PersonaError):  # they were obtained a moment ago; what is wrong now, the steps say
+            return await asyncio.to_thread(found.identify)
+    return None
 
 
 async def _examine(storage: StorageBackend, findings: Findings, rule: ResidencySettings | None) -> None:
