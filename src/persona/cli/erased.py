@@ -56,8 +56,9 @@ async def guard_of(session: Session, source: Endpoint, target: Endpoint) -> Eras
 
     The tombstones of the source are laid at the destination as well: they are not among the objects that are copied.
     """
-    await carry(source.backend, target.backend)
-    known = (await load(source.backend)).joined(await load(target.backend))
+    theirs, ours = await load(source.backend), await load(target.backend)
+    await carry(source.backend, target.backend, theirs.without(ours))
+    known = theirs.joined(ours)
     here = place_of(session.workspace.settings.storage, os.environ)
     if here and any(end.place.meets(here) for end in (source, target)):
         known = known.joined(await _of_workspace(session))

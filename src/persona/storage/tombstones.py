@@ -58,6 +58,10 @@ class Tombstones:
         pairs = ((salt, digest(salt, subject)) for salt in sorted(self.marks))
         return next(((salt, found) for salt, found in pairs if found in self.marks[salt]), None)
 
+    def without(self, other: Tombstones) -> list[str]:
+        """Return the objects that others lack."""
+        return [path for path in self.paths if path not in other.paths]
+
     def joined(self, other: Tombstones) -> Tombstones:
         """Return these and others."""
         marks = {salt: {*found} for salt, found in self.marks.items()}
@@ -89,14 +93,10 @@ async def lay(storage: StorageBackend, subject: str) -> tuple[str, str]:
     return salt, mark
 
 
-async def carry(source: StorageBackend, target: StorageBackend) -> int:
-    """Lay the tombstones of one storage in another as well, and return how many were missing there."""
-    here = await load(source)
-    there = await load(target) if here else here
-    missing = [path for path in here.paths if path not in there.paths]
-    for path in missing:
+async def carry(source: StorageBackend, target: StorageBackend, paths: Iterable[str]) -> None:
+    """Lay tombstones of one storage in another as well."""
+    for path in paths:
         await _put(target, path, await source.read(path))
-    return len(missing)
 
 
 def is_tombstone(path: str) -> bool:
