@@ -35,7 +35,7 @@ unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
 bench: $(VENV)/.bench $(AZURITE) ## Measure start-up, memory and speed.
 	$(BIN)/python -m bench
 
-torture: $(VENV)/.test $(AZURITE) ## Besiege a cache, and kill, disturb and chain migrations, at full length.
+torture: $(VENV)/.test $(AZURITE) ## Mutate all input, besiege a cache, kill, disturb and chain migrations, at full length.
 	$(BIN)/python -m tests.campaigns.torture --kills $(KILLS)
 
 docs: $(VENV)/.test ## Write the generated parts of the documentation anew.

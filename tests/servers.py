@@ -135,6 +135,14 @@ class Moto(S3Server):
     def command(self) -> list[str]:
         return [tool("moto_server"), "-H", "127.0.0.1", "-p", str(self.ports[0])]
 
+    def make_bucket_in(self, region: str, name: str) -> str:
+        """Create a bucket in a region, and return its name."""
+        inner = f"<LocationConstraint>{region}</LocationConstraint>"
+        space = "http://s3.amazonaws.com/doc/2006-03-01/"
+        body = f'<CreateBucketConfiguration xmlns="{space}">{inner}</CreateBucketConfiguration>'
+        self.signed("PUT", f"/{name}", body=body.encode())
+        return name
+
 
 class RcloneS3(S3Server):
     """``rclone serve s3``: the weak endpoint, which ignores conditions on writes without an error."""

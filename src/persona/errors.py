@@ -21,11 +21,15 @@
 
 An error says what happened and to what (``str(error)``), and what to do next (``error.hint``). It knows the exit
 code of the command line and whether trying again may help. No library's exception leaves the module that met it.
+Whatever an error says has gone through `persona.redaction`, wherever it is then written: to a terminal, a journal, a
+report, an outbox.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
+
+from persona.redaction import redacted
 
 
 class PersonaError(Exception):
@@ -41,9 +45,9 @@ class PersonaError(Exception):
     """Whether the same call may succeed a moment later."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redacted(message)
+        self.hint = redacted(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return self.message

@@ -72,11 +72,12 @@ def resolve(
         name: what ``--workspace`` says; else PERSONA_WORKSPACE, else the one in use, else ``default``.
         config_file: what ``--config`` says: it stands in for the project's file.
         overrides: configuration keys that flags set, as text.
-        isolated: refuse a workspace that would share its place with another. Commands that only show or
-            change the configuration go without.
+        isolated: refuse a workspace that would share its place with another, and a project's file that may not do
+            what it says. Commands that only show or change the configuration go without.
 
     Raises:
-        ConfigError: the configuration is wrong, or the workspace would share its place.
+        ConfigError: the configuration is wrong, the workspace would share its place, the project's file asks for what
+            the user has not allowed, or holds a secret and is tracked by git.
         NotFoundError: there is no such workspace.
         NameRefusedError: this cannot be a workspace's name.
     """
@@ -86,6 +87,8 @@ def resolve(
     workspace = Workspace(name, context, context.load(name))
     if isolated:
         check_isolation(workspace)
+        context.check_trust(workspace.config)
+        context.check_secrets(workspace.config)
     return workspace
 
 

@@ -71,6 +71,11 @@ class Command:
             "NO_GCE_CHECK": "true",
         }
         sections = {place.backend: section(place) for place in places}
+        for backend, values in sections.items():  # what is secret stands in the environment, not in the file
+            for name in values.keys() & {"secret_access_key", "account_key"}:
+                variable = f"PERSONA_TEST_{backend}_{name}".upper()
+                self.environment[variable] = values[name]
+                values[name] = f"env:{variable}"
         written = {"storage": {"backend": "local", **sections, "performance": performance}}
         file = self.home / "persona.yaml"
         file.touch(0o600)

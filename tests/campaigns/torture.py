@@ -20,6 +20,7 @@ from tests.campaigns.sites import folder, fresh
 from tests.campaigns.storms import weather_out
 from tests.campaigns.test_cache_siege import figures
 from tests.campaigns.test_cache_siege import plan as siege_plan
+from tests.hostile.torment import MOST_MB, torment
 from tests.servers import SERVERS
 from tests.serving import Server
 
@@ -46,10 +47,13 @@ Open = Callable[[str, Path], StorageSettings]
 
 def main() -> None:
     """Run what is asked for, and say what it has shown."""
-    parser = argparse.ArgumentParser(description="Kill readers of a cache; kill, disturb and chain migrations.")
+    parser = argparse.ArgumentParser(
+        description="Mutate all input; kill readers of a cache; kill, disturb and chain migrations."
+    )
     parser.add_argument("--kills", type=int, default=200, help="kills on local to S3; a quarter more on other pairs")
     parser.add_argument("--storms", type=int, default=3, help="rounds of faults on each route")
     parser.add_argument("--siege-seconds", type=float, default=60.0, help="how long each siege of a cache takes")
+    parser.add_argument("--mutants", type=int, default=10_000, help="mutated configurations, and as many inputs")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
     say(f"seed {given.seed}")
@@ -65,6 +69,7 @@ def main() -> None:
             return fresh(running[kind])
 
         cache_sieges(base / "cache", stack.enter_context(SERVERS["seaweedfs"](base / "cache-server")), given)
+        mutants(base / "mutants", given.mutants, given.seed)
         chain(base / "chain", place)
         storms(base / "storms", place, given.storms, given.seed)
         sieges(base / "sieges", place, given.kills, given.seed)
@@ -81,6 +86,14 @@ def cache_sieges(base: Path, server: Server, given: argparse.Namespace) -> None:
         say(f"cache, {strategy}: {shown}")
         assert not (shown.wrong or shown.left), (shown.wrong, shown.left)
         assert said["entries"] == shown.figures["entries"], said
+
+
+def mutants(base: Path, count: int, seed: int) -> None:
+    """Run commands on mutated configurations and inputs."""
+    for what in ("config", "input"):
+        shown = torment(what, count, seed, base / what)
+        say(f"mutated {what}: {shown}")
+        assert shown["peak_mb"] < MOST_MB
 
 
 def chain(base: Path, place: Open) -> None:

@@ -7,8 +7,9 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.serving import Server
 ROOT = Path(__file__).parents[2]
 RESEARCH = ROOT / "examples" / "research"
 SURVEY = RESEARCH / "survey.csv"
+_KEPT = "PERSONA_TEST_SECRET_"
 HEADER = "Respondent,Age,What annoys you most?,What do you want?\n"
 
 
@@ -53,14 +55,16 @@ Configure = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder: an empty project. No credentials are found, nor looked for on the network."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return folder
+    yield folder
+    for name in [name for name in os.environ if name.startswith(_KEPT)]:
+        del os.environ[name]
 
 
 @pytest.fixture
@@ -87,7 +91,7 @@ def process(project: Path) -> Callable[..., subprocess.Popen[str]]:
 
 @pytest.fixture
 def configure(home: Path) -> Configure:
-    """A function that writes settings as a persona.yaml: the user's, unless told otherwise."""
+    """A function that writes settings as a persona.yaml, the user's unless told otherwise; secrets go beside it."""
 
     def write(settings: StorageSettings, file: Path | None = None) -> Path:
         file = file or home / "persona.yaml"
@@ -99,11 +103,26 @@ def configure(home: Path) -> Configure:
     return write
 
 
-def written(settings: StorageSettings) -> dict[str, Any]:
-    """Return settings as a file has them; only the section of the backend, and nothing that is not set."""
+def secrets_of(settings: StorageSettings) -> dict[str, str]:
+    """Return the secrets of the section of the backend."""
     section = getattr(settings, settings.backend)
     values = {item.name: getattr(section, item.name) for item in fields(section)}
-    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items() if value}
+    return {name: value.reveal() for name, value in values.items() if isinstance(value, Secret)}
+
+
+def variable(name: str, secret: str) -> str:
+    """Return the variable that a test keeps a secret in."""
+    return f"{_KEPT}{name.upper()}_{sha256(secret.encode()).hexdigest()[:8]}"
+
+
+def written(settings: StorageSettings) -> dict[str, Any]:
+    """Return settings as a file has them: the section of the backend, what is set in it, secrets in the environment."""
+    section = getattr(settings, settings.backend)
+    values = {item.name: getattr(section, item.name) for item in fields(section)}
+    secrets = secrets_of(settings)
+    kept = {name: f"env:{variable(name, secret)}" for name, secret in secrets.items()}
+    os.environ.update({variable(name, secret): secret for name, secret in secrets.items()})
+    plain = {name: kept.get(name, value) for name, value in values.items() if value}
     return {
         "backend": settings.backend,
         settings.backend: plain | {n: str(v) for n, v in plain.items() if isinstance(v, Path)},

@@ -45,7 +45,7 @@ def test_two_workspaces_on_one_bucket(
 @pytest.mark.parametrize("target", ["local", "azurite"])
 def test_input_from_a_storage_url(
     persona: Run,
-    project: Path,
+    home: Path,
     running: Callable[[str], Server],
     place: Callable[[str], StorageSettings],
     target: str,
@@ -55,7 +55,8 @@ def test_input_from_a_storage_url(
     source = place("seaweedfs")
     bucket = source.s3.bucket
     server.signed("PUT", f"/{bucket}/study/survey.csv", body=SURVEY.read_bytes())
-    (project / "persona.yaml").write_text(json.dumps({"storage": written(source) | written(place(target))}))
+    home.mkdir(mode=0o700)
+    (home / "persona.yaml").write_text(json.dumps({"storage": written(source) | written(place(target))}))
     inputs = (f"s3://{bucket}/study/survey.csv", f"s3://{bucket}/study/", SURVEY.as_uri())
     for number, url in enumerate(inputs):
         ran = persona("generate", url, "--output", f"library-{number}", "--json")

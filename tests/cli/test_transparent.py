@@ -16,7 +16,13 @@ from tests.cli.conftest import RESEARCH, Configure, Ran, Run
 BACKENDS = ("local", "seaweedfs", "fake-gcs", "azurite")
 NAMES = {"local": "Local disk", "seaweedfs": "S3-compatible", "fake-gcs": "Google Cloud Storage", "azurite": "Azure"}
 FORMATS = ("yaml", "json", "markdown", "csv")
-STATUS = {"backend", "location", "region", "objects", "total_bytes", "last_modified", "health", "breaker", "outbox"}
+STATUS = {"backend", "location", "region", "objects", "total_bytes", "last_modified"} | {
+    "health",
+    "encryption",
+    "residency",
+    "breaker",
+    "outbox",
+}
 RULE = "═" * 65
 
 

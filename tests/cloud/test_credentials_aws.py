@@ -12,7 +12,7 @@ from persona.config.schema import S3Settings, StorageSettings
 from persona.config.secret import Secret
 from persona.credentials import aws
 from persona.errors import ConfigError, CredentialsError
-from persona.storage.backends import s3
+from persona.storage.backends import obs, s3
 from persona.storage.stack import open_storage
 from tests.faults import FaultProxy, answer
 from tests.servers import S3Server
@@ -183,7 +183,7 @@ async def test_temporary_keys_are_asked_for_again(monkeypatch: pytest.MonkeyPatc
     """obstore keeps keys without an end for ever, so that a long command would end with the session."""
     import asyncio
 
-    monkeypatch.setattr(s3, "KEYS_LAST", timedelta(minutes=4))  # below the 5 minutes before which it asks again
+    monkeypatch.setattr(obs, "KEYS_LAST", timedelta(minutes=4))  # below the 5 minutes before which it asks again
     with FaultProxy() as proxy:
         described = {"etag": '"1"', "last_modified": "Mon, 02 Nov 2020 10:00:00 GMT"}
         proxy.on("GET", "/b/a", answer(200, "x", **described), times=2)

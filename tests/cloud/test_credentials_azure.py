@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hmac
 import sys
+import time
 from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import urlencode
@@ -19,7 +20,7 @@ from persona.config.secret import Secret
 from persona.credentials import azure as credentials
 from persona.errors import AccessDeniedError, ConfigError, CredentialsError, PersonaError
 from persona.storage.backend import IfAbsent
-from persona.storage.backends import azure as backend
+from persona.storage.backends import obs
 from persona.storage.stack import open_storage
 from tests.contract.helpers import MIB, block, received, stream
 from tests.faults import FaultProxy, answer
@@ -80,7 +81,7 @@ def test_two_accounts() -> None:
 
 def test_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "environment")
-    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", Identity)
+    principal(monkeypatch, Identity)
     everything = {"connection_string": STRING, "account_key": KEY, "sas_token": "?sig=x", "anonymous": True}
     variables = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"]
     for name, value in zip(variables, [STRING, KEY, "sig=x"], strict=True):
@@ -101,7 +102,7 @@ def test_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
         "the environment (AZURE_STORAGE_CONNECTION_STRING)",
         "the environment (AZURE_STORAGE_KEY)",
         "the environment (AZURE_STORAGE_SAS_TOKEN)",
-        "azure-identity's chain",
+        "azure-identity (service principal)",
     ]
     assert found.account == "environment"
 
@@ -130,27 +131,34 @@ def test_an_account_key_that_is_none(key: str) -> None:
     assert key not in str(caught.value)
 
 
+def principal(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+    """Set a service principal, whose tokens come from a class."""
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "CANARY")
+    monkeypatch.setattr(azure.identity, "EnvironmentCredential", kind)
+
+
 class Identity:
-    """azure-identity's chain, with tokens that are counted."""
+    """A service principal, with tokens that are counted."""
 
     given = 0
 
     def get_token(self, scope: str) -> SimpleNamespace:
         assert scope == "https://storage.azure.com/.default"
         Identity.given += 1
-        return SimpleNamespace(token=f"token-{Identity.given}")
+        return SimpleNamespace(token=f"token-{Identity.given}", expires_on=time.time() + 3600)
 
 
 class NoIdentity:
-    """azure-identity's chain, of which no way works."""
+    """A service principal that is refused."""
 
     def get_token(self, scope: str) -> SimpleNamespace:
         raise azure.core.exceptions.ClientAuthenticationError(f"CANARY {scope}")
 
 
 async def test_tokens_are_sent_and_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", Identity)
-    monkeypatch.setattr(backend, "KEYS_LAST", timedelta(minutes=4))
+    principal(monkeypatch, Identity)
+    monkeypatch.setattr(obs, "KEYS_LAST", timedelta(minutes=4))
     described = {"etag": '"1"', "last_modified": "Mon, 02 Nov 2020 10:00:00 GMT"}
     with FaultProxy() as proxy:
         proxy.on("GET", "/one/creds/a", answer(200, "x", **described), times=2)
@@ -169,7 +177,7 @@ async def test_tokens_are_sent_and_renewed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_no_way_of_the_chain_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", NoIdentity)
+    principal(monkeypatch, NoIdentity)
     settings = azure_settings(account="one", endpoint_url="http://127.0.0.1:9/one")
     storage = open_storage(StorageSettings(backend="azure", azure=settings))
     for operation in (storage.read, storage.stat, storage.delete):

@@ -130,7 +130,7 @@ def test_the_order(account: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
     found = google.find(GCSSettings(bucket="b"), emulator=False)
     assert found is not None
-    assert found.source == "application default credentials (service_account)"
+    assert found.source == f"the file {account} (GOOGLE_APPLICATION_CREDENTIALS)"
     assert google.find(GCSSettings(bucket="b"), emulator=True) is None
     assert google.find(GCSSettings(bucket="b", credentials_file=account, anonymous=True), emulator=False) is None
     user = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"}
@@ -139,7 +139,8 @@ def test_the_order(account: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "application_default_credentials.json").write_text(json.dumps(user | {"quota_project_id": "q"}))
     found = google.find(GCSSettings(bucket="b"), emulator=False)
     assert found is not None
-    assert found.source == "application default credentials (credentials)"
+    assert found.source.startswith("gcloud's application default credentials")
+    assert [(step.tried, step.found) for step in found.chain] == [(False, False), (False, False), (True, True)]
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,8 +141,8 @@ async def test_a_wrong_region_is_named(status: int, body: str, name: str) -> Non
 @pytest.mark.parametrize(
     ("code", "status", "words"),
     [
-        ("InvalidAccessKeyId", 403, "does not accept the credentials"),
-        ("ExpiredToken", 400, "does not accept the credentials"),
+        ("InvalidAccessKeyId", 403, "knows no such access key"),
+        ("ExpiredToken", 400, "they have expired"),
         ("RequestTimeTooSkewed", 403, "clocks"),
     ],
 )

@@ -75,7 +75,6 @@ def test_generate_twice_needs_overwrite(library: MemoryBackend, capsys: pytest.C
     ("arguments", "code"),
     [
         (["generate", "/nowhere.csv"], 5),
-        (["generate", str(RESEARCH), "--count", "1000"], 2),
         (["generate", str(RESEARCH), "--count", "0"], 2),
         (["generate", str(RESEARCH), "--provider", "oracle"], 2),
         (["generate", str(RESEARCH), "--output", "a/../b"], 2),
@@ -91,6 +90,11 @@ def test_wrong_use_opens_no_storage(
 
     monkeypatch.setattr(Session, "with_storage", refuse)
     assert run(arguments) == code
+    assert capsys.readouterr().err.startswith("Error: ")
+
+
+def test_more_personas_than_respondents_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["generate", str(RESEARCH), "--count", "1000"]) == 2
     assert capsys.readouterr().err.startswith("Error: ")
 
 

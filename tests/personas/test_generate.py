@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from persona.errors import InputError, PersonaError, UsageError, VerificationError
 from persona.personas import document
 from persona.personas.evidence import check, numbers
-from persona.personas.generate import offline
 from persona.personas.generate.names import names, slug, unique_ids
 from persona.personas.generate.provider import Generated, Options, generate
 from persona.personas.model import Persona
+from persona.personas.sources import limits
 from persona.personas.sources.read import read_files, read_path
 from persona.personas.sources.records import Dataset
 from tests.personas.conftest import INPUTS, RESEARCH, ROOT
@@ -127,9 +127,9 @@ def test_unknown_provider() -> None:
 def test_no_respondents_and_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no respondents"):
         generate(Dataset(), Options())
-    monkeypatch.setattr(offline, "MAX_RECORDS", 3)
-    with pytest.raises(InputError, match="52 respondents, and 3 is the limit"):
-        generate(read_path(RESEARCH / "survey.csv"), Options())
+    monkeypatch.setattr(limits, "MAX_RECORDS", 3)
+    with pytest.raises(InputError, match="more than 3 respondents, which is the limit"):
+        read_path(RESEARCH / "survey.csv")
 
 
 def test_numbers_are_described_in_ranges() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError
-from persona.personas.sources import read, remote
+from persona.personas.sources import limits, remote
 from persona.personas.sources.read import read_files, read_path
 from persona.personas.sources.records import Passage, tidy
 from tests.personas.memory import MemoryBackend
@@ -234,29 +234,29 @@ def test_a_pipe_is_no_input(tmp_path: Path) -> None:
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.csv").write_text("Q\nx\n")
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, flags: int) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(AccessDeniedError, match="Permission denied") as caught:
         read_path(tmp_path / "a.csv")
     assert caught.value.exit_code == 4
 
 
 def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MAX_FILE_BYTES", 1024 * 1024)
+    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1024 * 1024)
     (tmp_path / "a.csv").write_bytes(b"Q\n" + b"x" * 1024 * 1024)
-    with pytest.raises(InputError, match="too large: 1 MiB"):
+    with pytest.raises(InputError, match=r"too large: 1\.0 MiB, and 1 MiB is the limit"):
         read_path(tmp_path / "a.csv")
     with pytest.raises(InputError, match="too large"):
         read_files([("a.csv", b"x" * (1024 * 1024 + 1))])
 
 
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MAX_FILES", 1)
+    monkeypatch.setattr(limits, "MAX_FILES", 1)
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("Q\nx\n")
-    with pytest.raises(InputError, match="more than 1 files"):
+    with pytest.raises(InputError, match="more than 1 files, which is the limit"):
         read_path(tmp_path)
 
 
@@ -286,13 +286,13 @@ def test_storage_without_data(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no research data at"):
         asyncio.run(remote.read_storage(storage, "study"))
     storage.put("study/y.csv", b"Q\n" + b"x" * 100)
-    monkeypatch.setattr(remote, "MAX_FILE_BYTES", 50)
+    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 50)
     with pytest.raises(InputError, match="too large"):
         asyncio.run(remote.read_storage(storage, "study"))
-    monkeypatch.setattr(remote, "MAX_FILES", 0)
+    monkeypatch.setattr(limits, "MAX_FILES", 0)
     with pytest.raises(InputError, match="more than 0 files"):
         asyncio.run(remote.read_storage(storage, ""))
-    monkeypatch.setattr(remote, "MAX_FILE_BYTES", 10)
-    monkeypatch.setattr(remote, "MAX_FILES", 10)
+    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(limits, "MAX_FILES", 10)
     with pytest.raises(InputError, match="too large"):
         asyncio.run(remote.read_storage(storage, ""))

@@ -18,7 +18,7 @@ from persona.personas.generate.provider import Generated
 from persona.personas.library import Refused, load
 from persona.personas.model import SCHEMA_VERSION
 from persona.personas.summaries import NOTES, Summaries, summaries
-from persona.storage.backend import Listing, Notes, RefusedName, StorageBackend, StorageObject
+from persona.storage.backend import Download, Listing, Notes, RefusedName, StorageBackend, StorageObject
 from persona.storage.backends.local import LocalBackend
 from persona.storage.layers.layer import Layer
 from tests.personas.memory import MemoryBackend
@@ -56,11 +56,13 @@ class Noting(Layer):
         assert kind == NOTES
         return self.slips
 
-    async def read(self, path: str) -> bytes:
+    async def open(
+        self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
+    ) -> Download:
         self.asked.append(("read", path))
         if self.away:
             raise UnreachableError(f"Nobody answers for {path}.")
-        return await self.inner.read(path)
+        return await self.inner.open(path, start=start, length=length, version=version)
 
     async def exists(self, path: str) -> bool:
         self.asked.append(("exists", path))
@@ -173,7 +175,9 @@ def test_foreign_names_and_large_files_are_named() -> None:
     storage = MemoryBackend()
     storage.put("team/large.yaml", b"x" * (document.MAX_BYTES + 1))
     storage.refused = [RefusedName("team//x.yaml", "empty segment")]
-    reason = f"team/large.yaml is too large for a persona: {document.MAX_BYTES + 1:,} bytes."
+    reason = (
+        f"team/large.yaml is too large for a persona: {document.MAX_BYTES + 1:,} bytes, and 8,388,608 is the limit."
+    )
     assert run(storage, "team").refused == [
         Refused("team/large.yaml", reason),
         Refused("team//x.yaml", "empty segment"),

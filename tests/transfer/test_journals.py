@@ -71,6 +71,7 @@ def test_no_secret_is_kept_or_told(
     config.unlink()
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"{CANARY}-token")
     (project / "persona.yaml").write_text(text.replace("testsecret", f"{CANARY}-key"), "utf-8")
+    assert persona("trust", "--yes").code == 0
     local.fill(CONTENTS)
     said = ""
     for more in (("--events", "log"), ("--dry-run", "--plan", "the.plan"), ("--verbose",)):
@@ -78,6 +79,7 @@ def test_no_secret_is_kept_or_told(
         said += ran.out + ran.err
         assert ran.code in (0, 1, 4), ran
     (project / "persona.yaml").write_text(text, "utf-8")
+    assert persona("trust", "--yes").code == 0
     s3.proxy.on("PUT", r"\.yaml", answer(403, f"<Error><Code>ExpiredToken</Code><Message>{CANARY}</Message></Error>"))
     kept = [*files_of(home), project / "log"]
     assert kept

@@ -39,7 +39,7 @@ def test_credentials_that_expire_pause_the_job(migrate: Run, local: Side, s3: Bu
 
 def test_credentials_that_expire_during_verification_pause_the_job(migrate: Run, local: Side, s3: Bucket) -> None:
     local.fill(CONTENTS)
-    s3.proxy.on("GET", "list-type=2(?!.*probe)", answer(400, refusal("ExpiredToken")), skip=1)
+    s3.proxy.on("GET", "list-type=2(?!.*(probe|tombstone))", answer(400, refusal("ExpiredToken")), skip=1)
     ran = migrate("--from", "local", "--to", "s3")
     assert ran.done(4)["phase"] == "verification"
     document = migrate("resume").done()

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from types import TracebackType
 
 INTERRUPTED = 130
 
@@ -19,6 +20,7 @@ def main() -> None:
         return
     gc.set_threshold(20_000, 20, 20)  # a command makes few cycles: looking for them was a tenth of its time
     _mend_streams()
+    sys.excepthook = _crash
     try:
         from persona.cli.app import run
 
@@ -36,6 +38,15 @@ def _mend_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
         elif stream.errors == "strict":
             stream.reconfigure(errors="replace")
+
+
+def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show an error that nobody foresaw as Python does, but without secrets."""
+    from traceback import format_exception
+
+    from persona.redaction import redacted
+
+    print(redacted("".join(format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def _leave_at_once(code: int) -> None:

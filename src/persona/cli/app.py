@@ -20,6 +20,8 @@ from persona import __version__
 from persona.cli.render import error_json
 from persona.cli.session import Session
 from persona.errors import PersonaError
+from persona.neutral import harmless
+from persona.redaction import redacted
 
 EXIT_CODES = """\b
 Exit codes:
@@ -121,6 +123,7 @@ class PersonaGroup(click.Group):
         "export": ("persona.cli.personas:export", "Export personas as YAML, JSON, Markdown or CSV."),
         "storage": ("persona.cli.storage:storage", "Look at the storage, configure it, test it."),
         "workspace": ("persona.cli.workspace:workspace", "Keep several storages apart by name."),
+        "trust": ("persona.cli.trust:trust", "Allow a project's persona.yaml what only you may allow."),
     },
 )
 @click.version_option(__version__, prog_name="persona", message="%(prog)s %(version)s")
@@ -161,13 +164,14 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _fail(session: Session, message: str, hint: str, code: int) -> int:
-    """Say what went wrong, on stderr and with ``--json`` on stdout, and return the exit code."""
+    """Say what went wrong, on stderr and with ``--json`` on stdout, without secrets, and return the exit code."""
+    message, hint = redacted(message), redacted(hint)
     if session.json and not session.emitted:
         session.emit({"error": error_json(message, hint, code)})
     with suppress(BrokenPipeError):
-        print(f"Error: {message}", file=sys.stderr)
+        print(f"Error: {harmless(message)}", file=sys.stderr)
         if hint:
-            print(f"  → {hint}", file=sys.stderr)
+            print(f"  → {harmless(hint)}", file=sys.stderr)
     return code
 
 
@@ -178,14 +182,18 @@ def _drop_output() -> None:
 
 
 def _show_warnings(session: Session) -> None:
-    """Send the library's warnings, and with ``--verbose`` its notes, to stderr."""
+    """Send the library's warnings, each once, and with ``--verbose`` its notes, to stderr, without secrets."""
+    said: set[str] = set()
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            text = harmless(redacted(record.getMessage()))
             if record.levelno >= logging.WARNING and not session.quiet:
-                print(f"Warning: {record.getMessage()}", file=sys.stderr)
+                if text not in said:
+                    print(f"Warning: {text}", file=sys.stderr)
+                said.add(text)
             elif session.verbose:
-                print(record.getMessage(), file=sys.stderr)
+                print(text, file=sys.stderr)
 
     logger = logging.getLogger("persona")
     logger.handlers = [Handler()]

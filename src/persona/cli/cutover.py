@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from persona.cli import endpoints
 from persona.cli.session import Session
-from persona.config import edit, locations
+from persona.config import edit, locations, trust
 from persona.config.schema import BACKENDS
 from persona.errors import ConfigError, ConflictError, InputError, UsageError
 from persona.transfer.drift import names_of
@@ -145,5 +145,7 @@ def _file(session: Session) -> Path:
 def _set(session: Session, backend: str) -> Path:
     file = _file(session)
     locations.make_folder(session.workspace.context.locks, session.workspace.home)
-    edit.set_value(file, _KEY, backend, locks=session.workspace.context.locks)
+    context = session.workspace.context
+    with trust.own_change(context.home, file):
+        edit.set_value(file, _KEY, backend, locks=context.locks)
     return file

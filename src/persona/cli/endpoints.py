@@ -98,6 +98,20 @@ async def check_there(*ends: Endpoint) -> None:
     await asyncio.gather(*(require(end.backend.address()) for end in ends))
 
 
+async def check_residency(session: Session, target: Endpoint) -> None:
+    """Raise ConfigError if a destination is in a region that its own workspace, or the one in effect, does not allow.
+
+    The provider is asked, whatever it said before.
+    """
+    rules = {rule for rule in (session.workspace.settings.storage.residency, target.residency) if rule.allow}
+    if not rules:
+        return
+    from persona.storage.residency import residence
+
+    for found in [await residence(target.backend, rule) for rule in rules]:
+        found.enforce()
+
+
 def speak_of_outbox(session: Session, *ends: Endpoint) -> None:
     """Note that writes which wait in the workspace's outbox for one of these places take no part."""
     from persona.storage.stack import open_outbox, place_in
@@ -137,4 +151,4 @@ def _open(name: str, settings: StorageSettings, below: str, concurrency: int | N
         raise ConfigError(f"The place of {name} is not set.", hint="See “persona storage config show”.")
     path = f"{place.path}/{below}".strip("/") if below else place.path
     found = Place(backend.url(), place.container, path)
-    return Endpoint(name, found, informing(backend, found, settings.cache))
+    return Endpoint(name, found, informing(backend, found, settings.cache), settings.residency)

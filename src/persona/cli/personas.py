@@ -13,6 +13,7 @@ from persona.cli.app import PersonaCommand, fresh_option
 from persona.cli.render import fields, heading, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import UsageError
+from persona.neutral import line
 from persona.storage.paths import clean, printable
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def generate(
     INPUT is a CSV, JSON, JSON Lines, text or Markdown file, a folder of these, or a storage URL such as
     s3://bucket/research. The same input and seed give the same personas.
     """
+    from persona.cli.erased import leave_out
     from persona.personas.generate.provider import Options, provider
     from persona.personas.generate.provider import generate as make
     from persona.personas.library import save
@@ -63,7 +65,9 @@ def generate(
     folder = library_path(output)
     provider(provider_name)
     session.check_writable()
-    made = make(read_input(session, source), Options(count, seed, name_prefix), provider_name)
+    dataset = read_input(session, source)
+    leave_out(session, dataset)
+    made = make(dataset, Options(count, seed, name_prefix), provider_name)
 
     async def work(storage: StorageBackend) -> tuple[list[str], str]:
         paths = await save(storage, folder, made.personas, overwrite=overwrite)
@@ -154,7 +158,7 @@ def generated_text(made: Generated, location: str) -> str:
         table(("Name", "Respondents", "Share", "Title"), rows),
     ]
     if made.notes:
-        parts += ["", "Notes:", *(f"  - {note}" for note in made.notes)]
+        parts += ["", "Notes:", *(f"  - {line(note)}" for note in made.notes)]
     return "\n".join(parts)
 
 
@@ -235,16 +239,16 @@ def persona_text(persona: Persona, location: str) -> str:
         ("Respondents", f"{persona.respondents.count:,} ({percent(persona.respondents.share)})"),
         ("Coverage", f"{percent(coverage.members)} of the group share at least half of what is stated"),
     ]
-    parts = [heading(persona.name), fields(rows), "", persona.summary]
+    parts = [persona.summary]
     for title, statements in (
         ("Who they are", persona.demographics),
         *((label, getattr(persona, section)) for section, label in SECTIONS.items()),
     ):
         if statements:
-            parts += ["", f"{title}:", *(line for statement in statements for line in _statement(statement))]
+            parts += ["", f"{title}:", *(row for statement in statements for row in _statement(statement))]
     if persona.quotes:
         parts += ["", "Quotes:", *(f"  “{q.quote}” — {q.file}, {q.record}" for q in persona.quotes)]
-    return "\n".join(parts)
+    return "\n".join([heading(persona.name), fields(rows), "", *map(line, parts)])
 
 
 def _statement(statement: Statement) -> list[str]:
@@ -307,7 +311,7 @@ def _load(session: Session, path: str) -> tuple[Library, str]:
 def _report(refused: Sequence[Refused]) -> int:
     """Name on stderr what is no persona, and return the exit code: 1 if there is any."""
     for item in refused:
-        print(f"Not read: {item.path}: {item.reason}", file=sys.stderr)
+        print(f"Not read: {line(item.path)}: {line(item.reason)}", file=sys.stderr)
     return 1 if refused else 0
 
 

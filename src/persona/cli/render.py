@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from persona import neutral
+from persona.neutral import line
+
 if TYPE_CHECKING:
     from persona.storage.backend import Listing
 
@@ -16,21 +19,21 @@ RULE = "═" * 65
 
 def heading(title: str) -> str:
     """Return a title over a double rule and an empty line."""
-    return f"{title}\n{RULE}\n"
+    return f"{line(title)}\n{RULE}\n"
 
 
 def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> str:
     """Return ``name: value`` lines."""
-    return "\n".join(f"{indent}{name}: {value}" for name, value in rows)
+    return "\n".join(f"{indent}{name}: {line(value)}" for name, value in rows)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows in aligned columns; the last column is not padded."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    lines = [list(header), *([line(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in lines) for i in range(len(header))]
     return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=False)), line[-1]])
-        for line in lines
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)), row[-1]])
+        for row in lines
     )
 
 
@@ -52,7 +55,7 @@ def human_time(moment: datetime | None) -> str:
 def json_text(document: Any, indent: int | None = None) -> str:
     """Return a document as JSON that stdout can take: in ASCII unless its encoding is UTF-8."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(document, ensure_ascii=not utf8, indent=indent)
+    return neutral.json_text(json.dumps(document, ensure_ascii=not utf8, indent=indent))
 
 
 def error_json(message: str, hint: str, exit_code: int) -> dict[str, str | int]:

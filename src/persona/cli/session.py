@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from persona.cli.render import json_text
+from persona.redaction import redacted
 
 if TYPE_CHECKING:
     from persona.config.schema import StorageSettings
@@ -74,14 +75,26 @@ class Session:
         return done[0]
 
     def check_writable(self) -> None:
-        """Raise UnreachableError if what takes long to make could not be written, nor wait to be sent."""
+        """Find out whether what takes long to make could be written, or wait to be sent.
+
+        Raises:
+            UnreachableError: nobody is there, and writes do not wait.
+            ConfigError: the place is in a region that is not allowed.
+        """
         import asyncio
 
+        from persona.errors import UnreachableError
         from persona.storage.stack import check_there
 
         settings = self.workspace.settings.storage
-        if settings.backend != "local" and settings.offline.writes == "fail":
+        waits = settings.offline.writes != "fail"
+        if settings.backend == "local" or (waits and not settings.residency.allow):
+            return
+        try:
             asyncio.run(check_there(settings, self.keeping()))
+        except UnreachableError:
+            if not waits:
+                raise
 
     def keeping(self, *, force: bool = False) -> Keeping:
         """Return what this machine keeps of the workspace.
@@ -99,6 +112,6 @@ class Session:
         sys.stdout.write(json_text(document, indent=2) + "\n")
 
     def note(self, text: str) -> None:
-        """Tell a person something beside the result, on stderr, unless ``--quiet``."""
+        """Tell a person something beside the result, on stderr, without secrets, unless ``--quiet``."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(redacted(text), file=sys.stderr)

@@ -11,6 +11,7 @@ from persona.cli.app import PersonaCommand, PersonaGroup, fresh_option
 from persona.cli.render import Known, error_json, heading, human_size, human_time, json_text, json_time
 from persona.cli.session import Session
 from persona.errors import IncompleteError, PersonaError
+from persona.neutral import line
 
 if TYPE_CHECKING:
     from persona.storage.backend import Listing, RefusedName, StorageBackend
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         "list": ("persona.cli.storage:list_", "List objects."),
         "migrate": ("persona.cli.migrate:migrate", "Move everything to another place, and prove that it arrived."),
         "sync": ("persona.cli.sync:sync", "Bring one folder to the state of another."),
+        "erase": ("persona.cli.erase:erase", "Find all that there is of a respondent, and take it out."),
         "outbox": ("persona.cli.outbox:outbox", "See, send or drop the writes that wait for the provider."),
         "cache": ("persona.cli.cache:cache", "Look at what is kept on this machine, clear it, or fill it."),
         "config": ("persona.cli.storage_config:config", "Show, set and test the configuration."),
@@ -94,7 +96,7 @@ class _Rows:
         self._known.add(page)
         self._count += len(page)
         for found in page:
-            print(f"{human_size(found.size):>10}  {human_time(found.last_modified):<20}  {found.path}")
+            print(f"{human_size(found.size):>10}  {human_time(found.last_modified):<20}  {line(found.path)}")
         sys.stdout.flush()
 
     def end(self, refused: list[RefusedName], error: PersonaError | None = None) -> None:

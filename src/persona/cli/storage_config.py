@@ -13,19 +13,30 @@ from persona import workspace as workspaces
 from persona.cli import render
 from persona.cli.app import PersonaGroup
 from persona.cli.session import Session
-from persona.config import edit, locations, values
+from persona.config import edit, keep, locations, trust, values
 from persona.config.context import Context
-from persona.config.load import full_name
+from persona.config.load import full_name, read_file
 from persona.config.schema import Key, keys
+from persona.config.secret import KINDS, Reference
 from persona.errors import ConfigError, PersonaError, UsageError
+from persona.redaction import MASK
 
-_MASK = "••••"
 _log = logging.getLogger(__name__)
+
+scope_option = click.option(
+    "--scope",
+    type=click.Choice(("project", "workspace", "user")),
+    help="Which file to write; else the project's if there is one, the workspace's, or the user's.",
+)
+"""The option of every command that writes to a persona.yaml."""
 
 
 @click.group(
     cls=PersonaGroup,
-    lazy={"test": ("persona.cli.storage_test:test", "Try every step of the way to the storage.")},
+    lazy={
+        "test": ("persona.cli.storage_test:test", "Try every step of the way to the storage."),
+        "secure": ("persona.cli.storage_secure:secure", "Move secrets out of a file, into the keyring."),
+    },
 )
 def config() -> None:
     """Show the configuration, change it, and test it."""
@@ -59,34 +70,42 @@ def show(session: Session) -> None:
 @config.command("set")
 @click.argument("key")
 @click.argument("value")
-@click.option(
-    "--scope",
-    type=click.Choice(("project", "workspace", "user")),
-    help="Which file to write; else the project's if there is one, the workspace's, or the user's.",
-)
+@scope_option
+@click.option("--plain", is_flag=True, help="Write a secret into the file itself, not into the keyring.")
 @click.pass_obj
-def set_(session: Session, key: str, value: str, scope: str | None) -> None:
+def set_(session: Session, key: str, value: str, scope: str | None, plain: bool) -> None:
     """Set KEY to VALUE in a persona.yaml; comments and layout stay.
 
-    “backend” is short for “storage.backend”. The VALUE “null” means the default; “-” is read from stdin.
+    “backend” is short for “storage.backend”. The VALUE “null” means the default; “-” is read from stdin. A secret goes
+    into the keyring.
     """
     name = full_name(key)
     context = Context.of(session.config_file, session.overrides)
     workspace, _ = workspaces.chosen(context, session.workspace_name)
     workspaces.check_known(context.home, workspace)
-    file = _target(context, workspace, scope)
+    file = target(context, workspace, scope)
     if value == "-":
         value = _from_stdin(name)
-    elif keys()[name].secret and value != "null":
+    elif keys()[name].secret and _is_literal(value):
         _log.warning("%s was typed in sight of the shell's history; “-” reads it from stdin.", name)
+    changes = {name: edit.typed_here(name, value, file)}
+    if keys()[name].secret:
+        entries = read_file(file).entries if locations.is_there(file) else {}
+        changes = keep.typed(workspace, name, changes[name], entries, plain=plain)
     locations.make_folder(context.locks, context.home)
     if file.parent != context.home and context.home in file.parents:
         locations.make_folder(file.parent, context.home)
-    edit.set_value(file, name, edit.typed_here(name, value, file), locks=context.locks)
-    _report(session, context, workspace, name, file)
+    with trust.own_change(context.home, file):
+        edit.set_values(file, changes, locks=context.locks)
+    _report(session, workspace, name, file, changes[name])
 
 
-def _target(context: Context, workspace: str, scope: str | None) -> Path:
+def _is_literal(value: str) -> bool:
+    """Say whether a value of a secret key is a secret itself."""
+    return value != "null" and not value.startswith(tuple(f"{kind}:" for kind in KINDS))
+
+
+def target(context: Context, workspace: str, scope: str | None) -> Path:
     """Return the file that a change goes to."""
     own = context.own_file(workspace)
     if scope == "workspace" and own is None:
@@ -106,9 +125,10 @@ def _from_stdin(name: str) -> str:
         raise UsageError(f"What stdin holds for {name} is not UTF-8.", hint="Give text.") from exc
 
 
-def _report(session: Session, context: Context, workspace: str, name: str, file: Path) -> None:
+def _report(session: Session, workspace: str, name: str, file: Path, written: str) -> None:
     """Say what was written where, and whether something stands above it."""
     key = keys()[name]
+    kept = written.removeprefix("keyring:") if key.secret and written.startswith("keyring:") else ""
     above: str | None = None
     after = Context.of(session.config_file, session.overrides)
     try:
@@ -120,12 +140,13 @@ def _report(session: Session, context: Context, workspace: str, name: str, file:
         _log.warning("%s\n  → %s", error.message, error.hint)
     if above:
         _log.warning("%s stays as it was here: %s stands above %s.", name, above, file)
-    if key.secret and file == after.project:
+    if key.secret and file == after.project and _is_literal(written):
         _log.warning("%s is a secret, and %s may be shared with others.", name, file)
     if session.json:
-        session.emit({"key": name, "file": str(file), "effective": above is None, "overridden_by": above})
+        document = {"key": name, "file": str(file), "effective": above is None, "overridden_by": above}
+        session.emit(document | {"keyring": kept or None})
     else:
-        print(f"Set {name} in {file}")
+        print(f"Set {name} in {file}" + (f"; the secret is in the keyring, as “{kept}”" if kept else ""))
 
 
 def _document(here: workspaces.Workspace) -> dict[str, Any]:
@@ -143,7 +164,7 @@ def _plain(key: Key, value: Any) -> Any:
     if value is None:
         return None
     if key.secret:
-        return _MASK
+        return value.spelled if isinstance(value, Reference) else MASK
     return str(value) if isinstance(value, Path) else value
 
 
@@ -152,5 +173,5 @@ def _human(key: Key, value: Any) -> str:
     if value is None:
         return "–"
     if key.secret:
-        return f"{_MASK} (set)"
+        return value.spelled if isinstance(value, Reference) else f"{MASK} (set)"
     return values.written(key.parse, value)

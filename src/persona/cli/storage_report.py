@@ -12,12 +12,14 @@ from persona.errors import PersonaError, UnreachableError
 if TYPE_CHECKING:
     from persona.storage.backend import Place, StorageBackend
     from persona.storage.outage import Outage
+    from persona.storage.residency import Residence
     from persona.storage.summary import Group, Summary
 
 
 def report(session: Session, title: str, *, detailed: bool) -> int:
     """Print a report of the storage, and return the exit code: that of the error if the storage does not answer."""
-    from persona.storage.stack import impatient, open_storage
+    from persona.storage.residency import shown
+    from persona.storage.stack import impatient, open_storage, remembered
     from persona.storage.summary import Summary, summarise
 
     settings = session.workspace.settings.storage
@@ -31,7 +33,8 @@ def report(session: Session, title: str, *, detailed: bool) -> int:
             error = failure
         trouble = Trouble.of(session)
         error = error or (trouble.error if summary.as_of else None)
-        report = _Report(settings.backend, storage.url(), storage.describe(), summary, error, trouble, detailed)
+        home = await shown(storage, settings.residency, remembered(settings, session.keeping()))
+        report = _Report(settings.backend, storage.describe(), home, summary, error, trouble, detailed)
         if session.json:
             session.emit(report.document())
         else:
@@ -111,16 +114,16 @@ class _Report:
     def __init__(
         self,
         backend: str,
-        location: str,
         place: Place,
+        home: Residence,
         summary: Summary,
         error: PersonaError | None,
         trouble: Trouble,
         detailed: bool,
     ) -> None:
         self.backend = backend
-        self.location = location
         self.place = place
+        self.home = home
         self.summary = summary
         self.error = error
         self.trouble = trouble
@@ -132,8 +135,8 @@ class _Report:
         latency = self.summary.latency
         document: dict[str, Any] = {
             "backend": self.backend,
-            "location": self.location,
-            "region": self.place.region,
+            "location": self.home.url,
+            "region": self.home.location.region or self.place.region,
             "objects": self.summary.objects if self.counted else None,
             "total_bytes": self.summary.total_bytes if self.counted else None,
             "last_modified": json_time(self.summary.last_modified),
@@ -143,6 +146,8 @@ class _Report:
                 "error": str(self.error) if self.error else None,
             },
         }
+        document["encryption"] = self.place.encryption
+        document["residency"] = _residency_json(self.home)
         document |= self.trouble.document()
         if self.summary.as_of:
             document |= Known(self.summary.as_of, whole=self.summary.whole).document()
@@ -161,8 +166,13 @@ class _Report:
     def text(self, title: str) -> str:
         """Return the report for people."""
         rows = [("Backend", self.place.provider), *self.place.fields]
-        if self.place.region:
+        if self.home.rule.allow:
+            rows.append(("Region", self.home.where))
+            rows.append(("Residency", _residency_text(self.home)))
+        elif self.place.region:
             rows.append(("Region", self.place.region))
+        if self.place.encryption:
+            rows.append(("Encryption", self.place.encryption))
         parts = [heading(title) + "\n" + fields(rows)]
         if self.counted:
             summary = self.summary
@@ -206,6 +216,23 @@ class _Report:
 
     def _largest(self) -> list[Any]:
         return [found for _, _, found in sorted(self.summary.largest, key=lambda e: e[:2], reverse=True)]
+
+
+def _residency_json(home: Residence) -> dict[str, Any]:
+    return {
+        "allow": list(home.rule.allow),
+        "enforce": home.rule.enforce,
+        "region": home.location.region,
+        "source": home.location.source,
+        "ok": home.ok,
+    }
+
+
+def _residency_text(home: Residence) -> str:
+    if home.ok:
+        return "✅ allowed"
+    after = "nothing is written there" if home.refused else "not enforced"
+    return f"❌ only {', '.join(home.rule.allow)} {'is' if len(home.rule.allow) == 1 else 'are'} allowed; {after}"
 
 
 def _groups(groups: dict[str, Group]) -> list[dict[str, Any]]:

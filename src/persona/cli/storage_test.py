@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand
-from persona.cli.render import heading
+from persona.cli.render import heading, human_time, json_time
 from persona.cli.session import Session
 from persona.errors import PersonaError
 
 if TYPE_CHECKING:
+    from persona.credentials.chain import Report
     from persona.storage.probe import Findings
 
 
@@ -29,29 +30,38 @@ def test(session: Session) -> int:
 
 
 async def _examine(session: Session) -> Findings:
+    from persona.credentials.chain import ChainError, Report
     from persona.storage.layers.breaker import Breaker
     from persona.storage.probe import Findings, examine
-    from persona.storage.stack import impatient, open_storage
+    from persona.storage.stack import credentials_of, impatient, open_storage
 
     try:
-        storage = Breaker(open_storage(impatient(session.workspace.settings.storage)))
+        bare = open_storage(impatient(session.workspace.settings.storage))
     except PersonaError as error:
         findings = Findings()
+        if isinstance(error, ChainError):
+            findings.credentials = Report(chain=error.chain)
         findings.fail("credentials" if error.exit_code == 4 else "configuration", error)
         return findings
+    storage = Breaker(bare)
     try:
-        return await examine(storage)
+        return await examine(storage, credentials_of(bare), session.workspace.settings.storage.residency)
     finally:
         await storage.close()
 
 
 def _document(findings: Findings) -> dict[str, Any]:
-    place = findings.place
+    found = findings.credentials
     return {
         "ok": findings.ok,
         "credentials": {
-            "source": place.credentials if place else None,
-            "identity": place.identity if place else None,
+            "source": found.source,
+            "identity": found.identity,
+            "expires": json_time(found.expires),
+            "chain": [
+                {"step": step.step, "tried": step.tried, "found": step.found, "detail": step.detail}
+                for step in found.chain
+            ],
         },
         "checks": [
             {"name": check.name, "ok": check.ok, "detail": check.detail, "hint": check.hint}
@@ -64,10 +74,30 @@ def _document(findings: Findings) -> dict[str, Any]:
 def _text(findings: Findings) -> str:
     lines = []
     for check in findings.checks:
-        identity = findings.place.identity if findings.place and check.name == "credentials" else None
-        lines.append(
-            f"{'✅' if check.ok else '❌'} {check.name}: {check.detail}" + (f", {identity}" if identity else "")
-        )
+        about = _credentials(findings.credentials) if check.name == "credentials" else ""
+        lines.append(f"{'✅' if check.ok else '❌'} {check.name}: {check.detail}{about}")
         if check.hint and not check.ok:
             lines.append(f"   → {check.hint}")
+        if check.name == "credentials":
+            lines += _chain(findings.credentials)
     return "\n".join(lines)
+
+
+def _credentials(found: Report) -> str:
+    """Return whose credentials they are, and until when."""
+    until = f", until {human_time(found.expires)}" if found.expires else ""
+    return (f", {found.identity}" if found.identity else "") + until
+
+
+def _chain(found: Report) -> list[str]:
+    """Return the steps in the order in which they were tried, unless there was nothing to look for."""
+    if len(found.chain) < 2:
+        return []
+    width = max(len(step.step) for step in found.chain)
+    marks = {(True, True): "✓", (True, False): "✗"}
+    rows = [
+        f"   {marks.get((step.tried, step.found), '–')} {step.step:<{width}}  "
+        f"{step.detail or ('found' if step.found else 'nothing')}"
+        for step in found.chain
+    ]
+    return [row.rstrip() for row in rows]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persona.cli import INTERRUPTED, endpoints
+from persona.cli import INTERRUPTED, endpoints, erased
 from persona.cli.session import Session
 from persona.cli.transfer_view import Events, View, Watches, result_text, view_of
 from persona.errors import ConfigError, ConflictError, CredentialsError, InputError, PersonaError, UsageError
@@ -175,6 +175,7 @@ class _Run:
             pair=self.jobs.pair_file(source, target) if kind == Kind.SYNC else None,
             pause_file=self.jobs.pause_request(job),
             watch=watch,
+            guard=lambda: erased.guard_of(self.session, source, target),
         )
 
     def _watch(self, stack: ExitStack, facts: dict[str, Any]) -> Watches:
@@ -226,6 +227,7 @@ class _Run:
         try:
             ends.append(opener(self.session, target, self.concurrency))
             await endpoints.check_there(*ends)
+            await endpoints.check_residency(self.session, ends[1])
         except BaseException:
             for end in ends:
                 await end.backend.close()

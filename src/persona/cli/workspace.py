@@ -12,7 +12,7 @@ from persona import workspace as workspaces
 from persona.cli import render
 from persona.cli.app import PersonaGroup
 from persona.cli.session import Session
-from persona.config import edit, locations
+from persona.config import edit, keep, locations
 from persona.config.context import DEFAULT, Context
 from persona.config.load import full_name
 from persona.config.schema import BACKENDS, keys
@@ -39,9 +39,10 @@ def create(session: Session, name: str, backend: str | None, settings: tuple[str
         if not equals:
             raise UsageError(f"--set takes KEY=VALUE, not “{key}”.", hint="For example: --set s3.bucket=team")
         key = full_name(key)
+        changes[key] = edit.typed_here(key, value, file)
         if keys()[key].secret:
             session.note(f"Note: {key} was typed in sight of the shell's history and the process list.")
-        changes[key] = edit.typed_here(key, value, file)
+            changes |= keep.typed(name, key, changes[key], {}, plain=False)
     made = workspaces.create(context, name, changes)
     document = _row(context, name, current="")
     if session.json:

@@ -25,6 +25,7 @@ class Context:
         project: the project's file, or the one of ``--config``; None if there is none.
         flags: configuration keys that flags set, as text.
         known: the files that were read so far.
+        named: whether the user named the file, so that it is theirs; else it was found, and may be anybody's.
     """
 
     environ: Mapping[str, str]
@@ -32,6 +33,7 @@ class Context:
     project: Path | None
     flags: Mapping[str, str]
     known: dict[Path, FileContent]
+    named: bool = False
 
     @classmethod
     def of(cls, config_file: Path | None = None, flags: Mapping[str, str] | None = None) -> Context:
@@ -47,7 +49,7 @@ class Context:
             project = config_file.expanduser().absolute()
             if not locations.is_there(project):
                 raise ConfigError(f"There is no file {project}.", hint="--config takes the path of a persona.yaml.")
-        return cls(os.environ, home, project, flags or {}, {})
+        return cls(os.environ, home, project, flags or {}, {}, config_file is not None)
 
     def own_file(self, name: str) -> Path | None:
         """Return the file of a named workspace; the default one has none."""
@@ -68,6 +70,28 @@ class Context:
     def load_plan(self, name: str, values: Mapping[str, str]) -> Config:
         """Load what a workspace would be by itself if its file held these values."""
         return self._load(name, None, {}, values)
+
+    def check_trust(self, config: Config) -> None:
+        """Refuse a project's file that asks for what only the user may allow.
+
+        Raises:
+            ConfigError: names what it asks for; the user does not trust it as it is.
+        """
+        if self.project is not None and not self.named:
+            from persona.config import trust  # only needed where a storage is opened
+
+            trust.check(config, self.project, self.home, self.known[self.project].text)
+
+    def check_secrets(self, config: Config) -> None:
+        """Warn of secrets that stand in the files in effect.
+
+        Raises:
+            ConfigError: git tracks such a file.
+        """
+        from persona.config import exposure  # only needed where a storage is opened
+
+        scopes = {locations.user_file(self.home): "user"} | ({self.project: "project"} if self.project else {})
+        exposure.check(config.files, self.known, scopes)
 
     @property
     def locks(self) -> Path:

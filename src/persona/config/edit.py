@@ -69,8 +69,14 @@ def typed_here(key: str, value: str, file: Path) -> str:
         value: the value as it was typed.
         file: the file that it goes to.
     """
-    named = keys()[key].parse is values.folder and value != "null" and file.parent != Path.cwd()
-    return value if not named or value.startswith("~") else str(Path.cwd() / value)
+    if keys()[key].secret and value.startswith("file:"):
+        kind, path = "file:", value.removeprefix("file:")
+    elif keys()[key].parse is values.folder and value != "null":
+        kind, path = "", value
+    else:
+        return value
+    as_typed = path.startswith("~") or file.parent == Path.cwd()
+    return value if as_typed else f"{kind}{Path.cwd() / path}"
 
 
 def check(changes: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from persona.config import problems
 from persona.config.schema import Key, Settings, keys, sections
+from persona.config.secret import Reference
 
 ENVIRONMENT_PREFIX = "PERSONA_STORAGE"
 
@@ -48,10 +49,11 @@ class Entry(NamedTuple):
 
 
 class FileContent(NamedTuple):
-    """What one file sets, and its problems as lines of a message."""
+    """What one file sets, its problems as lines of a message, and its text."""
 
     entries: dict[str, Entry]
     problems: list[str]
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def read_file(path: Path) -> FileContent:
     from persona.config import document  # only needed if there is a file
 
     try:
-        return content(path, document.compose(document.read_text(path)))
+        text = document.read_text(path)
+        return content(path, document.compose(text))._replace(text=text)
     except document.Broken as exc:
         return FileContent({}, [exc.at(path)])
 
@@ -140,7 +143,9 @@ def content(path: Path, root: Any) -> FileContent:
 
 
 def placed(value: Any, base: Path) -> Any:
-    """Return a parsed value; a relative path becomes one below `base`."""
+    """Return a parsed value; a relative path becomes one below `base`, also in a reference to a file."""
+    if isinstance(value, Reference):
+        return value.below(base)
     return base / value if isinstance(value, Path) else value
 
 

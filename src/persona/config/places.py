@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from persona.config.schema import AzureSettings, StorageSettings
+from persona.config.secret import Reference, Secret
 
 PLACE_KEYS = {
     "local": ("storage.local.path",),
@@ -61,12 +62,32 @@ def place_of(storage: StorageSettings, environ: Mapping[str, str]) -> Place | No
 
 
 def _azure_service(azure: AzureSettings) -> str:
-    """Return the address of the blob service, also out of a connection string."""
-    text = azure.connection_string.reveal() if azure.connection_string else ""
+    """Return the address of the blob service, also out of a connection string.
+
+    One that is kept elsewhere is not fetched for this, which commands without a network do. Then `account` says it,
+    or else the reference stands for it: the answer is the same before and after it is fetched.
+    """
+    if isinstance(azure.connection_string, Reference):
+        return azure.endpoint_url or _blob_address(azure.account or azure.connection_string.spelled)
+    return azure.endpoint_url or string_place(azure.connection_string, azure.account)[1]
+
+
+def string_place(string: Secret | None, account: str | None) -> tuple[str, str]:
+    """Return the account and the address of the blob service that a connection string names.
+
+    Args:
+        string: the connection string; None for an account by itself.
+        account: the account if the string does not name one.
+    """
+    text = string.reveal() if string else ""
     parts = {k.strip().lower(): v for k, _, v in (part.partition("=") for part in text.split(";"))}
-    account = parts.get("accountname") or azure.account or ""
+    account = parts.get("accountname") or account or ""
     suffix = parts.get("endpointsuffix") or "core.windows.net"
-    return azure.endpoint_url or parts.get("blobendpoint") or f"https://{account}.blob.{suffix}"
+    return account, parts.get("blobendpoint") or _blob_address(account, suffix)
+
+
+def _blob_address(account: str, suffix: str = "core.windows.net") -> str:
+    return f"https://{account}.blob.{suffix}"
 
 
 def _address(service: str) -> str:

@@ -50,6 +50,16 @@ class S3Settings:
         "auto",
         allowed="auto, path, virtual",
     )
+    server_side_encryption: str | None = key(
+        values.encryption_kind,
+        "How S3 is told to encrypt what is written; else AWS_SERVER_SIDE_ENCRYPTION, then as the bucket is set.",
+        allowed="AES256, aws:kms, aws:kms:dsse",
+    )
+    kms_key_id: str | None = key(
+        values.word,
+        "The key for aws:kms and aws:kms:dsse: ARN, id or alias; else AWS_SSE_KMS_KEY_ID, then the account's for S3.",
+        allowed="text",
+    )
     profile: str | None = key(values.text, "A profile of ~/.aws, with persona[aws].", allowed="text")
     access_key_id: str | None = key(values.text, "The access key; better in AWS_ACCESS_KEY_ID.", allowed="text")
     secret_access_key: Secret | None = key(
@@ -71,10 +81,20 @@ class GCSSettings:
     project: str | None = key(
         values.text, "The project that requests with a person's own credentials are counted against.", allowed="text"
     )
+    region: str | None = key(
+        values.region,
+        "Where the bucket is, for `storage.residency`; only used if the provider does not tell.",
+        allowed="region",
+    )
     credentials_file: Path | None = key(
         values.folder,
         "A service account's JSON file; null uses application default credentials.",
         allowed="path",
+    )
+    kms_key_name: str | None = key(
+        values.kms_key_name,
+        "The Cloud KMS key that encrypts what is written; null leaves it to the bucket.",
+        allowed="projects/P/locations/L/keyRings/R/cryptoKeys/K",
     )
     endpoint_url: str | None = key(
         values.url, "Another address of the JSON API; else STORAGE_EMULATOR_HOST.", allowed="URL"
@@ -92,6 +112,16 @@ class AzureSettings:
     container: str | None = key(values.bucket, "The container. It must exist.", allowed="container name")
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     account: str | None = key(values.text, "The storage account.", allowed="text")
+    region: str | None = key(
+        values.region,
+        "Where the account is, for `storage.residency`: Azure does not tell it to those who only reach the data.",
+        allowed="region",
+    )
+    encryption_scope: str | None = key(
+        values.word,
+        "The encryption scope of what is written; null leaves it to the container and the account.",
+        allowed="name of a scope",
+    )
     connection_string: Secret | None = key(
         values.secret, "Account, key and endpoint in one; null uses the other ways.", allowed="secret"
     )
@@ -171,6 +201,22 @@ class OfflineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResidencySettings:
+    """Where in the world objects may be kept."""
+
+    allow: tuple[str, ...] = key(
+        values.regions,
+        "The regions, by the names that the providers give them; with none, all are allowed.",
+        (),
+        allowed="list of regions",
+        example="[]",
+    )
+    enforce: bool = key(
+        values.boolean, "Whether a write to another region is refused, or only warned of.", True, allowed="boolean"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerformanceSettings:
     """Tuning of transfers and retries, for all backends."""
 
@@ -217,6 +263,7 @@ class StorageSettings:
     local: LocalSettings = field(default_factory=LocalSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     offline: OfflineSettings = field(default_factory=OfflineSettings)
+    residency: ResidencySettings = field(default_factory=ResidencySettings)
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
 
 
@@ -254,7 +301,7 @@ class Key(NamedTuple):
     @property
     def listed(self) -> bool:
         """Whether the value is a list."""
-        return self.parse is values.patterns
+        return self.parse in values.LISTS
 
 
 @cache

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from persona.config.secret import Secret
+from persona.config.secret import KINDS, Reference, Secret
 
 Parser = Callable[[Any], Any]
 
@@ -40,8 +40,14 @@ def text(value: Any) -> str:
 
 
 def secret(value: Any) -> Secret:
-    """Read a secret text."""
-    return Secret(text(value))
+    """Read a secret text, or a reference to one: ``keyring:NAME``, ``env:NAME``, ``file:PATH``, ``command:…``."""
+    found = text(value)
+    kind, colon, name = found.partition(":")
+    if not colon or kind not in KINDS:
+        return Secret(found)
+    if not name.strip():
+        raise ValueError(f"what is meant after {kind}: - keyring:NAME, env:NAME, file:PATH or command:PROGRAM")
+    return Reference(kind, name.strip())
 
 
 def boolean(value: Any) -> bool:
@@ -74,6 +80,10 @@ def choice(*allowed: str) -> Parser:
         return str(value)
 
     return parse
+
+
+encryption_kind = choice("AES256", "aws:kms", "aws:kms:dsse")
+"""Read how S3 encrypts."""
 
 
 def signature(value: Any) -> str:
@@ -136,6 +146,42 @@ def patterns(value: Any) -> tuple[str, ...]:
     except ValueError as error:
         raise ValueError(f"patterns as in a .gitignore; {error}") from error
     return found
+
+
+def kms_key_name(value: Any) -> str:
+    """Read the name of a key of Google Cloud KMS (Google Cloud KMS, "Object hierarchy")."""
+    found = text(value)
+    if not re.fullmatch("projects/[^/ ]+/locations/[^/ ]+/keyRings/[^/ ]+/cryptoKeys/[^/ ]+", found):
+        raise ValueError("a key's full name, projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version")
+    return found
+
+
+def word(value: Any) -> str:
+    """Read visible ASCII characters without blanks, as HTTP headers carry them."""
+    found = text(value)
+    if not re.fullmatch("[!-~]{1,2048}", found):
+        raise ValueError("ASCII characters without blanks")
+    return found
+
+
+def region(value: Any) -> str:
+    """Read a region's name in lower case: ``eu-west-2``, ``europe-west2``; ``UK South`` is ``uksouth``."""
+    found = text(value).lower().replace(" ", "")
+    if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,62}", found):
+        raise ValueError("a region's name such as eu-west-2, europe-west2 or uksouth")
+    return found
+
+
+def regions(value: Any) -> tuple[str, ...]:
+    """Read a list of regions, as `patterns` are read."""
+    try:
+        return tuple(dict.fromkeys(map(region, value if isinstance(value, list) else _parts(text(value)))))
+    except ValueError as error:
+        raise ValueError("a list of regions such as [eu-west-2, europe-west2, uksouth]") from error
+
+
+LISTS: tuple[Parser, ...] = (patterns, regions)
+"""The parsers that read a list."""
 
 
 def _parts(given: str) -> list[Any]:
@@ -209,6 +255,6 @@ def written(parse: Parser, value: Any) -> str:
         return f"{count // _MILLISECONDS[unit]}{unit}" if count else "0s"
     if isinstance(value, bool):
         return str(value).lower()
-    if parse is patterns:
+    if parse in LISTS:
         return json.dumps(value, ensure_ascii=False)
     return str(value) if value != "" else '""'

@@ -7,6 +7,8 @@ The order, as AWS's own tools have it (AWS SDKs and Tools Reference Guide, "Stan
 3. ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY`` of the environment;
 4. botocore's chain: ``AWS_PROFILE``, ``~/.aws`` with SSO, assume-role and ``credential_process``, web identity, the
    container's endpoint, the instance's metadata service.
+
+`persona.credentials.botocore_chain` is what goes through botocore.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from persona.config.schema import S3Settings
 from persona.config.secret import Secret
+from persona.credentials.chain import Chain, Step
 from persona.errors import CredentialsError
 
 FIX = (
@@ -28,11 +31,19 @@ FIX = (
 
 @dataclass(frozen=True, slots=True)
 class AWSKeys:
-    """The keys for the next requests."""
+    """The keys for the next requests.
+
+    Args:
+        access_key_id: the access key, which is no secret.
+        secret_access_key: the secret key.
+        session_token: the token of temporary keys.
+        expires: when temporary keys expire, if that is known.
+    """
 
     access_key_id: str
     secret_access_key: Secret
     session_token: Secret | None = None
+    expires: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no HTTP header can carry, such as a line break that was copied along."""
@@ -57,11 +68,31 @@ class AWSCredentials:
         source: which way they were found, for people.
         current: returns the keys, fetching new ones shortly before they expire.
         region: the region that came with them, such as a profile's.
+        endpoint_url: the address of S3 that came with them, such as a profile's.
+        chain: the steps as they were tried.
+        own_endpoint: whether requests go to AWS itself, as far as the configuration says.
+        renewal: what gives new ones when these have expired.
     """
 
     source: str
     current: Callable[[], AWSKeys]
     region: str | None = None
+    endpoint_url: str | None = None
+    chain: tuple[Step, ...] = ()
+    own_endpoint: bool = True
+    renewal: str = "Get new keys, and set them there."
+
+    def obtain(self) -> datetime | None:
+        """Obtain keys that can be used now, and return when they expire."""
+        return self.current().expires
+
+    def identify(self) -> str:
+        """Return the ARN that STS gives for the keys; of a service that is not AWS, the access key."""
+        from persona.credentials.botocore_chain import caller
+
+        keys = self.current()
+        own = self.own_endpoint and self.endpoint_url is None
+        return caller(keys, self.region, own_endpoint=own) or f"access key {keys.access_key_id}"
 
 
 def find(settings: S3Settings) -> AWSCredentials | None:
@@ -72,20 +103,58 @@ def find(settings: S3Settings) -> AWSCredentials | None:
     """
     if settings.anonymous:
         return None
-    if settings.access_key_id or settings.secret_access_key:
-        if not (settings.access_key_id and settings.secret_access_key):
-            raise CredentialsError(
-                "Only one of storage.s3.access_key_id and storage.s3.secret_access_key is set.",
-                hint="Set both.",
-            )
-        keys = AWSKeys(settings.access_key_id, settings.secret_access_key, settings.session_token)
-        return AWSCredentials("the configuration (storage.s3.access_key_id)", lambda: keys)
-    if settings.profile:
-        return _from_botocore(settings.profile)
-    if os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"):
-        _from_environment()  # what cannot be used is said now
-        return AWSCredentials("the environment (AWS_ACCESS_KEY_ID)", _from_environment)
-    return _from_botocore(None)
+    chain = Chain()
+    own = settings.endpoint_url is None
+    for look in (_in_configuration, _in_environment):
+        if (found := look(settings, chain)) is not None:
+            name, current, where, renewal = found
+            steps = chain.won(name, f"access key {_tried(chain, name, current).access_key_id}")
+            region = settings.region or os.environ.get("AWS_REGION")
+            return AWSCredentials(where, current, region, chain=steps, own_endpoint=own, renewal=renewal)
+        if look is _in_configuration and settings.profile:
+            break
+    from persona.credentials.botocore_chain import from_botocore
+
+    return from_botocore(settings, chain)
+
+
+_Way = tuple[str, Callable[[], AWSKeys], str, str]
+
+
+def _in_configuration(settings: S3Settings, chain: Chain) -> _Way | None:
+    name = "storage.s3.access_key_id"
+    if not (settings.access_key_id or settings.secret_access_key):
+        chain.unset(name)
+        return None
+    if not (settings.access_key_id and settings.secret_access_key):
+        half = "Only one of storage.s3.access_key_id and storage.s3.secret_access_key is set."
+        raise chain.error(CredentialsError(half, hint="Set both."), name)
+    access, secret = settings.access_key_id, settings.secret_access_key
+    renewal = "Get new keys, and set storage.s3.access_key_id, secret_access_key and session_token."
+    return name, lambda: AWSKeys(access, secret, settings.session_token), f"the configuration ({name})", renewal
+
+
+def _in_environment(settings: S3Settings, chain: Chain) -> _Way | None:
+    chain.unset("storage.s3.profile")
+    name = "AWS_ACCESS_KEY_ID"
+    environ = os.environ.get
+    if environ(name) and environ("AWS_SECRET_ACCESS_KEY"):
+        renewal = "Get new keys, and set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
+        return name, _from_environment, f"the environment ({name})", renewal
+    if environ(name) or environ("AWS_SECRET_ACCESS_KEY"):
+        missing = "AWS_SECRET_ACCESS_KEY" if environ(name) else name
+        half = f"Only half of the AWS keys is in the environment: {missing} is not set."
+        raise chain.error(CredentialsError(half, hint=f"Set {missing} as well, or unset the other."), name)
+    chain.unset(name)
+    return None
+
+
+def _tried(chain: Chain, name: str, current: Callable[[], AWSKeys]) -> AWSKeys:
+    """Return the keys; what cannot be used is said now."""
+    try:
+        return current()
+    except CredentialsError as error:
+        raise chain.error(error, name) from error
 
 
 def _from_environment() -> AWSKeys:
@@ -95,32 +164,3 @@ def _from_environment() -> AWSKeys:
         Secret(os.environ["AWS_SECRET_ACCESS_KEY"]),
         Secret(token) if token else None,
     )
-
-
-def _from_botocore(profile: str | None) -> AWSCredentials:
-    try:
-        import botocore.exceptions
-        import botocore.session
-    except ImportError:
-        raise CredentialsError("No AWS credentials were found.", hint=FIX) from None
-    session = botocore.session.Session(profile=profile)
-    session.set_config_variable("metadata_service_timeout", 1)
-    session.set_config_variable("metadata_service_num_attempts", 1)
-    try:
-        found = session.get_credentials()
-        region = session.get_config_variable("region")
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError, ValueError) as error:
-        raise CredentialsError(f"The AWS credentials cannot be used: {error}", hint=FIX) from error
-    if found is None:
-        raise CredentialsError("No AWS credentials were found.", hint=FIX)
-
-    def current() -> AWSKeys:
-        try:
-            keys: Any = found.get_frozen_credentials()
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError, ValueError) as error:
-            raise CredentialsError(f"The AWS credentials cannot be refreshed: {error}", hint=FIX) from error
-        token = Secret(keys.token) if keys.token else None
-        return AWSKeys(keys.access_key, Secret(keys.secret_key), token)
-
-    name = f"the profile “{profile}”" if profile else "botocore's chain"
-    return AWSCredentials(f"{name} ({found.method})", current, region)

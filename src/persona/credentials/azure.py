@@ -4,7 +4,8 @@ The order, that of Azure's own tools:
 
 1. ``connection_string``, ``account_key`` or ``sas_token`` of the configuration;
 2. ``AZURE_STORAGE_CONNECTION_STRING``, ``AZURE_STORAGE_KEY`` or ``AZURE_STORAGE_SAS_TOKEN`` of the environment;
-3. azure-identity's chain: service principal, workload identity, managed identity, Azure CLI and its like.
+3. azure-identity, by `persona.credentials.azure_identity`: service principal, workload identity, managed identity,
+   Azure CLI.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import base64
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from persona.config.schema import AzureSettings
 from persona.config.secret import Secret
 from persona.config.values import url
+from persona.credentials.chain import Chain, Step
 from persona.errors import ConfigError, CredentialsError
 
-SCOPE = "https://storage.azure.com/.default"
-FIX = "Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_KEY, or install persona[azure] and run “az login”."
 # The emulator's account is published (Microsoft, "Use the Azurite emulator"), so that it is no secret.
 _EMULATOR = (
     "AccountName=devstoreaccount1;AccountKey="
@@ -41,7 +43,8 @@ class AzureCredentials:
         endpoint: the address of its blob service.
         account_key: the key for Shared Key signatures.
         sas: the parameters of a shared access signature.
-        token: returns a bearer token, fetching a new one shortly before the old expires.
+        token: returns a bearer token and when it expires, fetching a new one shortly before the old expires.
+        chain: the steps as they were tried.
     """
 
     source: str
@@ -49,7 +52,22 @@ class AzureCredentials:
     endpoint: str
     account_key: Secret | None = None
     sas: Secret | None = None
-    token: Callable[[], str] | None = None
+    token: Callable[[], tuple[str, datetime]] | None = None
+    chain: tuple[Step, ...] = ()
+
+    def obtain(self) -> datetime | None:
+        """Obtain a token that can be used now, if there is to be one; return when it or the signature expires."""
+        if self.token is not None:
+            return self.token()[1]
+        return sas_end(self.sas) if self.sas is not None else None
+
+    def identify(self) -> str:
+        """Return whom the token says that it is of, unverified; otherwise the account."""
+        if self.token is not None:
+            from persona.credentials.azure_identity import claimed
+
+            return claimed(self.token()[0])
+        return f"account {self.account}"
 
 
 def find(settings: AzureSettings) -> AzureCredentials:
@@ -59,30 +77,73 @@ def find(settings: AzureSettings) -> AzureCredentials:
         ConfigError: the account is not set, or the connection string cannot be read.
         CredentialsError: there are no credentials.
     """
-    string = settings.connection_string
-    if string is not None:
-        return _place(settings, _of_string("the configuration (storage.azure.connection_string)", string))
-    environ = os.environ.get
-    if settings.account_key is not None:
-        found = AzureCredentials("the configuration (storage.azure.account_key)", "", "", settings.account_key)
-    elif settings.sas_token is not None:
-        found = AzureCredentials("the configuration (storage.azure.sas_token)", "", "", sas=settings.sas_token)
-    elif settings.anonymous:
-        found = AzureCredentials("no credentials (storage.azure.anonymous)", "", "")
-    elif text := environ("AZURE_STORAGE_CONNECTION_STRING"):
-        found = _of_string("the environment (AZURE_STORAGE_CONNECTION_STRING)", Secret(text))
-    elif text := environ("AZURE_STORAGE_KEY"):
-        found = AzureCredentials("the environment (AZURE_STORAGE_KEY)", "", "", Secret(text))
-    elif text := environ("AZURE_STORAGE_SAS_TOKEN"):
-        found = AzureCredentials("the environment (AZURE_STORAGE_SAS_TOKEN)", "", "", sas=Secret(text))
-    else:
-        found = AzureCredentials("azure-identity's chain", "", "", token=_identity())
-    return _place(settings, found)
+    chain = Chain()
+    for step, look in _WAYS.items():
+        if (found := look(settings, step)) is not None:
+            detail = f"{_SET} ({step})" if step.startswith("storage.") else f"the environment ({step})"
+            if step == _ANONYMOUS:
+                detail = f"no credentials ({step})"
+            try:
+                return _place(settings, replace(found, source=detail, chain=chain.won(step, "")))
+            except CredentialsError as error:
+                raise chain.error(error) from error
+        chain.unset(step)
+    _check_account(settings.account or os.environ.get("AZURE_STORAGE_ACCOUNT", ""))  # before anybody is asked
+    from persona.credentials.azure_identity import identity
+
+    source, token, steps = identity(chain)
+    return _place(settings, AzureCredentials(source, "", "", token=token, chain=steps))
+
+
+def _connection_string(settings: AzureSettings, step: str) -> AzureCredentials | None:
+    found = settings.connection_string
+    return None if found is None else _of_string(f"{_SET} ({step})", found)
+
+
+def _string_of_environment(settings: AzureSettings, step: str) -> AzureCredentials | None:
+    found = os.environ.get(step)
+    return _of_string(f"the environment ({step})", Secret(found)) if found else None
+
+
+def _key(secret: Secret | None) -> AzureCredentials | None:
+    return None if secret is None else AzureCredentials("", "", "", account_key=secret)
+
+
+def _sas(secret: Secret | None) -> AzureCredentials | None:
+    return None if secret is None else AzureCredentials("", "", "", sas=secret)
+
+
+def _variable(name: str) -> Secret | None:
+    found = os.environ.get(name)
+    return Secret(found) if found else None
+
+
+_SET = "the configuration"
+_ANONYMOUS = "storage.azure.anonymous"
+_WAYS: dict[str, Callable[[AzureSettings, str], AzureCredentials | None]] = {
+    "storage.azure.connection_string": _connection_string,
+    "storage.azure.account_key": lambda settings, _: _key(settings.account_key),
+    "storage.azure.sas_token": lambda settings, _: _sas(settings.sas_token),
+    _ANONYMOUS: lambda settings, _: AzureCredentials("", "", "") if settings.anonymous else None,
+    "AZURE_STORAGE_CONNECTION_STRING": _string_of_environment,
+    "AZURE_STORAGE_KEY": lambda _, step: _key(_variable(step)),
+    "AZURE_STORAGE_SAS_TOKEN": lambda _, step: _sas(_variable(step)),
+}
+"""The ways that need no library, in their order."""
 
 
 def sas_pairs(sas: Secret) -> list[tuple[str, str]]:
     """Return the parameters of a shared access signature."""
     return parse_qsl(sas.reveal().removeprefix("?"), keep_blank_values=True)
+
+
+def sas_end(sas: Secret) -> datetime | None:
+    """Return when a shared access signature expires; one by a stored policy does not say."""
+    with suppress(ValueError):
+        if end := dict(sas_pairs(sas)).get("se"):
+            found = datetime.fromisoformat(end)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None
 
 
 def _place(settings: AzureSettings, found: AzureCredentials) -> AzureCredentials:
@@ -93,18 +154,23 @@ def _place(settings: AzureSettings, found: AzureCredentials) -> AzureCredentials
             f"storage.azure.account is “{settings.account}”, but the connection string is for “{found.account}”.",
             hint="Remove one of the two, or make them agree.",
         )
-    if not account:
-        raise ConfigError("storage.azure.account is not set.", hint="persona storage config set azure.account NAME")
-    if not re.fullmatch("[A-Za-z0-9-]{1,64}", account):
-        raise ConfigError(
-            f"{account!a} cannot be a storage account.", hint="An account's name has 3 to 24 of a-z and 0-9."
-        )
+    _check_account(account)
     _check_secrets(found)
     endpoint = settings.endpoint_url or found.endpoint or f"https://{account}.blob.core.windows.net"
     try:
         return replace(found, account=account, endpoint=url(endpoint))
     except ValueError as allowed:
         raise ConfigError(f"The blob endpoint of {found.source} cannot be used.", hint=f"Give {allowed}.") from None
+
+
+def _check_account(account: str) -> None:
+    """Raise ConfigError if no account is set, or what cannot be one."""
+    if not account:
+        raise ConfigError("storage.azure.account is not set.", hint="persona storage config set azure.account NAME")
+    if not re.fullmatch("[A-Za-z0-9-]{1,64}", account):
+        raise ConfigError(
+            f"{account!a} cannot be a storage account.", hint="An account's name has 3 to 24 of a-z and 0-9."
+        )
 
 
 def _check_secrets(found: AzureCredentials) -> None:
@@ -160,20 +226,3 @@ def _endpoint(account: str, pairs: Mapping[str, str]) -> str:
 
 def _account_of(endpoint: str) -> str:
     return endpoint.partition("://")[2].partition(".")[0]
-
-
-def _identity() -> Callable[[], str]:
-    try:
-        import azure.core.exceptions
-        import azure.identity
-    except ImportError:
-        raise CredentialsError("No Azure credentials were found.", hint=FIX) from None
-    credential = azure.identity.DefaultAzureCredential()
-
-    def token() -> str:
-        try:
-            return str(credential.get_token(SCOPE).token)
-        except azure.core.exceptions.ClientAuthenticationError as error:
-            raise CredentialsError("Azure gives no token: no way of azure-identity's chain works.", hint=FIX) from error
-
-    return token

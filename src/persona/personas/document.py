@@ -7,20 +7,31 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from persona.errors import InputError
+from persona.storage.paths import printable
 
 if TYPE_CHECKING:
     from persona.personas.model import Persona
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 """The largest persona file that is read, in bytes."""
+MAX_NODES = 250_000
+"""The most values that are read; one of 100,000 respondents has as many ids."""
 MAX_DEPTH = 20
 """The deepest nesting that is read; a persona has six levels."""
+_BAD_VALUES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RecursionError)
 CONTENT_TYPE = "application/yaml"
 
 
 def write(persona: Persona) -> bytes:
-    """Return a persona as YAML: keys in the schema's order, Unicode kept, long lines whole, no aliases."""
-    return to_yaml(plain(persona))
+    """Return a persona as YAML: keys in the schema's order, Unicode kept, long lines whole, no aliases.
+
+    Raises:
+        InputError: it is larger than what is read back.
+    """
+    data = to_yaml(plain(persona))
+    if len(data) > MAX_BYTES:
+        raise too_large(f"Persona {persona.name}", len(data))
+    return data
 
 
 def plain(persona: Persona) -> dict[str, Any]:
@@ -61,7 +72,7 @@ def read(name: str, data: bytes) -> Persona:
     if not isinstance(content, dict) or "schema_version" not in content:
         raise InputError(f"{name} is not a persona: it has no schema_version.", hint="Keep other files elsewhere.")
     version = content["schema_version"]
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    if isinstance(version, int) and SCHEMA_VERSION < version < 10**6:  # a larger one is no version
         raise InputError(
             f"{name} has schema_version {version}, and this Persona knows up to {SCHEMA_VERSION}.",
             hint="Update Persona to read it.",
@@ -70,7 +81,7 @@ def read(name: str, data: bytes) -> Persona:
         return Persona.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        place = printable(".".join(str(part)[:100] for part in first["loc"])) or "the document"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise InputError(
             f"{name} is not a valid persona: {place}: {first['msg']}{more}.",
@@ -81,7 +92,7 @@ def read(name: str, data: bytes) -> Persona:
 def _load(name: str, data: bytes) -> Any:
     """Parse YAML that holds no aliases and is not nested beyond reason."""
     if len(data) > MAX_BYTES:
-        raise InputError(f"{name} is too large for a persona: {len(data):,} bytes.")
+        raise too_large(name, len(data))
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -93,16 +104,29 @@ def _load(name: str, data: bytes) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).split("\n")[0]
-        raise InputError(f"{name}{place}: not YAML: {problem}.", hint="Correct it, or generate it again.") from error
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name} is not a YAML text: {error}.", hint="Correct it, or generate it again.") from error
+        raise InputError(
+            f"{name}{place}: not YAML: {printable(problem[:200])}.", hint="Correct it, or generate it again."
+        ) from error
+    except InputError:
+        raise
+    except _BAD_VALUES as error:  # of a value whose tag says that it is something else
+        reason = printable(str(error)[:200])
+        raise InputError(f"{name} is not a YAML text: {reason}.", hint="Correct it, or generate it again.") from error
+
+
+def too_large(name: str, size: int) -> InputError:
+    """Return the error for a file over the limit; size in bytes."""
+    return InputError(
+        f"{name} is too large for a persona: {size:,} bytes, and {MAX_BYTES:,} is the limit.",
+        hint="Keep other files elsewhere.",
+    )
 
 
 def _refuse_traps(name: str, data: bytes) -> None:
-    """Refuse aliases, which can make a small file enormous, and nesting that would exhaust the stack."""
+    """Refuse aliases, which can make a small file enormous, nesting that would exhaust the stack, and too much."""
     text = data.decode("utf-8")
+    if sum(text.count(mark) for mark in ("\n", "\r", ",", "- ", "? ", "[", "{")) > MAX_NODES:
+        raise InputError(f"{name} has more than {MAX_NODES:,} values, which no persona has.")
     nested = (
         max(text.count("["), text.count("{")) > MAX_DEPTH or "- " * MAX_DEPTH in text or _indent(text) > 8 * MAX_DEPTH
     )

@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError, StorageFullError
+from persona.neutral import cell, inline, json_text
 from persona.personas import document
 from persona.personas.model import SECTIONS, Count, Evidence, Persona, Statement, percent
 from persona.storage.paths import printable, sort_key
@@ -44,7 +44,7 @@ def to_yaml(entries: Sequence[Entry]) -> bytes:
 def to_json(entries: Sequence[Entry]) -> bytes:
     """Return one JSON document: ``{"personas": [...]}``."""
     personas: list[dict[str, Any]] = [document.plain(persona) for _, persona in entries]
-    return (json.dumps({"personas": personas}, ensure_ascii=False, indent=2) + "\n").encode()
+    return f"{json_text(json.dumps({'personas': personas}, ensure_ascii=False, indent=2))}\n".encode()
 
 
 def to_csv(entries: Sequence[Entry]) -> bytes:
@@ -61,7 +61,7 @@ def to_csv(entries: Sequence[Entry]) -> bytes:
             persona.respondents.share,
         ]
         for row in _rows(persona):
-            writer.writerow([inert(cell) for cell in [*about, *row]])
+            writer.writerow([cell(each) if isinstance(each, str) else each for each in [*about, *row]])
     return stream.getvalue().encode()
 
 
@@ -84,11 +84,6 @@ def _source(item: Evidence) -> list[str]:
     return [item.file, item.record, item.field, item.quote]
 
 
-def inert(cell: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula (OWASP, “CSV Injection”)."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
 def to_markdown(entries: Sequence[Entry]) -> bytes:
     """Return one section a persona, to be read."""
     return "\n".join(markdown(persona) for _, persona in entries).encode()
@@ -96,7 +91,7 @@ def to_markdown(entries: Sequence[Entry]) -> bytes:
 
 def markdown(persona: Persona) -> str:
     """Return one persona as Markdown."""
-    lines = [f"# {escape(persona.name)}: {escape(persona.title)}", "", escape(persona.summary), ""]
+    lines = [f"# {inline(persona.name)}: {inline(persona.title)}", "", inline(persona.summary), ""]
     for heading, statements in (
         ("Who they are", persona.demographics),
         *((heading, getattr(persona, section)) for section, heading in SECTIONS.items()),
@@ -107,7 +102,7 @@ def markdown(persona: Persona) -> str:
         lines += [
             "## Quotes",
             "",
-            *(f"> {escape(q.quote)}\n> — {escape(_where(q))}\n" for q in persona.quotes),
+            *(f"> {inline(q.quote)}\n> — {inline(_where(q))}\n" for q in persona.quotes),
         ]
     covered = f"{percent(persona.coverage.members)} of the group share at least half of these statements"
     lines += [
@@ -121,8 +116,8 @@ def markdown(persona: Persona) -> str:
 
 def _bullet(statement: Statement) -> str:
     first = statement.evidence[0]
-    said = f"{escape(statement.text)} ({shares(statement.group, statement.everyone)})"
-    return f"- {said}  \n  {escape(_where(first))}"
+    said = f"{inline(statement.text)} ({shares(statement.group, statement.everyone)})"
+    return f"- {said}  \n  {inline(_where(first))}"
 
 
 def shares(group: Count, everyone: Count) -> str:
@@ -132,13 +127,6 @@ def shares(group: Count, everyone: Count) -> str:
 
 def _where(item: Evidence) -> str:
     return f"{item.file}, {item.record}"
-
-
-def escape(text: str) -> str:
-    """Return text that Markdown and HTML show as it is, in one line."""
-    flat = " ".join(text.split())
-    marked = re.sub(r"([\\`*_{}\[\]<>|~#&$])", r"\\\1", flat)
-    return re.sub(r"^([-+=]|\d+[.)])", lambda m: m[0][:-1] + "\\" + m[0][-1], marked)
 
 
 FORMATS: dict[str, Callable[[Sequence[Entry]], bytes]] = {

@@ -17,6 +17,8 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.personas import document
+from persona.personas.bounded import read_bounded
+from persona.personas.named import NOTES, keep_note
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
 from persona.storage.paths import clean, join, printable
 
@@ -87,11 +89,12 @@ async def save(
             hint="Use --overwrite to replace them, or another --output or --name-prefix to keep both.",
         )
     written: list[str] = []
+    notes = storage.notes(NOTES)
     for path, data in contents.items():
         there = found[path]
         condition = IfAbsent() if there is None else IfVersion(there.version)
         try:
-            await storage.write(path, data, condition=condition, content_type=document.CONTENT_TYPE)
+            made = await storage.write(path, data, condition=condition, content_type=document.CONTENT_TYPE)
         except ConflictError as error:
             raise ConflictError(
                 f"Someone else wrote {path} meanwhile. Written before: {', '.join(written) or 'nothing'}.",
@@ -101,6 +104,8 @@ async def save(
             error.message = f"{error.message} Written before: {', '.join(written) or 'nothing'}."
             raise
         written.append(path)
+        if notes is not None:
+            keep_note(notes, made, personas[len(written) - 1])
     return written
 
 
@@ -172,15 +177,22 @@ def refused_names(page: Listing) -> list[Refused]:
 async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | InputError | None:
     """Return a persona, why it is none, or None if it has been deleted since it was listed."""
     if found.size > document.MAX_BYTES:
-        return InputError(f"{found.path} is too large for a persona: {found.size:,} bytes.")
+        return document.too_large(found.path, found.size)
     try:
-        return document.read(found.path, await storage.read(found.path))
+        return await _read(storage, found.path)
     except InputError as error:
         return error
     except BucketNotFoundError:
         raise
     except NotFoundError:
         return None
+
+
+async def _read(storage: StorageBackend, path: str) -> Persona:
+    data = await read_bounded(storage, path, document.MAX_BYTES)
+    if data is None:
+        raise document.too_large(path, document.MAX_BYTES + 1)
+    return document.read(path, data)
 
 
 async def find(storage: StorageBackend, path: str, key: str | None = None) -> tuple[str, Persona]:
@@ -203,7 +215,7 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
         if not clean(candidate):
             continue
         try:
-            return candidate, document.read(candidate, await storage.read(candidate))
+            return candidate, await _read(storage, candidate)
         except BucketNotFoundError:
             raise
         except NotFoundError:

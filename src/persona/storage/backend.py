@@ -12,13 +12,16 @@ The docstrings here are the contract. ``tests/contract`` holds every backend to 
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from persona.errors import PersonaError
+from persona.errors import NotFoundError, PersonaError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Place:
         credentials: which way the credentials were found; never a secret.
         identity: whom the credentials stand for, where that can be told without a request.
         clock_skew: how far the provider's clock is ahead of this machine's, in seconds, at its last answer.
+        encryption: what the provider is told to encrypt with; None leaves it to the bucket.
     """
 
     provider: str
@@ -94,6 +98,25 @@ class Place:
     credentials: str = "none needed"
     identity: str | None = None
     clock_skew: float | None = None
+    encryption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in the world a backend keeps its objects.
+
+    Args:
+        region: the region in lower case, or None if it is not known, or is this machine.
+        source: who says so: ``provider``, ``declared`` (the configuration, unchecked), ``machine`` (a folder of this
+            machine), or ``unknown``.
+        within: the regions that make up ``region``, if the bucket's owner chose them.
+        why: why it is not the provider who says so.
+    """
+
+    region: str | None
+    source: str
+    within: tuple[str, ...] = ()
+    why: str = ""
 
 
 class Listing(list[StorageObject]):
@@ -129,6 +152,24 @@ class Listing(list[StorageObject]):
             everything.whole &= page.whole
             everything.as_of = min(filter(None, (everything.as_of, page.as_of)), default=None)
         return everything
+
+
+@dataclass(frozen=True, slots=True)
+class PastVersion:
+    """What a provider still has of an object beside what it is now.
+
+    Args:
+        path: the object.
+        id: what the provider tells it by, opaque; not a version for `IfVersion`.
+        size: bytes.
+        kind: ``version``, ``snapshot``; ``marker``, which has no content and stands for a deletion; or ``deleted``,
+            which the provider keeps for a while, and nobody can read or delete.
+    """
+
+    path: str
+    id: str
+    size: int
+    kind: str = "version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +251,22 @@ class StorageBackend(ABC):
 
     def address(self) -> tuple[str, int] | None:
         """Return the host and port that requests go to, or None if there are none: to see whether anybody is there."""
+        return None
+
+    async def location(self) -> Location:
+        """Ask the provider where the objects are: at most two requests; none where it cannot tell.
+
+        Raises:
+            BucketNotFoundError: there is no such bucket.
+        """
+        return Location(None, "unknown", why="It is a place of no known kind.")
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted, by the provider's word, as it is told to; None if it is told nothing.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
         return None
 
     def notes(self, kind: str) -> Notes | None:
@@ -397,6 +454,32 @@ class StorageBackend(ABC):
         Returns:
             What could not be deleted, with its error, refused names among it; empty if all went well.
         """
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield what the provider still has of earlier objects, page by page; nothing if it keeps none.
+
+        Raises:
+            PersonaError: the endpoint cannot tell, or these credentials may not ask.
+        """
+        nothing: Sequence[Sequence[PastVersion]] = ()
+        for page in nothing:
+            yield page
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of what `past` gave.
+
+        Raises:
+            NotFoundError: it is gone.
+        """
+        raise NotFoundError(f"Of {self.url(version.path)} no earlier versions are kept.")
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete what `past` gave, for good. That it is gone is no error.
+
+        Raises:
+            AccessDeniedError: it is held, by a retention policy say, or these credentials may not do it.
+        """
+        log.debug("Of %s no earlier versions are kept.", self.url(version.path))
 
     @abstractmethod
     async def conditions_kept(self) -> bool:

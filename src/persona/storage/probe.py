@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from persona.errors import PersonaError, VerificationError
+from persona.config.schema import ResidencySettings
+from persona.credentials.chain import Found, Report, Step, spoilt, within
+from persona.errors import AccessDeniedError, CredentialsError, PersonaError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
 from persona.storage.paths import join
 
 T = TypeVar("T")
+OBTAIN_SECONDS = 1.2
+"""How long it may take to obtain keys or a token: a test is to say within two seconds that nobody gives them."""
 MAX_SKEW_SECONDS = 300.0
 """S3 refuses signatures that are more than 15 minutes off; a third of it is reason to say so."""
 
@@ -33,6 +38,7 @@ class Findings:
     """What the test found out."""
 
     place: Place | None = None
+    credentials: Report = field(default_factory=Report)
     checks: list[Check] = field(default_factory=list)
     capabilities: dict[str, bool] = field(default_factory=dict)
     failure: PersonaError | None = None
@@ -48,28 +54,112 @@ class Findings:
         self.checks.append(Check(name, False, str(error), error.hint))
         self.failure = self.failure or error
 
+    def unusable(self, error: PersonaError) -> bool:
+        """Record credentials that were found and cannot be used; return False."""
+        self.credentials = replace(self.credentials, chain=spoilt(self.credentials.chain, error))
+        self.fail("credentials", error)
+        return False
 
-async def examine(storage: StorageBackend) -> Findings:
-    """Try to list, write, read, write under a condition, and delete; look at the clock and the latency."""
-    findings = Findings(storage.describe())
-    findings.checks.append(Check("credentials", True, storage.describe().credentials))
+
+async def examine(
+    storage: StorageBackend, found: Found | None = None, rule: ResidencySettings | None = None
+) -> Findings:
+    """Try to list, write, read, write under a condition, and delete; look at the clock and the latency.
+
+    Args:
+        storage: what to try.
+        found: its credentials, if it has some: whose they are is found out meanwhile.
+        rule: where it may be; in a place that is not allowed nothing is written.
+    """
+    findings = Findings(storage.describe() if found is None else None)
+    if not await _obtain(storage, found, findings):
+        return findings
+    identity = asyncio.ensure_future(_identity(found))
+    await _examine(storage, findings, rule)
+    if said := await identity:
+        findings.credentials = replace(findings.credentials, identity=said)
+    return findings
+
+
+async def _obtain(storage: StorageBackend, found: Found | None, findings: Findings) -> bool:
+    """Obtain keys or a token, and say whether there are some."""
+    expires = None
+    if found is not None:
+        findings.credentials = Report(found.source, chain=found.chain)
+        try:
+            expires = await asyncio.to_thread(within, OBTAIN_SECONDS, found.obtain)
+        except TimeoutError as error:
+            late = CredentialsError(f"What gives the credentials does not answer: {error}.", hint="Check the network.")
+            return findings.unusable(late)
+        except PersonaError as error:
+            return findings.unusable(error)
+    findings.place = place = storage.describe()
+    findings.credentials = Report(
+        place.credentials, place.identity, expires, found.chain if found else (Step(place.credentials, True, True, ""),)
+    )
+    findings.checks.append(Check("credentials", True, place.credentials))
+    return True
+
+
+async def _identity(found: Found | None) -> str | None:
+    """Return whom the credentials are taken for; each way to find out has a time limit of its own."""
+    if found is not None:
+        with suppress(PersonaError):  # they were obtained a moment ago; what is wrong now, the steps say
+            return await asyncio.to_thread(found.identify)
+    return None
+
+
+async def _examine(storage: StorageBackend, findings: Findings, rule: ResidencySettings | None) -> None:
+    """Take the steps; that one is not allowed says nothing about the others."""
     probe = join(f".persona-probe-{uuid.uuid4().hex}")
     step = _Steps(findings)
+    names: list[str] = []
     begun = time.perf_counter()
-    if await step("list", _first_page(storage), f"{storage.url()} is there and can be listed") is not _FAILED:
-        latency = (time.perf_counter() - begun) * 1000
-        written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
-        if written is not _FAILED:
-            await step("read", _read_back(storage, probe), "it reads back the same")
-            await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
-            _judge_conditions(findings)
-            await step("delete", lambda: storage.delete(probe), "it can be deleted")
-        elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
-            with suppress(PersonaError):
-                await storage.delete(probe)
-        findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
-        _judge_clock(findings, storage.describe().clock_skew)
-    return findings
+    listed = await step("list", _first_page(storage, names), f"{storage.url()} is there and can be listed")
+    latency = (time.perf_counter() - begun) * 1000
+    if listed is _FAILED and not isinstance(findings.failure, AccessDeniedError):
+        return
+    if await _is_allowed(storage, rule, findings):
+        await _write_and_delete(storage, probe, step, findings, names)
+    findings.checks.append(Check("latency", True, f"{latency:.0f} ms to the first answer"))
+    _judge_clock(findings, storage.describe().clock_skew)
+
+
+async def _write_and_delete(
+    storage: StorageBackend, probe: str, step: _Steps, findings: Findings, names: list[str]
+) -> None:
+    written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
+    if written is not _FAILED:
+        await step("read", _read_back(storage, probe), "it reads back the same")
+        if asked := storage.describe().encryption:
+            await step("encryption", _encrypted(storage, probe, asked), f"what is written is encrypted: {asked}")
+        await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
+        _judge_conditions(findings)
+        await step("delete", lambda: storage.delete(probe), "it can be deleted")
+    elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
+        with suppress(PersonaError):
+            await storage.delete(probe)
+    elif names:
+        await step("read", _read_first(storage, names[0]), f"{names[0]} can be read")
+
+
+async def _is_allowed(storage: StorageBackend, rule: ResidencySettings | None, findings: Findings) -> bool:
+    """Look where the storage is, if there is a rule, and say whether anything may be written there."""
+    if rule is None or not rule.allow:
+        return True
+    from persona.storage.residency import residence
+
+    try:
+        found = await residence(storage, rule)
+    except PersonaError as error:
+        findings.fail("residency", error)
+        return False
+    if found.refused:
+        findings.fail("residency", found.refusal())
+    else:
+        unenforced = "" if found.ok else "; it is not allowed, which is not enforced"
+        findings.checks.append(Check("residency", True, found.where + unenforced))
+    return not found.refused
 
 
 _FAILED = object()
@@ -91,10 +181,19 @@ class _Steps:
         return result
 
 
-def _first_page(storage: StorageBackend) -> Callable[[], Awaitable[None]]:
+def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
-        async for _ in storage.scan():
+        async for page in storage.scan():
+            names.extend(found.path for found in page[:1])
             return
+
+    return work
+
+
+def _read_first(storage: StorageBackend, path: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        download = await storage.open(path)
+        await download.close()
 
     return work
 
@@ -103,6 +202,17 @@ def _read_back(storage: StorageBackend, probe: str) -> Callable[[], Awaitable[No
     async def work() -> None:
         if await storage.read(probe) != b"probe":
             raise VerificationError("The object reads back different from what was written.", hint="Ask the provider.")
+
+    return work
+
+
+def _encrypted(storage: StorageBackend, probe: str, asked: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        if not await storage.encrypted_as_asked(probe):
+            raise VerificationError(
+                f"The provider takes objects, but does not say that they are encrypted as it is told to ({asked}).",
+                hint="The endpoint may not know this way of encryption: ask its provider, or unset it.",
+            )
 
     return work
 

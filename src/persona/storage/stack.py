@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +21,14 @@ from persona.storage.paths import clean, join
 from persona.storage.urls import url_settings
 
 if TYPE_CHECKING:
+    from persona.credentials.chain import Found
     from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
     from persona.storage.flush import Flushed
     from persona.storage.layers.cache import Cache
     from persona.storage.outage import OutageState
     from persona.storage.outbox import Outbox
+    from persona.storage.residency import Remembered
 
 log = logging.getLogger(__name__)
 
@@ -63,18 +66,91 @@ def open_layers(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
     return storage if settings.backend == "local" else _with_fallback(storage, provider, store, settings, keeping)
 
 
+def open_with_notes(settings: StorageSettings, keeping: Keeping) -> tuple[StorageBackend, StorageBackend]:
+    """Open the storage so that all of it is asked of the provider, and beside it what has notes on its objects.
+
+    Returns:
+        The storage, of which what is written is told to every cache on this machine that may keep objects of it; and
+        the same with its cache, whose `close` closes both.
+    """
+    provider = open_provider(settings, keeping)
+    place = place_of(settings, os.environ)
+    told = informing(provider, place, settings.cache) if place else provider
+    store = open_store(settings, keeping)
+    if store is None:
+        return told, told
+    from persona.storage.layers.cache import Cache
+
+    return told, Cache(told, store, contents=False)
+
+
+def erase_from_caches(settings: StorageSettings, versions: Mapping[str, str], removed: Collection[str]) -> int:
+    """Remove what the cache folder keeps of objects, in every workspace that keeps objects of this place.
+
+    Args:
+        settings: the storage.
+        versions: the versions that its objects have now, by path: copies of others are removed as well.
+        removed: paths of which everything goes.
+
+    Returns:
+        How many copies went.
+
+    Raises:
+        ConfigError: the folder cannot be used.
+    """
+    own, folder = place_of(settings, os.environ), settings.cache.path
+    if own is None or folder is None or not (folder / "index.sqlite3").exists():
+        return 0
+    from contextlib import closing
+
+    from persona.storage.cache.house import erase, in_use, places
+    from persona.storage.layers.informing import met_by
+
+    count = 0
+    for known in places(folder):
+        kept = place_in(known)
+        back = met_by(kept.path, own.path) if kept.container == own.container else None
+        if back is None:
+            continue
+
+        def gone(path: str, version: str, back: Callable[[str], str | None] = back) -> bool:
+            ours = back(path)
+            return ours is not None and (ours in removed or versions.get(ours) != version)
+
+        with in_use(folder), closing(enter_store(settings.cache, known)) as store:
+            count += erase(store, gone)
+    return count
+
+
 def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
     """Open the storage that the settings describe, so that an outage is found out at once."""
     backend = open_storage(settings)
     if settings.backend == "local":
         return backend
+    if settings.residency.allow:
+        from persona.storage.layers.resident import Resident
+
+        backend = Resident(backend, settings.residency, remembered(settings, keeping))
     from persona.storage.layers.breaker import Breaker
 
     return Breaker(backend, open_outage(settings, keeping), force=keeping.force)
 
 
+def remembered(settings: StorageSettings, keeping: Keeping) -> Remembered:
+    """Open what the provider has said of where the place is that the settings describe."""
+    from persona.storage.residency import Remembered
+
+    place = place_of(settings, os.environ)
+    return Remembered(keeping.folder / "residency", place.container if place else "")
+
+
 async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
-    """Raise UnreachableError if nobody is there, or the provider is known not to answer. Makes no request otherwise."""
+    """Find out before long work whether what comes of it can be written; mostly without a request.
+
+    Raises:
+        UnreachableError: nobody is there, or the provider is known not to answer.
+        ConfigError: the place is in a region that is not allowed.
+    """
     from persona.storage.outage import require
 
     provider = open_provider(settings, keeping)
@@ -82,6 +158,12 @@ async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
         await require(provider.address())
         if open_outage(settings, keeping).load() is not None:
             await provider.exists(".persona-probe")
+        if settings.residency.allow:
+            from persona.storage.residency import residence
+
+            found = await residence(provider, settings.residency, remembered(settings, keeping))
+            if found.refused:
+                raise found.refusal()
     finally:
         await provider.close()
 
@@ -307,6 +389,16 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
     if settings.local.path is None:
         raise ConfigError("storage.local.path is not set.", hint="persona storage config set local.path FOLDER")
     return LocalBackend(settings.local.path)
+
+
+def credentials_of(storage: StorageBackend) -> Found | None:
+    """Return the credentials that a bare storage was opened with, or None if it goes without."""
+    from persona.credentials.aws import AWSCredentials
+    from persona.credentials.azure import AzureCredentials
+    from persona.credentials.google import GoogleCredentials
+
+    found = getattr(storage, "credentials", None)
+    return found if isinstance(found, AWSCredentials | GoogleCredentials | AzureCredentials) else None
 
 
 def open_below(settings: StorageSettings, path: str) -> StorageBackend:

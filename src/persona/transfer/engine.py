@@ -23,7 +23,7 @@ from persona.transfer.drift import drift, names_of
 from persona.transfer.executor import Executor
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import beside
-from persona.transfer.model import WRITING, Action, Count, Endpoint, Options, Phase, Row, State, Step
+from persona.transfer.model import WRITING, Action, Count, Endpoint, Guard, Options, Phase, Row, State, Step
 from persona.transfer.plan import Planner
 from persona.transfer.progress import Meter, Watch
 from persona.transfer.work import DriftError, Worker
@@ -55,6 +55,7 @@ class Engine:
         pair: the file that remembers what syncs saw of this pair; None for a migration.
         pause_file: a file whose presence asks the job to pause.
         watch: is told how far it is.
+        guard: gives what refuses objects by what they hold, once anything is to be copied; None refuses none.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Engine:
         pair: Path | None,
         pause_file: Path,
         watch: Watch,
+        guard: Callable[[], Awaitable[Guard | None]] | None = None,
     ) -> None:
+        self._guard = guard
         self._journal = journal
         self._source = source
         self._target = target
@@ -190,6 +193,8 @@ class Engine:
         tally = self._journal.tally()
         total, done = tally.count(WRITING), tally.count(WRITING, {Step.COPIED, Step.VERIFIED, Step.FAILED, Step.GONE})
         self._measure(Phase.MIGRATION, total, done)
+        if self._guard and total.objects > done.objects:
+            self._worker.guard = await self._guard()
         await self._rounds(WRITING, Step.OPEN, self._worker.copy)
 
     async def _verify_all(self) -> None:

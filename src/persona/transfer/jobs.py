@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from typing import Any
 from persona.config.locations import make_folder
 from persona.errors import ConfigError, ConflictError, InputError, NotFoundError
 from persona.locks import LockTimeoutError, locked
-from persona.transfer.journal import Journal
+from persona.transfer.journal import Journal, forget
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
@@ -235,6 +235,29 @@ class Jobs:
             for file in files:
                 file.unlink(missing_ok=True)
         return size
+
+    def forget(self, gone: Callable[[str], bool]) -> tuple[int, dict[str, str]]:
+        """Remove what all journals, and what syncs remember, have of some paths; content they have none.
+
+        Args:
+            gone: says of a path whether it goes.
+
+        Returns:
+            How many rows went, and for each job whose journal could not be changed the reason.
+        """
+        count, failed = 0, {}
+        for file in sorted(self.folder.glob("*.db")):
+            try:
+                with self.locked(file.stem):
+                    count += forget(file, gone)
+            except (ConflictError, ConfigError, sqlite3.Error) as error:
+                failed[file.stem] = str(error)
+        for file in sorted(self.folder.glob("pair-*.seen")):
+            try:
+                count += forget(file, gone)
+            except sqlite3.Error as error:
+                failed[file.stem] = str(error)
+        return count, failed
 
     def _lock(self, job: str) -> Path:
         return self.folder / f"{job}.lock"

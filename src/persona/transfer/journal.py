@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -201,7 +201,10 @@ class Journal:
                 where.append(f"{column} IN ({', '.join('?' * len(allowed))})")
                 values += allowed
         query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY path LIMIT ?"
-        return [_from_columns(found) for found in self._db.execute(query, (*values, limit))]
+        try:
+            return [_from_columns(found) for found in self._db.execute(query, (*values, limit))]
+        except (TypeError, ValueError, AttributeError) as error:  # SQLite gives back whatever a damaged page holds
+            raise sqlite3.DatabaseError("a row is none of a journal") from error
 
     def batches(self, size: int, *, steps: Iterable[str] = (), actions: Iterable[str] = ()) -> Iterator[list[Row]]:
         """Yield rows in key order, at most ``size`` at once; what is recorded meanwhile does not disturb."""
@@ -241,6 +244,8 @@ class Journal:
         tally = Tally()
         query = "SELECT action, step, evidence, count(*), sum(size) FROM objects GROUP BY action, step, evidence"
         for action, step, evidence, count, size in self._db.execute(query):
+            if not (isinstance(action, str) and isinstance(step, str) and isinstance(size, int)):
+                raise sqlite3.DatabaseError("a row is none of a journal")
             if action != Action.REMOVE:  # what is to be removed is not at the source
                 tally.all.add(count, size)
             tally.by.setdefault((action, step), Count()).add(count, size)
@@ -305,6 +310,33 @@ class Memory:
         raise InputError(f"{file} cannot be used.", hint="Remove it.")
 
 
+def forget(file: Path, gone: Callable[[str], bool]) -> int:
+    """Remove what a journal, or the memory of a pair, has of some paths, so that nothing of it is left in the file.
+
+    Args:
+        file: the SQLite file.
+        gone: says of a path whether it goes.
+
+    Returns:
+        How many rows went.
+    """
+    db = sqlite3.connect(file, isolation_level=None, timeout=30)
+    count = 0
+    try:
+        db.execute("PRAGMA secure_delete = ON")
+        there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table, column in (("objects", "path"), ("refused", "key"), ("changed", "path"), ("seen", "path")):
+            if table not in there:
+                continue
+            paths = [row for row in db.execute(f"SELECT {column} FROM {table}") if gone(row[0])]  # noqa: S608
+            db.executemany(f"DELETE FROM {table} WHERE {column} = ?", paths)  # noqa: S608  (names of our own)
+            count += len(paths)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        db.close()
+    return count
+
+
 def _make(file: Path) -> None:
     """Make an empty file that only the user can read."""
     try:
@@ -340,6 +372,8 @@ def _to_columns(row: Row) -> tuple[Any, ...]:
 
 def _from_columns(found: tuple[Any, ...]) -> Row:
     row = Row(*found)
+    if not (isinstance(row.path, str) and isinstance(row.size, int) and row.size >= 0):
+        raise TypeError("no path or no size")
     row.digest = _digest(found[3])
     row.metadata = None if found[5] is None else json.loads(found[5])
     row.target_digest = _digest(found[9])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from persona.config.places import Place
+from persona.config.schema import ResidencySettings
 from persona.storage.backend import Digest, StorageBackend
 
 OWN = ".persona-"
@@ -89,16 +91,32 @@ class Endpoint:
         name: as the user called it: ``s3``, or a URL.
         place: where it is; a job is bound to it.
         backend: its storage.
+        residency: the regions that its own configuration allows.
     """
 
     name: str
     place: Place
     backend: StorageBackend
+    residency: ResidencySettings = field(default_factory=ResidencySettings)
 
     @property
     def identity(self) -> str:
         """What a job's state is bound to; never a secret."""
         return f"{self.place.container or 'local'}|{self.place.path}"
+
+
+class Guard(Protocol):
+    """Refuses objects by what they hold."""
+
+    def reads(self, path: str) -> bool:
+        """Say whether the content of an object is needed to judge it."""
+
+    def refusal(self, path: str, size: int, data: bytes | None) -> str | None:
+        """Return why an object is not to be copied, or None. The content is None where it was not read."""
+
+    @property
+    def most(self) -> int:
+        """The largest object that is read, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,10 +72,11 @@ def _plan(journal: Journal, facts: dict[str, Any], tally: Tally, refused: int) -
     written, there = tally.count(WRITING).objects, facts.get("target_objects", 0)
     local = facts["destination"]["identity"].startswith("local|")
     back = written + tally.count({Action.SKIP}).objects if options["reread"] else written if local else 0
+    guarded = int(written > 0)  # before anything is copied, each side is asked who was erased there
     plan["requests"] = {
-        "source": {"list": _pages(tally.all.objects), "read": written},
+        "source": {"list": _pages(tally.all.objects) + guarded, "read": written},
         "destination": {
-            "list": _pages(there) + (_pages(there + written) if written and not back else 0),
+            "list": _pages(there) + guarded + (_pages(there + written) if written and not back else 0),
             "read": back,
             "write": written if local else journal.writes(facts["part_bytes"]),
             "copy": kept,

@@ -10,7 +10,7 @@ from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObjec
 from persona.storage.paths import join
 from persona.transfer.content import Reading
 from persona.transfer.journal import Journal
-from persona.transfer.model import BACKUPS, Action, Endpoint, Evidence, Options, Row, Step
+from persona.transfer.model import BACKUPS, Action, Endpoint, Evidence, Guard, Options, Row, Step
 from persona.transfer.plan import differs, proves, skip
 
 _CHANGES = 3
@@ -45,6 +45,8 @@ class Worker:
         whole_bytes: int,
         moved: Callable[[str, int], None],
     ) -> None:
+        self.guard: Guard | None = None
+        """Refuses objects by what they hold; None refuses none."""
         self._job = job
         self._journal = journal
         self._source = source.backend
@@ -59,7 +61,9 @@ class Worker:
         """Copy an object, unless it has arrived already in an attempt that was cut short."""
         for _ in range(_CHANGES):
             try:
-                if not (row.attempts and await self._arrived(row)):
+                if self.guard and (reason := await self._refusal(self.guard, row)):
+                    row.action, row.step, row.error = Action.REFUSE, Step.FAILED, reason
+                elif not (row.attempts and await self._arrived(row)):
                     await self._transfer(row)
             except ChangedSourceError:
                 if not await self._look_again(row):
@@ -134,6 +138,18 @@ class Worker:
         return join(BACKUPS, self._job if number == 1 else f"{self._job}.{number}", path)
 
     # The parts of it.
+
+    async def _refusal(self, guard: Guard, row: Row) -> str | None:
+        """Return why an object is not to be copied: it is read under the version that would be."""
+        if row.size > guard.most or not guard.reads(row.path):
+            return guard.refusal(row.path, row.size, None)
+        reading = Reading(self._source, row.path, row.version)
+        try:
+            return guard.refusal(row.path, row.size, await reading.whole())
+        except (NotFoundError, ConflictError) as error:
+            raise ChangedSourceError from error
+        finally:
+            await reading.close()
 
     async def _transfer(self, row: Row) -> None:
         """Write an object to the destination under the precondition that the plan saw."""

@@ -14,6 +14,8 @@ from persona.personas.sources.records import Record
 
 MAX_CHOICES = 40
 """More different answers than this are not a choice."""
+MAX_CHOICE = 200
+"""A longer answer, in characters, is no choice but words of somebody's own."""
 _FEW = 12
 _SCALE_STEPS = 11
 
@@ -104,6 +106,8 @@ def _column(name: str, answers: tuple[str | None, ...]) -> Column:
     frequent = tuple(sorted(counts, key=lambda answer: (-counts[answer], answer)))
     if kind := _unusable(name, given, counts):
         return Column(name, kind, answers, demographic=about)
+    if max(map(len, counts)) > MAX_CHOICE:
+        return Column(name, Kind.TEXT, answers)
     if all(scales.number(answer) is not None for answer in counts):
         return _numbers(name, answers, counts, about)
     if order := _scale(counts):

@@ -34,9 +34,6 @@ from persona.personas.model import (
 )
 from persona.personas.sources.records import Dataset, Record
 
-MAX_RECORDS = 200_000
-"""The most respondents that are grouped at once."""
-
 
 class Offline:
     """Groups respondents by their answers and words, and describes each group by what sets it apart."""
@@ -66,8 +63,6 @@ class Offline:
 def _bounded(records: Sequence[Record], options: Options) -> None:
     if not records:
         raise InputError("There are no respondents in the input.")
-    if len(records) > MAX_RECORDS:
-        raise InputError(f"The input has {len(records):,} respondents, and {MAX_RECORDS:,} is the limit.")
     if options.count is not None and not 1 <= options.count <= len(records):
         raise InputError(
             f"There cannot be {options.count} personas of {len(records)} respondents.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from persona.errors import UsageError
+from persona.errors import InputError, UsageError
 from persona.personas.evidence import check
 from persona.personas.model import Persona
 from persona.personas.sources.records import Dataset
@@ -84,7 +84,17 @@ def generate(dataset: Dataset, options: Options, provider_name: str = "offline")
         InputError: the data cannot give what was asked for.
         VerificationError: a provider stated what the input does not hold.
     """
-    generated = provider(provider_name).generate(dataset, options)
+    from pydantic import ValidationError
+
+    try:
+        generated = provider(provider_name).generate(dataset, options)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"The input makes a persona that cannot be kept: {place}: {first['msg']}.",
+            hint="Shorten the questions and answers that are longer than a page.",
+        ) from error
     for persona in generated.personas:
         check(persona, dataset.records)
     return generated

@@ -15,6 +15,7 @@ from persona.personas.sources.records import Record
 
 SHORTEST, LONGEST = 6, 45
 """How many words a sentence has that can stand for itself."""
+_LONGEST_TEXT = 2_000  # characters: words can be of any length
 _ALIKE = 0.4
 _THEMES = 40
 
@@ -92,7 +93,7 @@ class Voices:
             record = self.records[i]
             for field, text in self.said[i]:
                 for sentence in sentences(text):
-                    if SHORTEST <= word_count(sentence) <= LONGEST:
+                    if len(sentence) <= _LONGEST_TEXT and SHORTEST <= word_count(sentence) <= LONGEST:
                         stems = stems_of(sentence)
                         score = sum(themes.get(each, 0.0) for each in stems) / (len(stems) + 4) ** 0.5
                         source = Evidence(file=record.file, record=record.id, field=field, quote=sentence)

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from persona.errors import InputError
+from persona.personas.sources.limits import MAX_HEADING, MAX_MARKS, MAX_RECORDS, lines_of, too_long, too_many
 from persona.personas.sources.records import Dataset, Passage, Record, identify, is_missing, tidy
 from persona.personas.sources.transcripts import answers_in, is_transcript
+from persona.storage.paths import printable
 
 _SPOKEN_KEYS = ("text", "answer", "content", "utterance", "message")
 _SPEAKER_KEYS = ("speaker", "role", "who")
@@ -23,6 +25,7 @@ def read_json(name: str, text: str) -> Dataset:
     Raises:
         InputError: the text is not JSON, with line and column; or there are no records in it.
     """
+    _check_marks(name, text)
     document = _parse(name, text, 1)
     rows = max(_lists(document), key=len, default=[])
     return _dataset(name, rows)
@@ -34,11 +37,12 @@ def read_json_lines(name: str, text: str) -> Dataset:
     Raises:
         InputError: a line is not a JSON object, with line and column.
     """
+    _check_marks(name, text)
     rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines_of(name, text), start=1):
         if not line.strip():
             continue
-        row = _parse(name, line, number)
+        row = _parse(name, line.rstrip("\r\n"), number)
         if not isinstance(row, dict):
             raise InputError(f"{name}, line {number}: a record is an object, and this is not: {line.strip()[:40]}")
         rows.append(row)
@@ -48,7 +52,13 @@ def read_json_lines(name: str, text: str) -> Dataset:
 def _parse(name: str, text: str, first_line: int) -> Any:
     """Parse JSON; numbers stay as they are written, so that evidence is verbatim."""
     try:
-        return json.loads(text, parse_float=str, parse_int=str, parse_constant=lambda _: None)
+        return json.loads(
+            text,
+            parse_float=str,
+            parse_int=str,
+            parse_constant=lambda _: None,
+            object_pairs_hook=lambda pairs: _object(name, pairs),
+        )
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise InputError(
@@ -57,6 +67,25 @@ def _parse(name: str, text: str, first_line: int) -> Any:
         ) from error
     except RecursionError as error:
         raise InputError(f"{name} is nested too deeply to be a list of records.") from error
+
+
+def _object(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a key that is there twice would silently lose an answer."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InputError(
+            f"{name}: the key “{printable(twice[:60])}” is there twice in one object.",
+            hint="Give each answer a key of its own.",
+        )
+    return found
+
+
+def _check_marks(name: str, text: str) -> None:
+    """Refuse what would be far larger in memory than on disk."""
+    if sum(text.count(mark) for mark in ",:[{") > MAX_MARKS:
+        raise too_many(name, "values", MAX_MARKS)
 
 
 def _lists(value: Any, depth: int = 0) -> Iterator[list[dict[str, Any]]]:
@@ -73,6 +102,8 @@ def _lists(value: Any, depth: int = 0) -> Iterator[list[dict[str, Any]]]:
 
 
 def _dataset(name: str, rows: list[dict[str, Any]]) -> Dataset:
+    if len(rows) > MAX_RECORDS:
+        raise too_many(name, "records", MAX_RECORDS)
     read = [_read(row) for row in rows]
     if not any(fields or passages for fields, passages in read):
         raise InputError(
@@ -80,6 +111,8 @@ def _dataset(name: str, rows: list[dict[str, Any]]) -> Dataset:
             hint="Persona reads a list of objects, or an object that holds such a list.",
         )
     headings = list(dict.fromkeys(key for fields, _ in read for key in fields))
+    if (longest := max(map(len, headings), default=0)) > MAX_HEADING:
+        raise too_long(f"{name}: a key", longest, MAX_HEADING)
     ids = identify([fields for fields, _ in read], headings)
     return Dataset(
         [

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError
+from persona.personas.sources import limits
 from persona.personas.sources.decode import decode
 from persona.personas.sources.documents import read_json, read_json_lines
 from persona.personas.sources.records import Dataset
 from persona.personas.sources.tables import read_csv
 from persona.personas.sources.transcripts import read_transcript
 from persona.storage.paths import printable, sort_key
-
-MAX_FILE_BYTES = 64 * 1024 * 1024
-"""The largest input file, in bytes: research data is far smaller, and all of it is held in memory."""
-MAX_FILES = 10_000
-"""The most files of one input folder."""
 
 _READERS: dict[str, Callable[[str, str], Dataset]] = {
     ".csv": read_csv,
@@ -48,30 +44,28 @@ def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
     Raises:
         InputError: a file is of no known kind, too large or broken, or there are no records in all of them.
     """
-    dataset = Dataset()
+    dataset, total = Dataset(), 0
     for name, data in files:
         reader = _READERS.get(PurePosixPath(name).suffix.lower())
         if reader is None:
             raise InputError(f"{name} is of no kind that Persona reads.", hint=f"It reads {KINDS}.")
-        if len(data) > MAX_FILE_BYTES:
-            raise too_large(name, len(data))
+        if len(name) > limits.MAX_NAME:
+            raise limits.too_long(f"The name {name[:60]}…", len(name), limits.MAX_NAME)
+        if len(data) > limits.MAX_FILE_BYTES:
+            raise limits.too_large(name, len(data))
+        if (total := total + len(data)) > limits.MAX_TOTAL_BYTES:
+            raise limits.too_large("The input", total, limits.MAX_TOTAL_BYTES)
         if not data.strip():
             raise InputError(f"{name} is empty.", hint="Give a file with at least one respondent.")
         text, notes = decode(name, data)
+        limits.check_lines(name, text)
         dataset.notes += notes
         dataset.extend(reader(name, text))
+        if len(dataset.records) > limits.MAX_RECORDS:
+            raise limits.too_many("The input", "respondents", limits.MAX_RECORDS)
     if not dataset.records:
         raise InputError("There are no records in the input.", hint=f"Persona reads {KINDS}.")
     return dataset
-
-
-def too_large(name: str, size: int) -> InputError:
-    """Return the error for a file over the limit; size in bytes."""
-    limit = MAX_FILE_BYTES // (1024 * 1024)
-    return InputError(
-        f"{name} is too large: {size / 1024 / 1024:.0f} MiB, and {limit} MiB is the limit.",
-        hint="Split it, or leave out what is not research data.",
-    )
 
 
 def read_path(path: Path) -> Dataset:
@@ -101,42 +95,72 @@ def read_path(path: Path) -> Dataset:
 
 
 def _read_folder(root: Path) -> Dataset:
-    found = sorted(_walk(root), key=lambda item: sort_key(item[0]))
+    found, outside = _walk(root)
     visible = [item for item in found if not any(part.startswith(".") for part in item[0].split("/"))]
     usable = [item for item in visible if is_readable(item[0])]
     if not usable:
         raise InputError(f"There is no research data in {printable(str(root))}.", hint=f"Persona reads {KINDS}.")
+    if len(usable) > limits.MAX_FILES:
+        raise limits.too_many(printable(str(root)), "files", limits.MAX_FILES)
     dataset = read_files((name, _bytes(path)) for name, path in usable)
-    skipped = [name for name, _ in visible if not is_readable(name)]
-    if skipped:
-        shown = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
-        dataset.notes.append(f"Not read, being of other kinds: {shown}.")
+    if skipped := [name for name, _ in visible if not is_readable(name)]:
+        dataset.notes.append(f"Not read, being of other kinds: {some(skipped)}.")
+    if outside:
+        dataset.notes.append(f"Not read, being links to what is not in the folder: {some(outside)}.")
     return dataset
 
 
-def _walk(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield every regular file below a folder by its relative name; links to folders are not followed."""
+def some(names: Sequence[str]) -> str:
+    """Return the first of many names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
-    def refuse(error: OSError) -> None:
-        raise error
 
-    count = 0
-    for folder, _, names in os.walk(root, onerror=refuse):
-        for name in names:
-            path = Path(folder, name)
-            if not path.is_file():
-                continue
-            count += 1
-            if count > MAX_FILES:
-                raise InputError(f"There are more than {MAX_FILES} files in {printable(str(root))}.")
-            yield _name(path.relative_to(root).as_posix()), path
+def _walk(root: Path) -> tuple[list[tuple[str, Path]], list[str]]:
+    """Return every regular file below a folder by its relative name, and the links that lead out of it.
+
+    Links to folders are not followed. Not by `os.walk`, which calls itself for each level.
+    """
+    files: list[tuple[str, Path]] = []
+    outside: list[str] = []
+    folders, seen, home = [root], 0, root.resolve()
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                seen += 1
+                if seen > limits.MAX_ENTRIES:
+                    raise limits.too_many(printable(str(root)), "files and folders", limits.MAX_ENTRIES)
+                path = Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif entry.is_symlink() and not _inside(path, home):
+                    outside.append(_name(path.relative_to(root).as_posix()))
+                elif entry.is_file():
+                    files.append((_name(path.relative_to(root).as_posix()), path))
+    return sorted(files, key=lambda item: sort_key(item[0])), sorted(outside)
+
+
+def _inside(link: Path, home: Path) -> bool:
+    """Say whether a link leads to something within a folder: others' files are not what was asked for."""
+    try:
+        return link.resolve(strict=True).is_relative_to(home)
+    except (OSError, RuntimeError):  # it leads nowhere, or round in a circle
+        return False
 
 
 def _bytes(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise too_large(_name(path.name), size)
-    return path.read_bytes()
+    """Return a file's content; what became a pipe meanwhile is not waited for, and no more is read than is taken."""
+    with os.fdopen(
+        os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
+    ) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"{_name(path.name)} is neither a file nor a folder.")
+        if found.st_size > limits.MAX_FILE_BYTES:
+            raise limits.too_large(_name(path.name), found.st_size)
+        data = file.read(limits.MAX_FILE_BYTES + 1)
+    if len(data) > limits.MAX_FILE_BYTES:  # it grows, or says no size, as in /proc
+        raise limits.too_large(_name(path.name), len(data))
+    return data
 
 
 def _name(name: str) -> str:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from persona.personas.sources.limits import MAX_ID
+
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "nil", "-", "--", "–", "—", "."})
 
 
@@ -80,11 +82,12 @@ def is_missing(text: str) -> bool:
     return text.lower() in _MISSING
 
 
-_ID_HEADING = re.compile(
+ID_HEADING = re.compile(
     r"(?:respondent|participant|response|record|user|interviewee|subject|case|person|customer|survey)?[ _-]*"
     r"(?:id|nr|no\.?|number|code|key|uuid|#)|respondent|participant|interviewee|column 1",
     re.IGNORECASE,
 )
+"""What the heading of a column says that holds the respondents' ids."""
 
 
 def identify(rows: Iterable[Mapping[str, str]], headings: Iterable[str]) -> list[str]:
@@ -94,9 +97,9 @@ def identify(rows: Iterable[Mapping[str, str]], headings: Iterable[str]) -> list
     """
     table = list(rows)
     for heading in headings:
-        if not _ID_HEADING.fullmatch(heading.strip()):
+        if not ID_HEADING.fullmatch(heading.strip()):
             continue
         ids = [row.get(heading, "") for row in table]
-        if all(ids) and len(set(ids)) == len(ids):
+        if all(0 < len(each) <= MAX_ID for each in ids) and len(set(ids)) == len(ids):
             return ids
     return [f"row {number}" for number in range(1, len(table) + 1)]

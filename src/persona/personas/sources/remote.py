@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from persona.errors import BucketNotFoundError, InputError, NotFoundError
-from persona.personas.sources.read import KINDS, MAX_FILE_BYTES, MAX_FILES, is_readable, read_files, too_large
+from persona.personas.bounded import read_bounded
+from persona.personas.sources import limits
+from persona.personas.sources.read import KINDS, is_readable, read_files, some
 from persona.personas.sources.records import Dataset
 from persona.storage.backend import StorageBackend, StorageObject
+from persona.storage.paths import printable
 
 
 async def read_storage(storage: StorageBackend, path: str) -> Dataset:
@@ -23,22 +26,21 @@ async def read_storage(storage: StorageBackend, path: str) -> Dataset:
         single = None
     if single is not None:
         return read_files([(path.rsplit("/", 1)[-1], await _bytes(storage, single))])
-    usable, skipped, total = await _listed(storage, path)
+    usable, skipped = await _listed(storage, path)
     if not usable and not skipped:
         raise NotFoundError(f"There is nothing at {storage.url(path)}.", hint="Check the address of INPUT.")
     if not usable:
         raise InputError(f"There is no research data at {storage.url(path)}.", hint=f"Persona reads {KINDS}.")
-    if total > 4 * MAX_FILE_BYTES:
-        raise too_large(storage.url(path), total)
+    if (total := sum(found.size for found in usable)) > limits.MAX_TOTAL_BYTES:
+        raise limits.too_large(storage.url(path), total, limits.MAX_TOTAL_BYTES)
     dataset = read_files([(_relative(path, found.path), await _bytes(storage, found)) for found in usable])
     if skipped:
-        shown = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if skipped[5:] else "")
-        dataset.notes.append(f"Not read, being of other kinds: {shown}.")
+        dataset.notes.append(f"Not read, being of other kinds: {some(skipped)}.")
     return dataset
 
 
-async def _listed(storage: StorageBackend, path: str) -> tuple[list[StorageObject], list[str], int]:
-    """Return the objects of known kinds, the names of the others, and the bytes of the former."""
+async def _listed(storage: StorageBackend, path: str) -> tuple[list[StorageObject], list[str]]:
+    """Return the objects of known kinds, and the names of the others."""
     usable: list[StorageObject] = []
     skipped: list[str] = []
     async for page in storage.scan(path):
@@ -47,11 +49,13 @@ async def _listed(storage: StorageBackend, path: str) -> tuple[list[StorageObjec
             if is_readable(name):
                 usable.append(found)
             elif not any(part.startswith(".") for part in name.split("/")):
-                skipped.append(name)
-        skipped += [name.key for name in page.refused]
-        if len(usable) > MAX_FILES:
-            raise InputError(f"There are more than {MAX_FILES} files at {storage.url(path)}.")
-    return usable, skipped, sum(found.size for found in usable)
+                skipped.append(printable(name))
+        skipped += [printable(name.key) for name in page.refused]
+        if len(usable) > limits.MAX_FILES:
+            raise limits.too_many(storage.url(path), "files", limits.MAX_FILES)
+        if len(usable) + len(skipped) > limits.MAX_ENTRIES:
+            raise limits.too_many(storage.url(path), "objects", limits.MAX_ENTRIES)
+    return usable, skipped
 
 
 def _relative(folder: str, path: str) -> str:
@@ -59,6 +63,9 @@ def _relative(folder: str, path: str) -> str:
 
 
 async def _bytes(storage: StorageBackend, found: StorageObject) -> bytes:
-    if found.size > MAX_FILE_BYTES:
-        raise too_large(found.path, found.size)
-    return await storage.read(found.path)
+    if found.size > limits.MAX_FILE_BYTES:
+        raise limits.too_large(found.path, found.size)
+    data = await read_bounded(storage, found.path, limits.MAX_FILE_BYTES)
+    if data is None:
+        raise limits.too_large(found.path, limits.MAX_FILE_BYTES + 1)
+    return data

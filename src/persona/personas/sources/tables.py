@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import csv
-import io
+from collections import Counter
 
 from persona.errors import InputError
+from persona.personas.sources.limits import (
+    MAX_CELLS,
+    MAX_COLUMNS,
+    MAX_HEADING,
+    MAX_RECORDS,
+    lines_of,
+    too_long,
+    too_many,
+)
 from persona.personas.sources.records import Dataset, Record, identify, is_missing, tidy
 
 DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
+_MOST_NOTES = 10
 
 
 def read_csv(name: str, text: str) -> Dataset:
@@ -20,9 +30,9 @@ def read_csv(name: str, text: str) -> Dataset:
         text: its content.
 
     Raises:
-        InputError: the table is broken or holds no rows.
+        InputError: the table is broken, holds no rows, or more than is taken.
     """
-    rows = _rows(name, text, _delimiter(text))
+    rows = _rows(name, text, delimiter_of(name, text))
     if len(rows) < 2:
         raise InputError(
             f"{name} holds no records.",
@@ -42,13 +52,21 @@ def read_csv(name: str, text: str) -> Dataset:
 
 def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
     """Return the cells of all rows that are not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows = []
+    reader = csv.reader(lines_of(name, text), delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    total = 0
     try:
         for row in reader:
+            if len(row) > MAX_COLUMNS:
+                raise too_many(f"{name}, line {reader.line_num},", "columns", MAX_COLUMNS)
             cells = [tidy(cell) for cell in row]
             if any(cells):
                 rows.append(cells)
+                total += len(cells)
+            if total > MAX_CELLS:
+                raise too_many(name, "cells", MAX_CELLS)
+            if len(rows) > MAX_RECORDS + 1:
+                raise too_many(name, "rows", MAX_RECORDS)
     except csv.Error as error:
         raise InputError(
             f"{name}, line {reader.line_num}: the table is broken: {error}.",
@@ -57,11 +75,11 @@ def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
     return rows
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(name: str, text: str) -> str:
     """Return the delimiter that gives most rows the width of the first one, and more than one column."""
 
     def score(delimiter: str) -> tuple[float, int]:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        reader = csv.reader(lines_of(name, text), delimiter=delimiter)
         widths = []
         try:
             for row, _ in zip(reader, range(_SAMPLE_ROWS), strict=False):
@@ -78,17 +96,23 @@ def _delimiter(text: str) -> str:
 
 def _headings(name: str, row: list[str], width: int) -> tuple[list[str], list[str]]:
     """Return a heading for each column, all different, and notes on those that were made up."""
-    notes, taken = [], []
+    notes: list[str] = []
+    taken: dict[str, None] = {}
+    seen: Counter[str] = Counter()
     for number in range(1, width + 1):
         heading = row[number - 1] if number <= len(row) else ""
+        if len(heading) > MAX_HEADING:
+            raise too_long(f"{name}: the heading of column {number}", len(heading), MAX_HEADING)
         if not heading:
             notes.append(f"{name}: column {number} has no heading.")
             heading = f"column {number}"
-        unique, count = heading, 1
+        unique = heading
         while unique in taken:
-            count += 1
-            unique = f"{heading} ({count})"
+            seen[heading] += 1
+            unique = f"{heading} ({seen[heading] + 1})"
         if unique != heading:
             notes.append(f"{name}: the heading “{heading}” is there twice; column {number} is called “{unique}”.")
-        taken.append(unique)
-    return taken, notes
+        taken[unique] = None
+    if len(notes) > _MOST_NOTES:
+        notes[_MOST_NOTES:] = [f"{name}: {len(notes) - _MOST_NOTES:,} more columns have no heading of their own."]
+    return list(taken), notes

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
@@ -16,13 +18,21 @@ from obstore.store import AzureStore
 
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
-from persona.errors import ConfigError, ConflictError, CredentialsError, PersonaError, UnreachableError
-from persona.storage.backend import Condition, Digest, Place
+from persona.errors import (
+    ConfigError,
+    ConflictError,
+    CredentialsError,
+    NameRefusedError,
+    NotFoundError,
+    PersonaError,
+    UnreachableError,
+)
+from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sharedkey
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
-from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
+from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -32,11 +42,13 @@ from persona.storage.backends.primitives import (
     check_endpoint,
     etag_condition,
 )
-from persona.storage.backends.rest import Request, encode_path, parse_xml, text_of, understood
+from persona.storage.backends.rest import Request, encode_path, parse_xml, size_in, text_of, understood
 from persona.storage.backends.uploads import md5_of
 from persona.storage.metadata import AZURE_NAME
+from persona.storage.paths import from_key, to_key
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
+_SCOPE = "x-ms-encryption-scope"
 _BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
 
 
@@ -53,12 +65,22 @@ class AzureBlobBackend(ObstoreBackend):
     """
 
     setting = "azure.container"
+    permissions = MappingProxyType(  # "Assign an Azure role for access to blob data"; "Create a service SAS"
+        {
+            "list": "Storage Blob Data Reader on the container, or l (list) in the SAS",
+            "read": "Storage Blob Data Reader on the container, or r (read) in the SAS",
+            "write": "Storage Blob Data Contributor on the container, or c and w (create, write) in the SAS",
+            "delete": "Storage Blob Data Contributor on the container, or d (delete) in the SAS",
+        }
+    )
     max_parts = 50_000  # "Scalability and performance targets for Blob storage"
     batch_size = 256  # Azure Storage REST API, "Blob Batch"
     metadata_name = AZURE_NAME
     metadata_prefix = "x-ms-meta-"
     metadata_limit = 8192  # "Setting and retrieving properties and metadata for Blob service resources"
     stale_version = "0x8D0000000000000"
+    # Copy Blob takes no scope, and Copy Blob From URL, which does, needs a source that is public or has a SAS
+    encrypted_copies = False
 
     def __init__(self, settings: AzureSettings, performance: PerformanceSettings) -> None:
         if not settings.container:
@@ -76,6 +98,9 @@ class AzureBlobBackend(ObstoreBackend):
             foreign=not endpoint.endswith(".blob.core.windows.net"),
         )
         self.container = settings.container
+        self.declared_region = settings.region
+        if settings.encryption_scope:
+            self.encryption = {_SCOPE: settings.encryption_scope}
         self._store = opened(
             AzureStore,
             container_name=self.container,
@@ -99,7 +124,12 @@ class AzureBlobBackend(ObstoreBackend):
             self.credentials.source,
             f"account {account}" if self.credentials.token is None else None,
             self._rest.clock_skew,
+            f"scope {self.encryption[_SCOPE]}" if self.encryption else None,
         )
+
+    async def location(self) -> Location:
+        """Return the region of the configuration: none of the requests for data tells where an account is."""
+        return self._declared("Azure does not tell it to those who only reach the data.")
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         """Put a blob by a request of our own: obstore sends no MD5 for the server to check."""
@@ -109,7 +139,7 @@ class AzureBlobBackend(ObstoreBackend):
             "content-type": attributes.content_type,
             "content-md5": base64.b64encode(digest).decode("ascii"),
         }
-        headers |= etag_condition(condition) | self._metadata_headers(attributes)
+        headers |= etag_condition(condition) | self._metadata_headers(attributes) | self.encryption
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
             return Written(reply.headers["etag"].strip('"'), Digest("md5", digest.hex()))
@@ -120,12 +150,16 @@ class AzureBlobBackend(ObstoreBackend):
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
         headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}
         headers |= self._metadata_headers(attributes)
-        return BlockUpload(self._rest, self._path(key), headers)
+        return BlockUpload(self._rest, self._path(key), headers, self.encryption)
 
     async def _head(self, key: str) -> Entry:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         with understood(self._host):
             return self._entry(key, headers, claimed(headers.get("content-md5")))
+
+    async def _encrypted(self, key: str) -> bool:
+        headers = (await self._rest.send("HEAD", self._path(key))).headers
+        return headers.get(_SCOPE) == self.encryption[_SCOPE]
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}
@@ -158,6 +192,52 @@ class AzureBlobBackend(ObstoreBackend):
         if status != "success":
             raise UnreachableError(f"{self._host} gave up the copy ({status}).", hint="Try again.")
 
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield snapshots, earlier versions and what soft delete keeps (Azure Storage REST API, "List Blobs")."""
+        query = {
+            "restype": "container",
+            "comp": "list",
+            "prefix": self._prefix and f"{self._prefix}/",
+            "include": "versions,snapshots,deleted",
+        }
+        while True:
+            reply = await self._rest.send("GET", f"/{self.container}", query=query)
+            with understood(self._host):
+                root = parse_xml(reply.body, "EnumerationResults")
+                yield [*self._past_of(root)]
+                query["marker"] = text_of(root, "NextMarker")
+            if not query["marker"]:
+                return
+
+    def _past_of(self, root: ElementTree.Element) -> Iterator[PastVersion]:
+        for blob in root.iter("Blob"):
+            entry = _entry(blob)
+            snapshot, version = text_of(blob, "Snapshot"), text_of(blob, "VersionId")
+            deleted = text_of(blob, "Deleted") == "true"
+            if not snapshot and not deleted and (not version or text_of(blob, "IsCurrentVersion") == "true"):
+                continue
+            token = f"snapshot={snapshot}" if snapshot else f"versionid={version}"
+            kind = "deleted" if deleted else "snapshot" if snapshot else "version"
+            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
+                yield PastVersion(from_key(self._prefix, entry.key), token, entry.size, kind)
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of a snapshot or an earlier version."""
+        return await self._on_past("GET", version)
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete a snapshot or an earlier version."""
+        with suppress(NotFoundError):
+            await self._on_past("DELETE", version)
+
+    async def _on_past(self, method: str, version: PastVersion) -> bytes:
+        name, _, value = version.id.partition("=")
+        path = self._path(to_key(self._prefix, version.path))
+        try:
+            return (await self._rest.send(method, path, query={name: value})).body
+        except MissingError as error:
+            raise await self._absent(version.path) from error
+
     def _account(self) -> tuple[object, ...]:
         found = self.credentials
         secrets = [secret and secret.reveal() for secret in (found.account_key, found.sas)]
@@ -181,7 +261,7 @@ class AzureBlobBackend(ObstoreBackend):
         elif found.sas is not None:
             request.query |= dict(azure.sas_pairs(found.sas))
         elif found.token is not None:
-            request.headers["authorization"] = f"Bearer {found.token()}"
+            request.headers["authorization"] = f"Bearer {found.token()[0]}"
 
     def _obstore_credentials(self) -> dict[str, Any]:
         found = self.credentials
@@ -190,12 +270,31 @@ class AzureBlobBackend(ObstoreBackend):
         if found.sas is not None:
             return {"sas_key": found.sas.reveal().removeprefix("?")}
         if (token := found.token) is not None:
-            ask = self._providing(lambda: {"token": token(), "expires_at": datetime.now(UTC) + KEYS_LAST})
-            return {"credential_provider": ask}
+
+            def ask() -> dict[str, Any]:
+                text, end = token()
+                return {"token": text, "expires_at": kept_until(end)}
+
+            return {"credential_provider": self._providing(ask)}
         return {"skip_signature": True}
 
     def _digest(self, etag: str) -> Digest | None:
         """Return None: an ETag of Azure is opaque."""
+        return None
+
+    def _expired(self, body: bytes) -> CredentialsError | None:
+        """Return the error for a signature or a token that has expired, if it has."""
+        found = self.credentials
+        end = azure.sas_end(found.sas) if found.sas is not None else None
+        if end is not None and end <= datetime.now(UTC):
+            return CredentialsError(
+                f"{self._host} refuses the SAS from {found.source}: it expired at {end:%Y-%m-%d %H:%M} UTC.",
+                hint="Make a new one, and set it there.",
+            )
+        if found.token is not None and b"expired" in body:
+            return CredentialsError(
+                f"{self._host} refuses the token from {found.source}: it has expired.", hint="Log in again: az login"
+            )
         return None
 
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
@@ -207,9 +306,13 @@ class AzureBlobBackend(ObstoreBackend):
         if code == "InvalidBlockList":  # another upload of this blob was committed, which drops the blocks of ours
             return ConflictError("The object was written by someone else in the same moment.", hint="Try again.")
         if code in _BAD_KEYS or (code == "AuthorizationFailure" and b"failed to authenticate" in body):
-            return CredentialsError(
-                f"{self._host} does not accept the credentials from {self.credentials.source} ({code}).",
-                hint="“persona storage config test” shows where they come from; check also this machine's clock.",
+            return (
+                self._expired(body)
+                or clock_off(self._host, self._rest.clock_skew)
+                or CredentialsError(
+                    f"{self._host} does not accept the credentials from {self.credentials.source} ({code}).",
+                    hint="“persona storage config test” shows where they come from; set the right ones there.",
+                )
             )
         return by_status(status, code, self._host, headers)
 
@@ -221,7 +324,7 @@ def _entry(blob: ElementTree.Element) -> Entry:
         raise ValueError("no blob")
     return Entry(
         _decoded(name),
-        int(text_of(properties, "Content-Length") or 0),
+        size_in(text_of(properties, "Content-Length") or "0"),
         parsedate_to_datetime(text_of(properties, "Last-Modified")).astimezone(UTC),
         text_of(properties, "Etag").strip('"'),
         claimed(text_of(properties, "Content-MD5")),

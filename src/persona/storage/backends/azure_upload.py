@@ -26,14 +26,16 @@ class BlockUpload:
         rest: the client.
         path: the path of the blob's URL.
         headers: what goes with the commit: content type, metadata, condition.
+        encryption: what goes with each block and the commit.
     """
 
     token = BLOCKS
 
-    def __init__(self, rest: RestClient, path: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, rest: RestClient, path: str, headers: Mapping[str, str], encryption: Mapping[str, str]) -> None:
         self._rest = rest
         self._path = path
         self._headers = headers
+        self._encryption = encryption
         self._blocks: dict[int, str] = {}
         self._there: dict[str, int] = {}
         self._md5 = md5_of()
@@ -68,7 +70,7 @@ class BlockUpload:
             "PUT",
             self._path,
             query={"comp": "block", "blockid": block},
-            headers={"content-md5": base64.b64encode(md5).decode("ascii")},
+            headers={"content-md5": base64.b64encode(md5).decode("ascii"), **self._encryption},
             body=data,
         )
 
@@ -82,6 +84,7 @@ class BlockUpload:
             query={"comp": "blocklist"},
             headers={
                 **self._headers,
+                **self._encryption,
                 "x-ms-blob-content-md5": base64.b64encode(md5).decode("ascii"),
                 "content-type": "application/xml",
             },

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
-from persona.errors import BucketNotFoundError, NotFoundError, PersonaError
-from persona.storage.backend import Condition, Download, StorageBackend, StorageObject
+from persona.errors import AccessDeniedError, BucketNotFoundError, NotFoundError, PersonaError
+from persona.storage.backend import Condition, Download, Location, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
-from persona.storage.backends.faults import MissingError, changed, of_condition
+from persona.storage.backends.faults import MissingError, changed, denied, of_condition
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
 from persona.storage.backends.rest import Request, RestClient
@@ -43,8 +44,14 @@ class Bucket(StorageBackend):
     parallel_parts = True
     batch_size = 1000
     conditional_copies = True
+    permissions: Mapping[str, str]
+    """What the provider calls the permissions to list, read, write and delete."""
     stale_version = "0" * 32
     """A version that no object has."""
+    encrypted_copies = True
+    """Whether a copy on the provider's side can be encrypted as the configuration says."""
+    declared_region: str | None = None
+    """The region that the configuration gives, in lower case, if it does."""
 
     def __init__(
         self, place: str, prefix: str, performance: PerformanceSettings, *, address: str, foreign: bool
@@ -67,11 +74,47 @@ class Bucket(StorageBackend):
         self._parts_explained = False
         self._conditions = Conditions(self, self._prefix, foreign=foreign)
         self._budget = Budget()
+        self.encryption: dict[str, str] = {}
+        """What goes with each write so that the provider encrypts as the configuration says: headers, or parameters."""
+
+    def _declared(self, why: str) -> Location:
+        """Return the region of the configuration, since the provider does not tell."""
+        return Location(self.declared_region, "declared" if self.declared_region else "unknown", why=why)
 
     def address(self) -> tuple[str, int]:
         """Return the host and port that requests go to."""
         parts = urlsplit(self._rest.endpoint)
         return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        if not self.encryption:
+            return None
+        try:
+            return await self._encrypted(self._key(path))
+        except MissingError:
+            raise await self._absent(path) from None
+
+    @contextmanager
+    def _allowed(self, verb: str) -> Iterator[None]:
+        """Say of a refusal within which permission is missing."""
+        try:
+            yield
+        except AccessDeniedError as error:
+            raise self._denied(error, verb) from error
+
+    async def _next(self, pages: AsyncIterator[Sequence[Entry]]) -> Sequence[Entry] | None:
+        """Return the next page, or None after the last; not what is done with it meanwhile is to be blamed on it."""
+        with self._allowed("list"):
+            entries = await anext(pages, None)
+        self._bucket_seen = True
+        return entries
+
+    def _denied(self, error: PersonaError, verb: str) -> PersonaError:
+        """Return a refusal with the permission that is missing, and any other error as it is."""
+        if not isinstance(error, AccessDeniedError):
+            return error
+        return denied(error, verb, self.permissions[verb], self.describe().credentials)
 
     # What a provider's file gives. Keys are whole; what is not found raises MissingError.
 
@@ -116,6 +159,9 @@ class Bucket(StorageBackend):
     def _account(self) -> tuple[object, ...]: ...
 
     @abstractmethod
+    async def _encrypted(self, key: str) -> bool: ...
+
+    @abstractmethod
     async def _delete(self, key: str) -> None: ...
 
     @abstractmethod
@@ -125,6 +171,11 @@ class Bucket(StorageBackend):
     async def _check_bucket(self) -> None: ...
 
     # What is made of them.
+
+    @property
+    def _copies(self) -> bool:
+        """Whether the provider can copy by itself, and encrypt as it is told to."""
+        return self.encrypted_copies or not self.encryption
 
     def _key(self, path: str) -> str:
         return to_key(self._prefix, clean_object(path))
@@ -156,6 +207,9 @@ class Bucket(StorageBackend):
                 await self._check_bucket()
             except MissingError:
                 raise self._no_bucket() from None
+            except AccessDeniedError:  # who may not list may still write: that itself will tell
+                log.info("%s cannot be listed with these credentials.", self._place)
+                return
             self._bucket_seen = True
 
     async def _before_write(self) -> None:
@@ -168,7 +222,7 @@ class Bucket(StorageBackend):
         told = of_condition(error, path, condition)
         if isinstance(error, MissingError):
             await self._require_bucket()
-        return self._no_bucket() if isinstance(told, MissingError) else told
+        return self._no_bucket() if isinstance(told, MissingError) else self._denied(told, "write")
 
     def _part_bytes(self, size: int | None) -> int:
         """Return the size of a part: ``chunk_size``, raised to what the provider demands."""

@@ -25,13 +25,14 @@ from persona.storage.backend import (
 )
 from persona.storage.backends.bucket import Bucket
 from persona.storage.backends.faults import MissingError, RangeError, UnchangedError, changed
-from persona.storage.backends.listing import as_listed, in_order
+from persona.storage.backends.listing import as_listed, ascending, in_order
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
+from persona.storage.backends.rest import senseless, understood
 from persona.storage.backends.streams import EmptyDownload, counted
 from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
-from persona.storage.paths import clean, from_key, sort_key, to_key
+from persona.storage.paths import clean, from_key, printable, sort_key, to_key
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -48,8 +49,14 @@ class CloudBackend(Bucket):
     async def read(self, path: str) -> bytes:
         """Return an object's content."""
         download = await self.open(path)
+        parts, size = [], 0
         try:
-            return b"".join([chunk async for chunk in download])
+            async for chunk in download:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > download.object.size:  # which may never end
+                    raise senseless(self._host)
+            return b"".join(parts)
         finally:
             await download.close()
 
@@ -61,7 +68,8 @@ class CloudBackend(Bucket):
         if length == 0:
             return await self._nothing(path, version)
         try:
-            download = await self._get(key, start, length, version)
+            with self._allowed("read"):
+                download = await self._get(key, start, length, version)
         except RangeError:
             return await self._nothing(path, version)
         except MissingError:
@@ -119,7 +127,7 @@ class CloudBackend(Bucket):
         key = self._key(path)
         attributes = Attributes(content_type or content_type_of(path), checked(metadata))
         part_bytes = self._part_bytes(size)
-        notes = Notes(checkpoint, part_bytes, fingerprint(key, attributes, condition))
+        notes = Notes(checkpoint, part_bytes, fingerprint(key, attributes, condition, self.encryption))
         with closing(Parts(counted(chunks, path, size), part_bytes, size, self._budget)) as parts:
             if (whole := await parts.whole()) is not None:
                 await self._forget(key, notes)
@@ -167,13 +175,15 @@ class CloudBackend(Bucket):
                 yield Listing([entry.named(folder)])
         base = to_key(self._prefix, folder)
         start = None if last is None else to_key(self._prefix, last)
-        pages = (in_order if self._foreign else as_listed)(self._page, f"{base}/" if base else "", start)
+        head = f"{base}/" if base else ""
+        pages = (in_order if self._foreign else as_listed)(self._page, head, start)
         try:
-            async for entries in pages:
-                self._bucket_seen = True
-                page = self._listing(entries, start)
-                if page or page.refused:
-                    yield page
+            with understood(self._host):
+                checked_pages = ascending(pages)
+                while (entries := await self._next(checked_pages)) is not None:
+                    page = self._listing(entries, head, start)
+                    if page or page.refused:
+                        yield page
         except MissingError:
             raise self._no_bucket() from None
 
@@ -184,7 +194,8 @@ class CloudBackend(Bucket):
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy an object on the provider's side; under a condition only where that is sure to be kept."""
         keys = self._key(source), self._key(target)
-        if condition is not None and (self._foreign or not self.conditional_copies):
+        unsure = condition is not None and (self._foreign or not self.conditional_copies)
+        if unsure or not self._copies:
             return await self._copy_through(source, target, condition)
         return await self._copied(self, *keys, target, None, condition)
 
@@ -199,7 +210,7 @@ class CloudBackend(Bucket):
     ) -> StorageObject | None:
         """Copy an object from another bucket or container of the same account."""
         holder, source = other.beneath(source)
-        if not isinstance(holder, type(self)) or holder._account() != self._account():
+        if not isinstance(holder, type(self)) or holder._account() != self._account() or not self._copies:
             return None
         keys = holder._key(source), self._key(target)
         if not self._foreign:
@@ -215,7 +226,8 @@ class CloudBackend(Bucket):
     async def delete(self, path: str) -> None:
         """Delete an object; that it is not there is no error."""
         try:
-            await self._delete(self._key(path))
+            with self._allowed("delete"):
+                await self._delete(self._key(path))
         except MissingError:
             await self._require_bucket()
 
@@ -250,12 +262,15 @@ class CloudBackend(Bucket):
 
     # The parts of it.
 
-    def _listing(self, entries: Sequence[Entry], start: str | None) -> Listing:
-        """Return a page under storage paths, without what does not come after the start."""
+    def _listing(self, entries: Sequence[Entry], head: str, start: str | None) -> Listing:
+        """Return a page under storage paths, without what does not come after the start; `head` begins its keys."""
         after = None if start is None else sort_key(start)
         listing = Listing()
         for entry in entries:
             if after is not None and sort_key(entry.key) <= after:
+                continue
+            if not entry.key.startswith(head):
+                listing.refused.append(RefusedName(entry.key, f"“{printable(entry.key)}” is not below “{head}”."))
                 continue
             try:
                 listing.append(entry.named(from_key(self._prefix, entry.key)))
@@ -366,7 +381,7 @@ class CloudBackend(Bucket):
             raise await self._refused(error, path, condition) from error
         return await self.stat(path)
 
-    async def _copy_through(self, source: str, target: str, condition: Condition) -> StorageObject:
+    async def _copy_through(self, source: str, target: str, condition: Condition | None) -> StorageObject:
         """Copy through this machine."""
         found = await self.stat(source)
         download = await self.open(source, version=found.version)

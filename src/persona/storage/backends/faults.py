@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from persona.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     ConflictError,
+    CredentialsError,
     NameRefusedError,
     PersonaError,
     StorageFullError,
@@ -15,6 +17,16 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.storage.backend import Condition, IfAbsent, IfVersion
+
+_CODE = re.compile(r"[\w .-]{1,80}", re.ASCII)  # what else comes for a code is not repeated
+MAX_SKEW_SECONDS = 840.0
+"""Above this a signature is refused for the time in it: S3, Google and Azure allow 15 minutes or less."""
+
+
+class WrongEndpointError(UnreachableError):
+    """What answers is no provider's service. It will not be one a moment later either."""
+
+    temporary = False
 
 
 class RangeError(PersonaError):
@@ -51,9 +63,40 @@ def of_condition(error: PersonaError, path: str, condition: Condition | None) ->
     return error
 
 
+def clock_off(host: str, skew: float | None) -> CredentialsError | None:
+    """Return the error for a refusal that is due to this machine's clock, or None if that is not far off.
+
+    Args:
+        host: who refuses.
+        skew: how far its clock is ahead of this machine's, in seconds.
+    """
+    if skew is None or abs(skew) < MAX_SKEW_SECONDS:
+        return None
+    return CredentialsError(
+        f"{host} refuses the signature: this machine's clock is {abs(skew) / 60:.0f} minutes "
+        f"{'behind' if skew > 0 else 'ahead of'} the provider's.",
+        hint="Set this machine's clock, by NTP say.",
+    )
+
+
+def denied(error: AccessDeniedError, verb: str, permission: str, source: str) -> AccessDeniedError:
+    """Return a refusal that says what was not allowed, and which permission allows it.
+
+    Args:
+        error: the refusal.
+        verb: what was to be done: list, read, write or delete.
+        permission: what the provider calls the permission.
+        source: which way the credentials were found.
+    """
+    return AccessDeniedError(
+        f"{str(error).removesuffix('.')}: they may not {verb}. They come from {source}.",
+        hint=f"Grant {permission}. “persona storage config test” shows what is allowed.",
+    )
+
+
 def by_status(status: int, code: str, host: str, headers: Mapping[str, str]) -> PersonaError:
     """Return the error for a status that means the same for every request."""
-    said = f" ({code})" if code else ""
+    said = f" ({code})" if _CODE.fullmatch(code) else ""
     if status in (401, 403):
         return AccessDeniedError(
             f"{host} refuses this with these credentials{said}.",
@@ -76,7 +119,7 @@ def by_status(status: int, code: str, host: str, headers: Mapping[str, str]) -> 
         return ThrottledError(
             f"{host} asks for fewer requests{said}.",
             hint="Lower performance.concurrent_uploads.",
-            retry_after=float(after) if after.isdecimal() else None,
+            retry_after=float(after) if after.isdecimal() and len(after) < 10 else None,
         )
     if status >= 500 or status == 408:
         return UnreachableError(f"{host} answers with {status}{said}.", hint="Try again later.")

@@ -11,33 +11,49 @@ import json
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from persona.config.schema import GCSSettings, PerformanceSettings
-from persona.config.values import url
+from persona.config.values import region, url
 from persona.credentials import google
 from persona.errors import (
+    AccessDeniedError,
     ConfigError,
     CredentialsError,
+    NameRefusedError,
+    NotFoundError,
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Condition, Download, IfAbsent, IfVersion, Place, StorageObject
+from persona.storage.backend import (
+    Condition,
+    Download,
+    IfAbsent,
+    IfVersion,
+    Location,
+    PastVersion,
+    Place,
+    StorageObject,
+)
 from persona.storage.backends.cloud import CloudBackend
-from persona.storage.backends.faults import by_status, changed
+from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
-from persona.storage.backends.rest import Body, Request, understood
-from persona.storage.paths import from_key
+from persona.storage.backends.rest import Body, Request, parse_json, senseless, size_in, text_in, time_in, understood
+from persona.storage.paths import from_key, to_key
 
 ENDPOINT = "https://storage.googleapis.com"
 _GENERATION = re.compile("[1-9][0-9]{0,17}")
+_MOST_REWRITES = 10_000  # one moves 1 GiB or takes 30 seconds (Google Cloud Storage, "Objects: rewrite")
+_NEVER = "0001-"
+"""How fake-gcs-server begins the time of what has not happened; Google leaves it out."""
 _FIELDS = "name,size,updated,generation,md5Hash,crc32c"
 _DESCRIBED = f"{_FIELDS},contentType,metadata"
 
@@ -55,6 +71,14 @@ class GCSBackend(CloudBackend):
     """
 
     setting = "gcs.bucket"
+    permissions = MappingProxyType(  # "IAM permissions for JSON methods"
+        {
+            "list": "storage.objects.list on the bucket, as in the role Storage Object Viewer",
+            "read": "storage.objects.get on the bucket, as in the role Storage Object Viewer",
+            "write": "storage.objects.create and delete on the bucket, as in the role Storage Object User",
+            "delete": "storage.objects.delete on the bucket, as in the role Storage Object User",
+        }
+    )
     # Parts of a resumable upload are multiples of 256 KiB and come one after another (Google Cloud Storage,
     # "Resumable uploads"), and a batch holds up to 100 requests ("Batch requests").
     min_part_bytes = part_multiple = 256 << 10
@@ -76,7 +100,11 @@ class GCSBackend(CloudBackend):
             foreign=endpoint != ENDPOINT,
         )
         self.bucket = settings.bucket
+        self.declared_region = settings.region
         self._project = settings.project
+        if settings.kms_key_name:
+            self.encryption = {"kmsKeyName": settings.kms_key_name}
+        self._generations_known: bool | None = None
         self.credentials = google.find(settings, emulator=plain)
         self._bucket_path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
         self._upload_path = f"/upload{self._bucket_path}/o"
@@ -95,7 +123,21 @@ class GCSBackend(CloudBackend):
             self.credentials.source if self.credentials else "none (anonymous, or an emulator)",
             self.credentials.identity if self.credentials else None,
             self._rest.clock_skew,
+            f"key {self.encryption['kmsKeyName']}" if self.encryption else None,
         )
+
+    async def location(self) -> Location:
+        """Ask where the bucket is; one in two regions of its owner's choice lists them ("Buckets", ``location``)."""
+        try:
+            reply = await self._rest.send("GET", self._bucket_path, query={"fields": "location,customPlacementConfig"})
+        except MissingError:
+            raise self._no_bucket() from None
+        except AccessDeniedError:
+            return self._declared("The permission storage.buckets.get is missing (role Storage Legacy Bucket Reader).")
+        with understood(self._host):
+            bucket = json.loads(reply.body)
+            chosen = bucket.get("customPlacementConfig", {}).get("dataLocations", ())
+            return Location(region(bucket["location"]), "provider", tuple(map(region, chosen)))
 
     async def _get(
         self,
@@ -131,7 +173,7 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send(
             "POST",
             self._upload_path,
-            query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key),
+            query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key) | self.encryption,
             headers={"content-type": f"multipart/related; boundary={boundary}"},
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
@@ -141,7 +183,9 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send(
             "POST",
             self._upload_path,
-            query={"uploadType": "resumable", "name": key, "fields": _FIELDS} | _condition(condition, key),
+            query={"uploadType": "resumable", "name": key, "fields": _FIELDS}
+            | _condition(condition, key)
+            | self.encryption,
             headers={"content-type": "application/json; charset=utf-8"},
             body=json.dumps(_resource(attributes)).encode(),
         )
@@ -158,7 +202,13 @@ class GCSBackend(CloudBackend):
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("GET", self._path(key), query={"fields": _DESCRIBED})
         with understood(self._host):
-            return _entry(json.loads(reply.body))
+            return _entry(parse_json(reply.body))
+
+    async def _encrypted(self, key: str) -> bool:
+        """Look which key the object has; the version of the key comes after its name."""
+        reply = await self._rest.send("GET", self._path(key), query={"fields": "kmsKeyName"})
+        with understood(self._host):
+            return f"{json.loads(reply.body).get('kmsKeyName')}/".startswith(f"{self.encryption['kmsKeyName']}/")
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {
@@ -174,9 +224,10 @@ class GCSBackend(CloudBackend):
             query["pageToken"] = token
         reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
         with understood(self._host):
-            page = json.loads(reply.body)
+            page = parse_json(reply.body)
             entries = [_entry(item) for item in page.get("items", ())]
-            return Page(entries, page.get("prefixes", ()), page.get("nextPageToken") or None)
+            folders = [text_in({"prefix": each}, "prefix") for each in page.get("prefixes", ())]
+            return Page(entries, folders, text_in({"nextPageToken": ""} | page, "nextPageToken") or None)
 
     async def _copy(
         self, other: GCSBackend, source: str, target: str, version: str | None, condition: Condition | None
@@ -184,14 +235,80 @@ class GCSBackend(CloudBackend):
         query = _condition(condition, target)
         if version is not None:
             query["ifSourceGenerationMatch"] = _condition(IfVersion(version), source)["ifGenerationMatch"]
+        if self.encryption:
+            query["destinationKmsKeyName"] = self.encryption["kmsKeyName"]
         path = f"{other._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
-        while True:
+        for _ in range(_MOST_REWRITES):
             reply = await self._rest.send("POST", path, query=query)
             with understood(self._host):
-                rewrite = json.loads(reply.body)
+                rewrite = parse_json(reply.body)
                 if rewrite.get("done", True):
                     return
-                query["rewriteToken"] = rewrite["rewriteToken"]
+                query["rewriteToken"] = text_in(rewrite, "rewriteToken")
+        raise senseless(self._host)
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield noncurrent generations (Google Cloud Storage, "Use Object Versioning").
+
+        What soft delete keeps is not among them: nobody can read it, or delete it before its time.
+        """
+        query = {
+            "versions": "true",
+            "prefix": self._prefix and f"{self._prefix}/",
+            "fields": "items(name,size,generation,timeDeleted),nextPageToken",
+        }
+        while True:
+            reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
+            with understood(self._host):
+                page = json.loads(reply.body)
+                yield [*self._past_of(page.get("items", ()))]
+            if not page.get("nextPageToken"):
+                return
+            query["pageToken"] = page["nextPageToken"]
+
+    def _past_of(self, items: Iterable[Mapping[str, Any]]) -> Iterator[PastVersion]:
+        for item in items:
+            if item.get("timeDeleted", _NEVER).startswith(_NEVER):
+                continue
+            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
+                yield PastVersion(from_key(self._prefix, item["name"]), str(item["generation"]), int(item["size"]))
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of a noncurrent generation."""
+        return await self._on_past("GET", version, {"alt": "media"})
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete a noncurrent generation.
+
+        Raises:
+            PersonaError: the endpoint is one that would delete the current object instead.
+        """
+        if self._foreign and not await self._knows_generations():
+            raise PersonaError(f"{self._host} deletes the object itself when an earlier generation is to be deleted.")
+        with suppress(NotFoundError):
+            await self._on_past("DELETE", version, {})
+
+    async def _knows_generations(self) -> bool:
+        """Say whether a generation can be deleted alone, by trying it once: an emulator ignores which one is meant."""
+        if self._generations_known is None:
+            path = f".persona-probe-{uuid.uuid4().hex}"
+            first = await self.write(path, b"probe")
+            try:
+                await self.write(path, b"probed")
+                await self._on_past("DELETE", PastVersion(path, first.version, 0), {})
+                self._generations_known = await self.exists(path)
+            except NotFoundError:  # the bucket keeps none, so there is nothing to delete
+                self._generations_known = True
+            finally:
+                await self.delete(path)
+        return self._generations_known
+
+    async def _on_past(self, method: str, version: PastVersion, query: Mapping[str, str]) -> bytes:
+        path = self._path(to_key(self._prefix, version.path))
+        try:
+            return (await self._rest.send(method, path, query={"generation": version.id, **query})).body
+        except MissingError as error:
+            raise await self._absent(version.path) from error
 
     def _account(self) -> tuple[object, ...]:
         found = self.credentials
@@ -233,7 +350,7 @@ class GCSBackend(CloudBackend):
         hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
         return StorageObject(
             from_key(self._prefix, key),
-            int(size),
+            size_in(size),
             parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
             headers["x-goog-generation"],
             digest_of(hashes.get("md5"), hashes.get("crc32c")),
@@ -246,8 +363,8 @@ class GCSBackend(CloudBackend):
         if status == 401:
             source = self.credentials.source if self.credentials else "no credentials"
             return CredentialsError(
-                f"{self._rest.host} does not accept {source}.",
-                hint="“persona storage config test” shows where they come from.",
+                f"{self._rest.host} does not accept {source}: the token is not good, or has expired.",
+                hint="“persona storage config test” shows where they come from; log in again there.",
             )
         return by_status(status, reason, self._rest.host, headers)
 
@@ -297,19 +414,20 @@ def _resource(attributes: Attributes) -> dict[str, Any]:
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
+    metadata: Mapping[str, str] = item.get("metadata", {})
     return Entry(
-        item["name"],
-        int(item["size"]),
-        datetime.fromisoformat(item["updated"]),
+        text_in(item, "name"),
+        size_in(str(item["size"])),
+        time_in(item["updated"]),
         str(item["generation"]),
         digest_of(item.get("md5Hash"), item.get("crc32c")),
-        item.get("contentType"),
-        item.get("metadata", {}),
+        text_in(item, "contentType") if "contentType" in item else None,
+        {name: text_in(metadata, name) for name in metadata},
     )
 
 
 def _reason(body: bytes) -> str:
     try:
-        return str(json.loads(body)["error"]["errors"][0]["reason"])
-    except (ValueError, LookupError, TypeError):
+        return str(parse_json(body)["error"]["errors"][0]["reason"])
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from persona.errors import UnreachableError, VerificationError
 from persona.storage.backend import Digest
 from persona.storage.backends.primitives import Part, Written
-from persona.storage.backends.rest import Reply, RestClient, understood
+from persona.storage.backends.rest import Reply, RestClient, parse_json, understood
 from persona.storage.backends.uploads import md5_of
 
 
@@ -140,7 +140,7 @@ async def taken(rest: RestClient, address: str, reply: Reply, key: str, md5: str
         VerificationError: it is not what was sent.
     """
     with understood(rest.host):
-        item = json.loads(reply.body)
+        item = parse_json(reply.body)
         result = Written(str(item["generation"]), digest_of(item.get("md5Hash"), item.get("crc32c")))
         arrived = item.get("md5Hash", md5) == md5
     if not arrived:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from persona.storage.backends.primitives import Entry
@@ -35,6 +36,8 @@ class Page(NamedTuple):
 Fetch = Callable[[str, str | None, str | None, bool], Coroutine[Any, Any, Page]]
 """Fetches a page: prefix, key to start after, token of the page, whether of one level only."""
 
+MAX_EMPTY_PAGES = 1_000
+"""So many pages without anything may follow one another; a provider gives some where objects were deleted."""
 SORTED_PAGES = 4
 """So many pages are sorted at once: fewer requests than going down into folders."""
 
@@ -44,12 +47,53 @@ _BEFORE_SLASH = re.compile("[\0-.\ue000-\U0010ffff]")
 
 async def as_listed(fetch: Fetch, prefix: str, after: str | None) -> AsyncIterator[Sequence[Entry]]:
     """Yield pages in the server's own order."""
-    token: str | None = None
-    while True:
-        page = await fetch(prefix, after, token, False)
+    async for page in _pages(fetch, prefix, after, level=False):
         yield page.entries
+
+
+async def ascending(pages: AsyncIterator[Sequence[Entry]]) -> AsyncIterator[Sequence[Entry]]:
+    """Yield pages as they are, as long as each key comes after the one before.
+
+    Raises:
+        ValueError: one comes again, or runs backwards both by UTF-8 and by UTF-16: such a listing may never end.
+    """
+    last: str | None = None
+    async for entries in pages:
+        for entry in entries:
+            if last is not None and sort_key(entry.key) <= sort_key(last) and _utf16(entry.key) <= _utf16(last):
+                raise ValueError("a key does not come after the one before")
+            last = entry.key
+        yield entries
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+async def _pages(fetch: Fetch, prefix: str, start: str | None, *, level: bool) -> AsyncGenerator[Page, None]:
+    """Yield pages until the last one.
+
+    Raises:
+        ValueError: the tokens go round in a circle (found as Brent's algorithm does, with one token held), page after
+            page is empty, or a folder does not lie below the prefix.
+    """
+    token: str | None = None
+    held: str | None = None
+    count, renewed, empty = 0, 1, 0
+    while True:
+        page = await fetch(prefix, start, token, level)
+        for folder in page.folders:
+            if not (folder.startswith(prefix) and folder.endswith("/") and len(folder) > len(prefix)):
+                raise ValueError("no folder below the prefix")
+        yield page
         if (token := page.token) is None:
             return
+        count += 1
+        empty = 0 if page.entries or page.folders else empty + 1
+        if token == held or empty > MAX_EMPTY_PAGES:
+            raise ValueError("the listing does not go on")
+        if count == renewed:
+            held, renewed = token, 2 * renewed
 
 
 async def in_order(fetch: Fetch, prefix: str, after: str | None) -> AsyncIterator[Sequence[Entry]]:
@@ -60,9 +104,12 @@ async def in_order(fetch: Fetch, prefix: str, after: str | None) -> AsyncIterato
         prefix: the key prefix, ending in ``/`` or empty.
         after: a key; only what comes after it is yielded.
     """
-    pages = [await fetch(prefix, None, None, False)]
-    while len(pages) < SORTED_PAGES and pages[-1].token is not None:
-        pages.append(await fetch(prefix, None, pages[-1].token, False))
+    pages: list[Page] = []
+    async with aclosing(_pages(fetch, prefix, None, level=False)) as some:
+        async for page in some:
+            pages.append(page)
+            if len(pages) == SORTED_PAGES:
+                break
     if pages[-1].token is None:
         few = [entry for page in pages for entry in _after(page.entries, after)]
         yield sorted(few, key=lambda entry: sort_key(entry.key))
@@ -86,12 +133,8 @@ async def _level(fetch: Fetch, prefix: str, after: str | None) -> AsyncIterator[
     if after is not None and after.startswith(prefix):
         name = after.removeprefix(prefix).partition("/")[0]
         start = prefix + _BEFORE_SLASH.split(name, maxsplit=1)[0][:-1]
-    token: str | None = None
-    while True:
-        page = await fetch(prefix, start, token, True)
+    async for page in _pages(fetch, prefix, start, level=True):
         yield page
-        if (token := page.token) is None:
-            return
 
 
 async def _settled(

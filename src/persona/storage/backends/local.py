@@ -26,6 +26,7 @@ from persona.storage.backend import (
     Condition,
     Download,
     Listing,
+    Location,
     Place,
     RefusedName,
     StorageBackend,
@@ -65,6 +66,10 @@ class LocalBackend(StorageBackend):
     def describe(self) -> Place:
         """Say which folder it is."""
         return Place("Local disk", (("Folder", str(self._disk.root)),))
+
+    async def location(self) -> Location:
+        """Say that it is this machine."""
+        return Location(None, "machine")
 
     async def read(self, path: str) -> bytes:
         """Return a file's content."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,7 @@ from persona.storage.backend import Condition, Digest, Download, IfAbsent, IfVer
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, RangeError, UnchangedError
 from persona.storage.backends.primitives import Attributes, Entry, Part, Written
-from persona.storage.backends.rest import CHUNK_BYTES, late, senseless
+from persona.storage.backends.rest import CHUNK_BYTES, late, senseless, size_in
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
 from persona.storage.retry import RetryPolicy
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 KEYS_LAST = timedelta(minutes=6)
-"""How long obstore may keep temporary keys: it asks again 5 minutes before. Those that are handed out last longer."""
+"""How long obstore may keep temporary keys. It asks again 5 minutes before, so of shorter ones at every request."""
 _ETAG = re.compile(r"(?!\*$)[!#-~]+")  # RFC 9110, section 8.8.3; Azurite takes "*" in quotes for any version
 _STATUS = re.compile(r"status code: (\d{3})[^:\n]*:? ?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
 _STANDARD = {
@@ -43,6 +43,12 @@ _STANDARD = {
     "Cache-Control",
     "Storage-Class",
 }
+
+
+def kept_until(end: datetime | None) -> datetime:
+    """Return until when obstore may keep temporary keys that expire at a time, or at one that is not known."""
+    asked = datetime.now(UTC) + KEYS_LAST
+    return asked if end is None else min(asked, end)
 
 
 def client_options(performance: PerformanceSettings, *, allow_http: bool) -> ClientConfig:
@@ -175,7 +181,7 @@ class ObstoreBackend(CloudBackend):
         start = self.metadata_prefix
         return Entry(
             key,
-            int(lower["content-length"]),
+            size_in(lower["content-length"]),
             parsedate_to_datetime(lower["last-modified"]).astimezone(UTC),
             lower["etag"].strip('"'),
             digest,

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 import urllib3
 
 from persona.errors import PersonaError, UnreachableError
+from persona.storage.backends.faults import WrongEndpointError
 from persona.storage.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -30,6 +33,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CHUNK_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 32 << 20
+"""The longest answer that is read whole, in bytes; a page of a listing is a few MiB at most."""
+MAX_MARKS = 500_000
+"""The most tags or quotes, or commas and brackets, of such an answer, which bound what it makes in memory."""
+_NONSENSE = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+TLS_SECONDS = 0.5
+_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -88,16 +98,72 @@ def understood(host: str) -> Iterator[None]:
         yield
     except PersonaError:
         raise
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
+    except _NONSENSE as error:
         raise senseless(host) from error
 
 
 def xml_or_none(body: bytes) -> ElementTree.Element | None:
-    """Do as `parse_xml`, but return None if it is no XML."""
+    """Do as `parse_xml`, but return None if it is no XML.
+
+    One with a document type, which alone can define entities, is none: no provider sends it.
+    """
+    if b"<!DOCTYPE" in body or body.count(b"<") > MAX_MARKS or body.count(b'"') + body.count(b"'") > MAX_MARKS:
+        return None
+    parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314  (no entities; whatever encoding it claims to have)
     try:
-        return ElementTree.fromstring(re.sub(rb'\sxmlns="[^"]*"', b"", body, count=1))  # noqa: S314  (expat bounds it)
+        return ElementTree.fromstring(re.sub(rb'\sxmlns="[^"]*"', b"", body, count=1), parser)  # noqa: S314
     except ElementTree.ParseError:
         return None
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Parse an answer in JSON.
+
+    Raises:
+        ValueError: it is no object, or larger than an answer is.
+    """
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_MARKS:
+        raise ValueError("too much")
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise TypeError("no object")
+    return found
+
+
+def text_in(item: Mapping[str, Any], name: str) -> str:
+    """Return a text of an answer in JSON.
+
+    Raises:
+        KeyError: it is not there.
+        TypeError: it is something else.
+    """
+    value = item[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
+
+
+def size_in(text: str) -> int:
+    """Return a size in bytes.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise ValueError("no size")
+    return int(text)
+
+
+def time_in(text: str) -> datetime:
+    """Return a time in ISO 8601, in UTC.
+
+    Raises:
+        ValueError: it is none, or says no zone.
+    """
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no zone")
+    return found.astimezone(UTC)
 
 
 def text_of(element: ElementTree.Element, name: str) -> str:
@@ -170,12 +236,13 @@ class RestClient:
 
         def once() -> Reply:
             request = Request(method, self._base + path, dict(query or {}), dict(headers or {}), body)
-            response = self._exchange(request, preload=True)
+            response = self._exchange(request)
+            content = self._whole(response)
             if 200 <= response.status < 300 or response.status in allow:
                 if check is not None:
-                    check(response.data)
-                return Reply(response.status, response.headers, response.data)
-            raise self.translate(response.status, response.headers, response.data)
+                    check(content)
+                return Reply(response.status, response.headers, content)
+            raise self._refusal(response.status, response.headers, content)
 
         return await self._policy.run(lambda: self.in_thread(once))
 
@@ -186,7 +253,7 @@ class RestClient:
 
         def once() -> Body:
             request = Request("GET", self._base + path, dict(query or {}), dict(headers or {}))
-            response = self._exchange(request, preload=False)
+            response = self._exchange(request)
             if 200 <= response.status < 300:
                 return Body(response, self.in_thread)
             try:
@@ -195,7 +262,7 @@ class RestClient:
                 raise unreachable(self.host, error) from error
             finally:
                 response.close()
-            raise self.translate(response.status, response.headers, body)
+            raise self._refusal(response.status, response.headers, body)
 
         return await self._policy.run(lambda: self.in_thread(once))
 
@@ -204,7 +271,33 @@ class RestClient:
         self._http.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _exchange(self, request: Request, *, preload: bool) -> BaseHTTPResponse:
+    def _whole(self, response: BaseHTTPResponse) -> bytes:
+        """Read an answer whole, as far as one may be."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while part := response.read(CHUNK_BYTES):
+                size += len(part)
+                if size > MAX_ANSWER_BYTES:
+                    raise senseless(self.host)
+                parts.append(part)
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.host, error) from error
+        except UnreachableError:
+            response.close()
+            raise
+        response.release_conn()
+        return b"".join(parts)
+
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
+        """Return the error for a refusal, which may come from something that is no provider's service at all."""
+        if status == 400 and re.search(b"plain HTTP request was sent|HTTP request to an HTTPS server", body):
+            return speaks_tls(self.host)
+        if status < 500 and _PAGE.match(body):
+            return senseless(self.host)
+        return self.translate(status, headers, body)
+
+    def _exchange(self, request: Request) -> BaseHTTPResponse:
         """Sign and send a request once, in this thread."""
         self._sign(request)
         target = (
@@ -219,13 +312,21 @@ class RestClient:
                 body=request.body,  # type: ignore[arg-type]  # it takes all that has a buffer
                 headers=request.headers,
                 timeout=self._timeout,
-                preload_content=preload,
+                preload_content=False,
                 decode_content=False,
                 redirect=False,
             )
+        except urllib3.exceptions.ProtocolError as error:
+            if (
+                self.clock_skew is None
+                and self._http.scheme == "http"
+                and answers_tls(self._http.host, self._http.port)
+            ):
+                raise speaks_tls(self.host) from error
+            raise unreachable(self.host, error) from error
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.host, error) from error
-        with suppress(KeyError, ValueError):  # a server may leave it out, or write it in its own way
+        with suppress(*_NONSENSE):  # a server may leave it out, or write it in its own way
             self.clock_skew = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
         return response
 
@@ -269,9 +370,32 @@ class Body:
         self._response.release_conn()
 
 
-def senseless(host: str) -> UnreachableError:
+def answers_tls(host: str, port: int | None) -> bool:
+    """Say whether a service answers a TLS handshake; with a certificate of anybody's, since nothing is sent to it."""
+    import socket
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port or 80), timeout=TLS_SECONDS) as connection:
+            context.wrap_socket(connection, server_hostname=host).close()
+    except OSError:
+        return False
+    return True
+
+
+def speaks_tls(host: str) -> WrongEndpointError:
+    """Return the error for a service that speaks TLS and was spoken to without."""
+    return WrongEndpointError(
+        f"{host} speaks TLS, and the endpoint begins with http://.", hint="Write https:// in the endpoint_url."
+    )
+
+
+def senseless(host: str) -> WrongEndpointError:
     """Return the error for an answer that no provider gives."""
-    return UnreachableError(
+    return WrongEndpointError(
         f"{host} gives an answer that makes no sense.",
         hint="Check that the endpoint is right, and that no login page of the network stands before it.",
     )
@@ -289,7 +413,14 @@ def unreachable(host: str, error: BaseException) -> UnreachableError:
             f"The name {host} is not known.", hint="Check the endpoint, the region and the network."
         )
     if isinstance(error, urllib3.exceptions.SSLError):
-        return UnreachableError(
+        if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER|HTTP_REQUEST|UNKNOWN_PROTOCOL", str(error)):
+            return WrongEndpointError(
+                f"{host} does not speak TLS, and the endpoint begins with https://.",
+                hint="Correct the endpoint_url: its port, or http:// if it is a service of this machine.",
+            )
+        if "CERTIFICATE" not in str(error):
+            return UnreachableError(f"{host} breaks off before the connection is secure.", hint="Check the address.")
+        return WrongEndpointError(
             f"{host} has no certificate that this machine trusts.",
             hint="Check the address; for a private authority set SSL_CERT_FILE.",
         )

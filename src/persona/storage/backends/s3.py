@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
 
 from obstore.store import S3Store
 
+from persona.config import values
 from persona.config.schema import PerformanceSettings, S3Settings
 from persona.credentials import aws
 from persona.errors import (
     ConfigError,
     CredentialsError,
+    NameRefusedError,
+    NotFoundError,
     PersonaError,
 )
-from persona.storage.backend import Condition, Digest, Place
+from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sigv4
-from persona.storage.backends.faults import MissingError, by_status
+from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import KEYS_LAST, ObstoreBackend, client_options, opened, retry_config
+from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     MIB,
     Attributes,
@@ -36,24 +41,22 @@ from persona.storage.backends.rest import (
     Request,
     encode_path,
     parse_xml,
+    size_in,
     text_of,
+    time_in,
     understood,
     xml_or_none,
 )
 from persona.storage.backends.s3_upload import S3Upload, refusing
 from persona.storage.backends.uploads import give_up
 from persona.storage.metadata import S3_NAME
-from persona.storage.paths import printable
+from persona.storage.paths import from_key, printable, to_key
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BAD_KEYS = {
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "InvalidToken",
-    "TokenRefreshRequired",
-}
+_ENCRYPTION = "x-amz-server-side-encryption"
+_KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
+_OBSTORE_ENCRYPTION = {_ENCRYPTION: "server_side_encryption", _KMS_KEY: "sse_kms_key_id"}
 
 
 class S3Backend(ObstoreBackend):
@@ -69,24 +72,35 @@ class S3Backend(ObstoreBackend):
     """
 
     setting = "s3.bucket"
+    permissions = MappingProxyType(  # Service Authorization Reference, "Actions defined by Amazon S3"
+        {
+            "list": "s3:ListBucket on the bucket",
+            "read": "s3:GetObject on the objects of the bucket",
+            "write": "s3:PutObject on the objects of the bucket",
+            "delete": "s3:DeleteObject on the objects of the bucket",
+        }
+    )
     min_part_bytes = 5 * MIB  # Amazon S3 User Guide, "Multipart upload limits"
     metadata_name = S3_NAME
     metadata_prefix = "x-amz-meta-"
     metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
     copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
     copy_part_bytes = 512 * MIB
+    past_page = 1000  # "ListObjectVersions": the most that one answer has
 
     def __init__(self, settings: S3Settings, performance: PerformanceSettings) -> None:
         if not settings.bucket:
             raise ConfigError("storage.s3.bucket is not set.", hint="persona storage config set s3.bucket NAME")
         credentials = aws.find(settings)
-        region = (
+        if credentials is not None and settings.endpoint_url is None:
+            settings = replace(settings, endpoint_url=credentials.endpoint_url)
+        declared = (
             settings.region
             or os.environ.get("AWS_REGION")
             or os.environ.get("AWS_DEFAULT_REGION")
             or (credentials.region if credentials else None)
-            or "us-east-1"
         )
+        region = declared or "us-east-1"
         if not _REGION.fullmatch(region):
             raise ConfigError(
                 f"“{printable(region)}” cannot be a region.", hint="A region is a word such as eu-west-2, in ASCII."
@@ -101,8 +115,10 @@ class S3Backend(ObstoreBackend):
             address=address,
             foreign=settings.endpoint_url is not None,
         )
-        self.bucket = settings.bucket
+        self.bucket: str = settings.bucket or ""
         self.region = region
+        self.encryption = _encryption(settings)
+        self.declared_region = declared and declared.lower()
         self.credentials = credentials
         config: dict[str, Any] = {"skip_signature": True}
         if self.credentials is not None:
@@ -118,6 +134,7 @@ class S3Backend(ObstoreBackend):
             # hashed to sign only where neither TLS nor the machine itself protects the content on its way
             unsigned_payload=not plain or is_this_machine(urlsplit(address).hostname or ""),
             **config,
+            **{_OBSTORE_ENCRYPTION[name]: text for name, text in self.encryption.items()},
         )
 
     def describe(self) -> Place:
@@ -125,7 +142,9 @@ class S3Backend(ObstoreBackend):
         fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
         if self._foreign:
             fields.append(("Endpoint", self._rest.endpoint.removesuffix(f"/{self.bucket}")))
-        keys = self.credentials.current() if self.credentials else None
+        keys: aws.AWSKeys | None = None
+        with suppress(CredentialsError):  # what this backend is can be said without
+            keys = self.credentials.current() if self.credentials else None
         return Place(
             "S3-compatible" if self._foreign else "AWS S3",
             tuple(fields),
@@ -133,10 +152,34 @@ class S3Backend(ObstoreBackend):
             self.credentials.source if self.credentials else "none (storage.s3.anonymous)",
             f"access key {keys.access_key_id}" if keys else None,
             self._rest.clock_skew,
+            ", key ".join(self.encryption.values()) or None,
         )
 
+    async def location(self) -> Location:
+        """Ask which region the bucket is in; AWS says it in a header of refusals too (Amazon S3 API, "HeadBucket")."""
+        try:
+            headers = (await self._rest.send("HEAD", "/", allow=[403])).headers
+        except MissingError:
+            raise self._no_bucket() from None
+        region = headers.get("x-amz-bucket-region") or (await self._constraint() if self._foreign else "")
+        if not region:
+            return self._declared(f"{self._host} does not tell it.")
+        with understood(self._host):
+            return Location(values.region(region), "provider")
+
+    async def _constraint(self) -> str:
+        """Return what GetBucketLocation says, in whatever element a service puts it; "" if it says nothing."""
+        try:
+            reply = await self._rest.send("GET", "/", query={"location": ""}, allow=[501])
+        except PersonaError as error:
+            if error.temporary:
+                raise
+            return ""
+        root = xml_or_none(reply.body)
+        return "" if root is None else next((item.text or "" for item in root.iter("LocationConstraint")), "").strip()
+
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
-        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes)}
+        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes), **self.encryption}
         reply = await self._rest.send("POST", _path(key), query={"uploads": ""}, headers=headers)
         with understood(self._host):
             begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
@@ -151,6 +194,11 @@ class S3Backend(ObstoreBackend):
         with understood(self._host):
             etag = reply.headers["etag"].strip('"')
             return self._entry(key, reply.headers, self._digest(etag))
+
+    async def _encrypted(self, key: str) -> bool:
+        """Compare the kind only: the key comes back as an ARN, whatever it was called."""
+        headers = (await self._rest.send("HEAD", _path(key))).headers
+        return headers.get(_ENCRYPTION) == self.encryption[_ENCRYPTION]
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
         query = {"list-type": "2", "max-keys": "1000", "encoding-type": "url", "prefix": prefix}
@@ -169,8 +217,8 @@ class S3Backend(ObstoreBackend):
         entries = [
             Entry(
                 decode(text_of(item, "Key")),
-                int(text_of(item, "Size")),
-                datetime.fromisoformat(text_of(item, "LastModified")),
+                size_in(text_of(item, "Size")),
+                time_in(text_of(item, "LastModified")),
                 etag := text_of(item, "ETag").strip('"'),
                 self._digest(etag),
             )
@@ -189,7 +237,7 @@ class S3Backend(ObstoreBackend):
             headers["x-amz-copy-source-if-match"] = f'"{version}"'
         if entry.size > self.copy_limit:
             return await self._copy_in_parts(entry, headers, target, condition)
-        headers |= etag_condition(condition)
+        headers |= etag_condition(condition) | self.encryption
         await self._rest.send("PUT", _path(target), headers=headers, check=refusing(self._translate))
         return None
 
@@ -206,6 +254,48 @@ class S3Backend(ObstoreBackend):
         except BaseException:
             await give_up(upload)
             raise
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield earlier versions and delete markers (Amazon S3 API Reference, "ListObjectVersions")."""
+        prefix = self._prefix and f"{self._prefix}/"
+        query = {"versions": "", "encoding-type": "url", "prefix": prefix, "max-keys": str(self.past_page)}
+        while True:
+            reply = await self._rest.send("GET", "/", query=query)
+            with understood(self._host):
+                root = parse_xml(reply.body, "ListVersionsResult")
+                yield [*self._past_of(root)]
+                if text_of(root, "IsTruncated") != "true":
+                    return
+                decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
+                query["key-marker"] = decode(text_of(root, "NextKeyMarker"))
+                query["version-id-marker"] = text_of(root, "NextVersionIdMarker")
+
+    def _past_of(self, root: ElementTree.Element) -> Iterator[PastVersion]:
+        decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
+        for item in root:
+            version = text_of(item, "VersionId")
+            kind = {"Version": "version", "DeleteMarker": "marker"}.get(item.tag)
+            if kind is None or (kind == "version" and text_of(item, "IsLatest") == "true"):
+                continue
+            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
+                path = from_key(self._prefix, decode(text_of(item, "Key")))
+                yield PastVersion(path, version, int(text_of(item, "Size") or 0), kind)
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of an earlier version."""
+        return await self._on_past("GET", version)
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete an earlier version, or a delete marker."""
+        with suppress(NotFoundError):
+            await self._on_past("DELETE", version)
+
+    async def _on_past(self, method: str, version: PastVersion) -> bytes:
+        path = _path(to_key(self._prefix, version.path))
+        try:
+            return (await self._rest.send(method, path, query={"versionId": version.id})).body
+        except MissingError as error:
+            raise await self._absent(version.path) from error
 
     def _account(self) -> tuple[object, ...]:
         keys = self.credentials.current() if self.credentials else None
@@ -229,7 +319,7 @@ class S3Backend(ObstoreBackend):
             "access_key_id": keys.access_key_id,
             "secret_access_key": keys.secret_access_key.reveal(),
             "token": keys.session_token.reveal() if keys.session_token else None,
-            "expires_at": datetime.now(UTC) + KEYS_LAST if keys.session_token else None,
+            "expires_at": kept_until(keys.expires) if keys.session_token else None,
         }
 
     def _digest(self, etag: str) -> Digest | None:
@@ -240,12 +330,25 @@ class S3Backend(ObstoreBackend):
         """
         return Digest("md5", etag) if _MD5.fullmatch(etag) else None
 
+    def _bad_keys(self, code: str) -> CredentialsError:
+        """Return the error for keys that are not accepted, with what is wrong with them."""
+        found = self.credentials
+        hint = "“persona storage config test” shows where they come from; set the right ones there."
+        if found is not None and _WRONG[code].endswith("expired"):
+            hint = found.renewal
+        source = found.source if found else "no credentials"
+        return CredentialsError(
+            f"{self._host} does not accept the credentials from {source}: it {_WRONG[code]} ({code}).", hint=hint
+        )
+
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
         """Return this project's error for a refusal (Amazon S3 API Reference, "Error responses")."""
         root = xml_or_none(body)
         code = text_of(root, "Code") if root is not None else ""
         region = headers.get("x-amz-bucket-region") or (text_of(root, "Region") if root is not None else "")
-        if region and region != self.region and status in (301, 307, 400):  # 400 also to HEAD, which has no code
+        if (
+            _REGION.fullmatch(region) and region != self.region and status in (301, 307, 400)
+        ):  # 400 also to HEAD, which has no code
             return ConfigError(
                 f"The bucket {self.bucket} is in {region}, not in {self.region}.",
                 hint=f"persona storage config set s3.region {region}",
@@ -253,17 +356,23 @@ class S3Backend(ObstoreBackend):
         if code == "NoSuchBucket":
             return MissingError("There is no such bucket.")
         if code in _BAD_KEYS:
-            source = self.credentials.source if self.credentials else "no credentials"
-            return CredentialsError(
-                f"{self._host} does not accept the credentials from {source} ({code}).",
-                hint="“persona storage config test” shows where they come from; set the right ones there.",
-            )
+            return self._bad_keys(code)
         if code == "RequestTimeTooSkewed":
-            return CredentialsError(
+            return clock_off(self._host, self._rest.clock_skew) or CredentialsError(
                 f"{self._host} refuses the signature: the clocks differ too much.",
-                hint="Set this machine's clock.",
+                hint="Set this machine's clock, by NTP say.",
             )
         return by_status(status, code, self._host, headers)
+
+
+_WRONG = {
+    "InvalidAccessKeyId": "knows no such access key",
+    "SignatureDoesNotMatch": "finds that the secret key does not belong to the access key",
+    "ExpiredToken": "finds that they have expired",
+    "TokenRefreshRequired": "finds that they have expired",
+    "InvalidToken": "finds that the session token is not theirs",
+}
+_BAD_KEYS = set(_WRONG)
 
 
 def bucket_address(settings: S3Settings, region: str) -> str:
@@ -280,6 +389,31 @@ def bucket_address(settings: S3Settings, region: str) -> str:
     )
     scheme, _, rest = endpoint.partition("://")
     return f"{scheme}://{bucket}.{rest}" if virtual else f"{endpoint}/{bucket}"
+
+
+def _encryption(settings: S3Settings) -> dict[str, str]:
+    """Return the headers that say how to encrypt (Amazon S3 API Reference, "PutObject").
+
+    obstore takes these two variables of the environment for itself, so they must hold for our own requests too.
+
+    Raises:
+        ConfigError: there is a key, and nothing that would use it; or a variable cannot be used.
+    """
+    kind = settings.server_side_encryption or os.environ.get("AWS_SERVER_SIDE_ENCRYPTION")
+    name = settings.kms_key_id or os.environ.get("AWS_SSE_KMS_KEY_ID")
+    try:
+        kind, name = kind and values.encryption_kind(kind), name and values.word(name)
+    except ValueError as allowed:
+        raise ConfigError(
+            "AWS_SERVER_SIDE_ENCRYPTION or AWS_SSE_KMS_KEY_ID cannot be used.", hint=f"Use {allowed}, or unset it."
+        ) from None
+    if name and kind not in ("aws:kms", "aws:kms:dsse"):
+        setting = "storage.s3.kms_key_id" if settings.kms_key_id else "AWS_SSE_KMS_KEY_ID"
+        raise ConfigError(
+            f"{setting} is set, but server_side_encryption is {kind or 'not'}, which uses no such key.",
+            hint="persona storage config set s3.server_side_encryption aws:kms",
+        )
+    return ({_ENCRYPTION: kind} if kind else {}) | ({_KMS_KEY: name} if name else {})
 
 
 def _path(key: str) -> str:

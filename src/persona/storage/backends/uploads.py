@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from typing import NamedTuple
 
 from persona.errors import ConflictError, PersonaError, VerificationError
@@ -159,9 +159,10 @@ class Token(NamedTuple):
         return json.dumps(self)
 
 
-def fingerprint(key: str, attributes: Attributes, condition: Condition | None) -> str:
+def fingerprint(key: str, attributes: Attributes, condition: Condition | None, encryption: Mapping[str, str]) -> str:
     """Return a digest of what an upload is begun with: one that is begun with something else does not go on."""
     given = [key, attributes.content_type, sorted(attributes.metadata.items()), repr(condition)]
+    given += [sorted(encryption.items())] if encryption else []
     return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:32]
 
 

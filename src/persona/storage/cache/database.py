@@ -75,6 +75,8 @@ CREATE TRIGGER added AFTER INSERT ON entries BEGIN UPDATE sums SET bytes = bytes
 CREATE TRIGGER removed AFTER DELETE ON entries BEGIN UPDATE sums SET bytes = bytes - old.bytes; END;
 """
 DAMAGED = "its index is damaged"
+WRONG_TYPES = (TypeError, ValueError)
+"""What a value of a damaged page leads to: SQLite gives back whatever it holds."""
 
 
 class BusyError(Exception):
@@ -147,6 +149,8 @@ class Database:
         self._db.execute("PRAGMA cache_size = -2000")
         self._db.execute("PRAGMA wal_autocheckpoint = 0")  # see `_shorten_log`
         self._db.execute(f"PRAGMA max_page_count = {self.limits.pages}")
+        if self._db.execute("SELECT typeof(bytes), typeof(used) FROM sums").fetchall() != [("integer", "integer")]:
+            raise sqlite3.DatabaseError(DAMAGED)
         if self.meta("format") != str(FORMAT):
             raise sqlite3.DatabaseError(f"it has format {self.meta('format')}, and this version reads {FORMAT}")
         self._ready = True

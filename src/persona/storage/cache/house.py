@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from persona.errors import ConfigError
-from persona.storage.cache.database import BusyError
+from persona.errors import ConfigError, PersonaError
+from persona.storage.cache.database import WRONG_TYPES, BusyError
 from persona.storage.cache.files import Owner, files_below
 from persona.storage.cache.index import Index, discard
 
@@ -61,7 +61,9 @@ def in_use(folder: Path) -> Iterator[None]:
         yield
     except BusyError as error:
         raise ConfigError(f"The cache in {folder} is busy: {error}.", hint="Try again in a moment.") from error
-    except (sqlite3.Error, OSError) as error:
+    except PersonaError:
+        raise
+    except (sqlite3.Error, OSError, *WRONG_TYPES) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
             f"The cache in {folder} cannot be used: {reason}.",
@@ -127,6 +129,33 @@ def forget(index: Index, scope: int) -> None:
     while more:
         with index.writing():
             more = index.forget(scope)
+
+
+def erase(store: Store, gone: Callable[[str, str], bool]) -> int:
+    """Remove entries so that nothing of them is left in the index either, with all that listings and notes have left.
+
+    Args:
+        store: what is kept of the place.
+        gone: says of a path and a version whether it goes.
+
+    Returns:
+        How many went.
+
+    Raises:
+        sqlite3.Error, BusyError, OSError: they cannot be removed.
+    """
+    index, scope = store.index, store.scope
+    index.overwrite_removed()
+    entries = [entry for entry in index.between(scope, "", None) if gone(entry.path, entry.version)]
+    for part in index.parts(entries, pages_each=6):
+        with index.writing():
+            index.remove(part)
+    with index.writing():
+        index.spoil_all(scope)
+    forget(index, scope)
+    store.sweep()
+    index.empty_log()
+    return len(entries)
 
 
 def make_room(index: Index, scope: int, error: sqlite3.OperationalError) -> None:

@@ -11,6 +11,7 @@ from persona.storage.backend import (
     Condition,
     Download,
     Listing,
+    Location,
     Place,
     StorageBackend,
     StorageObject,
@@ -49,6 +50,14 @@ class Below(StorageBackend):
     def address(self) -> tuple[str, int] | None:
         """Return the host and port that requests to the whole go to."""
         return self._whole.address()
+
+    async def location(self) -> Location:
+        """Ask where the whole is."""
+        return await self._whole.location()
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        return await self._whole.encrypted_as_asked(self._joined(path))
 
     @property
     def defers_writes(self) -> bool:

@@ -15,6 +15,7 @@ from persona.storage.backend import (
     Condition,
     Download,
     Listing,
+    Location,
     StorageBackend,
     StorageObject,
 )
@@ -73,6 +74,14 @@ class Breaker(Layer):
         self._knocked = False
         self._answered = False
         self._trying = asyncio.Lock()
+
+    async def location(self) -> Location:
+        """Ask the provider where the objects are."""
+        return await self._guarded(self.inner.location)
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        return await self._guarded(lambda: self.inner.encrypted_as_asked(path))
 
     async def read(self, path: str) -> bytes:
         """Return an object's content."""

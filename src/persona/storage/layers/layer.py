@@ -10,6 +10,7 @@ from persona.storage.backend import (
     Condition,
     Download,
     Listing,
+    Location,
     Notes,
     Place,
     StorageBackend,
@@ -42,6 +43,14 @@ class Layer(StorageBackend):
     def address(self) -> tuple[str, int] | None:
         """Return the host and port that requests go to."""
         return self.inner.address()
+
+    async def location(self) -> Location:
+        """Ask the provider where the objects are."""
+        return await self.inner.location()
+
+    async def encrypted_as_asked(self, path: str) -> bool | None:
+        """Say whether an object is encrypted as the provider is told to."""
+        return await self.inner.encrypted_as_asked(path)
 
     def notes(self, kind: str) -> Notes | None:
         """Return what is kept of one kind of work on objects."""

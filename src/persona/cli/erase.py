@@ -1,0 +1,281 @@
+"""``persona storage erase``: taking a respondent out of the storage and out of what this machine keeps of it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from persona import __version__
+from persona.cli.app import PersonaCommand
+from persona.cli.render import fields, heading, human_size, json_text, table
+from persona.cli.session import Session
+from persona.errors import ConfigError, InputError, NotFoundError
+from persona.storage.paths import printable
+
+if TYPE_CHECKING:
+    from persona.personas.erasure import Done, Found, PastHit, Unread
+    from persona.storage.outbox_entry import Entry
+
+_ACTIONS = {"redact": "take out", "remove": "remove the object", "look": "look at it yourself"}
+
+
+@click.command(cls=PersonaCommand)
+@click.option("--subject", "text", required=True, metavar="ID", help="The respondent's id, as evidence names it.")
+@click.option("--yes", is_flag=True, help="Erase. Without it nothing is changed.")
+@click.option("--versions", is_flag=True, help="With --yes: also delete earlier versions that the provider keeps.")
+@click.option("--receipt", type=click.Path(path_type=Path), metavar="FILE", help="With --yes: write the receipt there.")
+@click.pass_obj
+def erase(session: Session, text: str, yes: bool, versions: bool, receipt: Path | None) -> int:
+    """Find all that the storage holds of a respondent, and with --yes take it out.
+
+    Raw data, personas with their quotes and evidence, backups, the cache and the outbox of this machine, and journals.
+    """
+    from persona.personas.subjects import subject_of
+
+    subject = subject_of(text)
+    if receipt is not None:
+        receipt = receipt.expanduser()
+        if not yes:
+            raise InputError("There is a receipt only for what was erased.", hint="Add --yes, or leave out --receipt.")
+        if not receipt.parent.is_dir():
+            raise NotFoundError(f"There is no folder {printable(str(receipt.parent))}.", hint="Make it first.")
+        if receipt.exists():
+            raise InputError(f"{printable(str(receipt))} is there already.", hint="Give the receipt another name.")
+    work = _Erasure(session, subject)
+    if not yes:
+        found = asyncio.run(work.look())
+        session.emit(_found_json(found)) if session.json else print(_found_text(found))
+        return 1 if found.unread else 0
+    document = asyncio.run(work.run(past=versions))
+    if receipt is not None:
+        _save(receipt, document)
+    session.emit(document) if session.json else print(_receipt_text(document))
+    if not document["complete"] and not session.json:
+        session.note("It is not complete: see what is left above.")
+    return 0 if document["complete"] else 1
+
+
+class _Erasure:
+    """One run of the command.
+
+    Args:
+        session: the global options.
+        subject: the respondent's id.
+    """
+
+    def __init__(self, session: Session, subject: str) -> None:
+        from persona.storage.stack import open_outbox
+
+        self._session = session
+        self._subject = subject
+        self._settings = session.workspace.settings.storage
+        self._keeping = session.keeping(force=True)
+        self._outbox = open_outbox(self._settings, self._keeping)
+
+    async def look(self) -> Found:
+        """Find, and change nothing."""
+        from persona.personas.erasure import Search
+        from persona.personas.named import NOTES
+        from persona.storage.stack import open_with_notes
+
+        storage, noting = open_with_notes(self._settings, self._keeping)
+        try:
+            return await Search(storage, noting.notes(NOTES), self._subject).all(self._outbox)
+        finally:
+            await noting.close()
+
+    async def run(self, *, past: bool) -> dict[str, Any]:
+        """Erase, and return the receipt."""
+        from persona.personas.erasure import Search
+        from persona.personas.erasure import erase as take_out
+        from persona.personas.named import NOTES
+        from persona.storage import tombstones
+        from persona.storage.stack import open_with_notes
+
+        storage, noting = open_with_notes(self._settings, self._keeping)
+        try:
+            salt, mark = await tombstones.lay(storage, self._subject)
+            search = Search(storage, noting.notes(NOTES), self._subject)
+            found = await search.all(self._outbox)
+            waiting, busy = self._drop(found.waiting)
+            copies, _ = self._from_caches(found.versions, {hit.path for hit in found.hits})
+            unread = [each for each in found.unread if each.path.startswith("outbox ")] + busy
+            done, left = await take_out(storage, search, self._subject, found, past=past)
+            location = storage.url()
+        finally:
+            await noting.close()
+        more, cache_error = self._from_caches(left.versions, {each.path for each in done.erased})
+        rows, journals = self._from_journals()
+        left.unread += [*unread, *journals, *done.failed, *cache_error]
+        return self._receipt(location, f"{salt}/{mark}", done, left, waiting, copies + more, rows, past=past)
+
+    def _drop(self, waiting: Sequence[Entry]) -> tuple[list[dict[str, Any]], list[Unread]]:
+        """Drop what waits and holds the respondent: upon what is redacted it could not be written any more."""
+        from persona.personas.erasure import Unread
+
+        if not waiting:
+            return [], []
+        with self._outbox.flushing() as alone:
+            if not alone:
+                return [], [Unread(f"outbox {e.id}", "Another process is sending the outbox.") for e in waiting]
+            for entry in waiting:
+                self._outbox.drop(entry)
+        return [{"id": entry.id, "path": self._masked(entry.path), "size": entry.size} for entry in waiting], []
+
+    def _from_caches(self, versions: Mapping[str, str], paths: set[str]) -> tuple[int, list[Unread]]:
+        """Remove the copies that this machine keeps of some objects, and of what is no longer current."""
+        from persona.personas.erasure import Unread
+        from persona.storage.stack import erase_from_caches
+
+        try:
+            return erase_from_caches(self._settings, versions, paths), []
+        except ConfigError as error:
+            return 0, [Unread("the cache", str(error))]
+
+    def _from_journals(self) -> tuple[int, list[Unread]]:
+        """Remove the rows of journals whose paths name the respondent; journals hold no content."""
+        from persona.personas.erasure import Unread
+        from persona.personas.subjects import named_by
+        from persona.transfer.jobs import Jobs
+
+        jobs = Jobs(self._session.workspace.home, self._session.workspace.name)
+        count, failed = jobs.forget(lambda path: named_by(path, self._subject))
+        return count, [Unread(f"the journal {name}", reason) for name, reason in failed.items()]
+
+    def _masked(self, path: str) -> str:
+        """Return a path without the id in it."""
+        return re.sub(rf"(?<![^\W_]){re.escape(self._subject)}(?![^\W_])", "[subject]", path)
+
+    def _receipt(
+        self,
+        location: str,
+        mark: str,
+        done: Done,
+        left: Found,
+        waiting: list[dict[str, Any]],
+        copies: int,
+        rows: int,
+        *,
+        past: bool,
+    ) -> dict[str, Any]:
+        mentions = [hit for hit in left.hits if hit.action == "look"]
+        remaining = [hit for hit in left.hits if hit.action != "look"]
+        unknown = left.past_unknown if past else None
+        return {
+            "subject": mark,
+            "location": location,
+            "erased_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "version": __version__,
+            "complete": not (mentions or remaining or left.past or left.unread or unknown),
+            "erased": [
+                {
+                    "path": self._masked(each.path),
+                    "action": each.action,
+                    "what": [*each.what],
+                    "version": each.version,
+                    "now": each.now,
+                }
+                for each in done.erased
+            ],
+            "earlier_versions": {
+                "deleted": [self._past(each) for each in done.past],
+                "left": [self._past(each) for each in left.past],
+                "unknown": left.past_unknown,
+            },
+            "outbox": waiting,
+            "cache_entries": copies,
+            "journal_rows": rows,
+            "left": [
+                *(
+                    {"path": self._masked(hit.path), "reason": "It mentions the id: look at it yourself."}
+                    for hit in mentions
+                ),
+                *({"path": self._masked(hit.path), "reason": "Others wrote it meanwhile."} for hit in remaining),
+                *({"path": self._masked(each.path), "reason": self._masked(each.reason)} for each in left.unread),
+            ],
+        }
+
+    def _past(self, hit: PastHit) -> dict[str, Any]:
+        version = hit.version
+        return {"path": self._masked(version.path), "version": version.id, "kind": version.kind, "size": version.size}
+
+
+def _save(file: Path, document: dict[str, Any]) -> None:
+    from persona.personas.export import write_file
+
+    write_file(file, (json_text(document, indent=2) + "\n").encode())
+
+
+def _found_json(found: Found) -> dict[str, Any]:
+    """Return what was found for JSON."""
+    return {
+        "applied": False,
+        "objects": [
+            {"path": hit.path, "version": hit.version, "size": hit.size, "what": [*hit.what], "action": hit.action}
+            for hit in found.hits
+        ],
+        "earlier_versions": {
+            "found": [
+                {"path": hit.version.path, "version": hit.version.id, "kind": hit.version.kind, "what": [*hit.what]}
+                for hit in found.past
+            ],
+            "unknown": found.past_unknown,
+        },
+        "outbox": [{"id": entry.id, "path": entry.path, "size": entry.size} for entry in found.waiting],
+        "unread": [{"path": each.path, "reason": each.reason} for each in found.unread],
+        "complete": not found.unread,
+    }
+
+
+def _found_text(found: Found) -> str:
+    rows = [(human_size(hit.size), ", ".join(hit.what), _ACTIONS[hit.action], hit.path) for hit in found.hits]
+    parts = [heading("Erasure: what there is")]
+    parts.append(table(("Size", "Holds", "With --yes", "Object"), rows) if rows else "No object holds this respondent.")
+    parts += _listed("In the outbox, dropped with --yes", [f"{e.id}  {printable(e.path)}" for e in found.waiting])
+    parts += _listed(
+        "Earlier versions at the provider, deleted with --yes --versions",
+        [f"{printable(hit.version.path)}  {hit.version.kind} {hit.version.id}" for hit in found.past],
+    )
+    if found.past_unknown:
+        parts += ["", f"Whether the provider keeps earlier versions is not known: {found.past_unknown}"]
+    parts += _listed("Not looked through", [f"{printable(each.path)}: {each.reason}" for each in found.unread])
+    return "\n".join([*parts, "", "Nothing was changed. To erase: add --yes."])
+
+
+def _receipt_text(document: dict[str, Any]) -> str:
+    past = document["earlier_versions"]
+    facts = [
+        ("Subject", document["subject"]),
+        ("Location", document["location"]),
+        ("Erased at", document["erased_at"]),
+        ("By", f"persona {document['version']}"),
+        ("Complete", "yes" if document["complete"] else "no"),
+        ("Objects", f"{len(document['erased']):,}"),
+        ("Earlier versions", f"{len(past['deleted']):,} deleted, {len(past['left']):,} left"),
+        ("Outbox", f"{len(document['outbox']):,} dropped"),
+        ("Cache", f"{document['cache_entries']:,} copies removed"),
+        ("Journals", f"{document['journal_rows']:,} rows removed"),
+    ]
+    parts = [heading("Erasure: receipt"), fields(facts)]
+    parts += _listed(
+        "Erased", [f"{printable(e['path'])}: {e['action']} ({', '.join(e['what'])})" for e in document["erased"]]
+    )
+    parts += _listed("Dropped from the outbox", [f"{e['id']}  {printable(e['path'])}" for e in document["outbox"]])
+    parts += _listed(
+        "Earlier versions left; --versions deletes them",
+        [f"{printable(each['path'])}  {each['kind']} {each['version']}" for each in past["left"]],
+    )
+    if past["unknown"]:
+        parts += ["", f"Whether the provider keeps earlier versions is not known: {past['unknown']}"]
+    parts += _listed("Left", [f"{printable(each['path'])}: {each['reason']}" for each in document["left"]])
+    return "\n".join(parts)
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []

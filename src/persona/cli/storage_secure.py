@@ -1,0 +1,45 @@
+"""``persona storage config secure``: secrets out of a file, into the keyring."""
+
+from __future__ import annotations
+
+import click
+
+from persona import workspace as workspaces
+from persona.cli.app import PersonaCommand
+from persona.cli.session import Session
+from persona.cli.storage_config import scope_option, target
+from persona.config import edit, keep, locations, problems, trust
+from persona.config.context import Context
+from persona.config.exposure import literals
+from persona.config.load import read_file
+
+
+@click.command(cls=PersonaCommand)
+@scope_option
+@click.pass_obj
+def secure(session: Session, scope: str | None) -> None:
+    """Move every secret that stands in a persona.yaml into the keyring.
+
+    “keyring:NAME” is written in its place, once the keyring has it; comments and layout stay.
+    """
+    context = Context.of(session.config_file, session.overrides)
+    workspace, _ = workspaces.chosen(context, session.workspace_name)
+    workspaces.check_known(context.home, workspace)
+    file = target(context, workspace, scope)
+    moved: dict[str, str] = {}
+    if locations.is_there(file):
+        content = read_file(file)
+        if content.problems:
+            raise problems.error(content.problems)
+        if found := literals(content.entries):
+            moved = keep.in_keyring(workspace, found, content.entries)
+            locations.make_folder(context.locks, context.home)
+            with trust.own_change(context.home, file):
+                edit.set_values(file, moved, locks=context.locks)
+    names = {key: text.removeprefix("keyring:") for key, text in moved.items() if text.startswith("keyring:")}
+    if session.json:
+        session.emit({"file": str(file), "moved": [{"key": key, "keyring": name} for key, name in names.items()]})
+    elif not names:
+        print(f"No secret stands in {file}.")
+    for key, name in names.items() if not session.json else ():
+        print(f"Moved {key} of {file} into the keyring, as “{name}”.")

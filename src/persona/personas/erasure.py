@@ -1,0 +1,372 @@
+"""Erasing a respondent from a storage: finding what it holds of one, and taking that out.
+
+All of it can be done again at any moment: what is done is found to be done. The tombstone is laid first, so that copies
+made meanwhile honour it; each object is changed under the version in which it was looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from persona.errors import (
+    BucketNotFoundError,
+    ConflictError,
+    CredentialsError,
+    NotFoundError,
+    PersonaError,
+    UnreachableError,
+)
+from persona.personas import subjects
+from persona.personas.library import PARALLEL, SUFFIXES
+from persona.personas.named import keep_note, may_name
+from persona.personas.subjects import MAX_BYTES, Trace, may_hold, named_by, trace
+from persona.storage.backend import IfVersion, Listing, Notes, PastVersion, StorageBackend, StorageObject
+from persona.storage.outbox import Outbox
+from persona.storage.outbox_entry import Entry
+from persona.storage.paths import printable
+from persona.storage.tombstones import is_tombstone
+
+_ROUNDS = 4
+"""How often what others wrote meanwhile is looked through again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An object that holds something of a respondent.
+
+    Args:
+        path: the object.
+        version: the version that was looked at.
+        size: bytes.
+        what: what it holds, in words.
+        action: ``redact``, ``remove``, or ``look``: only a mention, which a person has to judge.
+    """
+
+    path: str
+    version: str
+    size: int
+    what: tuple[str, ...]
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What could not be looked through, or not be changed.
+
+    Args:
+        path: where it is.
+        reason: why.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastHit:
+    """An earlier version that holds something of a respondent."""
+
+    version: PastVersion
+    what: tuple[str, ...]
+
+
+@dataclass
+class Found:
+    """What a storage holds of a respondent.
+
+    Args:
+        hits: objects, in the order of their names.
+        past: earlier versions that the provider keeps.
+        waiting: writes in the outbox.
+        unread: what could not be looked through.
+        past_unknown: why the provider cannot tell of earlier versions; None if it can.
+        versions: what objects there are, and their versions.
+    """
+
+    hits: list[Hit] = field(default_factory=list)
+    past: list[PastHit] = field(default_factory=list)
+    waiting: list[Entry] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    past_unknown: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was taken out.
+
+    Args:
+        path: the object.
+        action: ``redacted`` or ``removed``.
+        what: what it held.
+        version: the version that held it.
+        now: the version that came of it; None if the object is gone.
+    """
+
+    path: str
+    action: str
+    what: tuple[str, ...]
+    version: str
+    now: str | None = None
+
+
+@dataclass
+class Done:
+    """What an erasure has done.
+
+    Args:
+        erased: objects.
+        past: earlier versions that were deleted.
+        failed: what could not be changed.
+    """
+
+    erased: list[Erased] = field(default_factory=list)
+    past: list[PastHit] = field(default_factory=list)
+    failed: list[Unread] = field(default_factory=list)
+
+
+class Search:
+    """Looks through a storage for a respondent; what was clean once is not read again.
+
+    Args:
+        storage: where to look; what it says must come from the provider.
+        notes: notes on the ids that personas name, or None.
+        subject: the id.
+    """
+
+    def __init__(self, storage: StorageBackend, notes: Notes | None, subject: str) -> None:
+        self._storage = storage
+        self._notes = notes
+        self._subject = subject
+        self._clean: set[tuple[str, str]] = set()
+
+    async def all(self, outbox: Outbox | None = None) -> Found:
+        """Find everything: objects, earlier versions, and what waits to be sent.
+
+        Raises:
+            UnreachableError, CredentialsError, BucketNotFoundError: nothing can be found at all.
+        """
+        found = Found()
+        if outbox is not None:
+            self._in_outbox(outbox, found)
+        async for page in self._storage.scan(""):
+            await self._in_page(page, found)
+        await self._in_past(found)
+        return found
+
+    async def _in_page(self, page: Listing, found: Found) -> None:
+        found.versions |= {each.path: each.version for each in page}
+        found.unread += [Unread(printable(name.key), name.reason) for name in page.refused]
+        objects = [
+            each for each in page if not is_tombstone(each.path) and (each.path, each.version) not in self._clean
+        ]
+        objects = self._without_noted(objects)
+        for start in range(0, len(objects), PARALLEL):
+            part = objects[start : start + PARALLEL]
+            for each, result in zip(part, await asyncio.gather(*map(self._look, part)), strict=True):
+                if isinstance(result, Unread):
+                    found.unread.append(result)
+                elif result is None:
+                    self._clean.add((each.path, each.version))
+                elif isinstance(result, Hit):
+                    found.hits.append(result)
+
+    def _without_noted(self, objects: Sequence[StorageObject]) -> list[StorageObject]:
+        """Return objects without the personas of which notes say that they do not name the respondent."""
+        known = self._notes.of(each for each in objects if _is_persona(each)) if self._notes else {}
+        return [each for each in objects if each.path not in known or may_name(known[each.path], self._subject)]
+
+    async def _look(self, found: StorageObject) -> Hit | Unread | None:
+        """Return what an object holds; None if nothing, or if it is not at this version any more."""
+        try:
+            data = await read(self._storage, found)
+        except BucketNotFoundError:
+            raise
+        except (NotFoundError, ConflictError):
+            return None  # the next round sees what it is now
+        except (UnreachableError, CredentialsError):
+            raise
+        except PersonaError as error:
+            return Unread(found.path, str(error))
+        if isinstance(data, Unread) and not named_by(found.path, self._subject):
+            return data
+        content = data if isinstance(data, bytes) else None
+        self._note(found, content)
+        traced = await asyncio.to_thread(trace, found.path, content, self._subject)
+        return traced and _hit(found, traced)
+
+    def _note(self, found: StorageObject, data: bytes | None) -> None:
+        persona = subjects.persona_in(found.path, data) if self._notes is not None and data is not None else None
+        if self._notes is not None and persona is not None:
+            keep_note(self._notes, found, persona)
+
+    def _in_outbox(self, outbox: Outbox, found: Found) -> None:
+        for entry in outbox.everything():
+            try:
+                if entry.state == "damaged":
+                    raise PersonaError("Its description cannot be read.")
+                data = b"".join(outbox.content(entry)) if entry.op == "write" and may_hold(entry.path) else None
+                if traced := trace(entry.path, data, self._subject):
+                    if traced.certain:
+                        found.waiting.append(entry)
+                    else:
+                        found.unread.append(Unread(f"outbox {entry.id}", "It mentions the id; look at it yourself."))
+            except PersonaError as error:
+                found.unread.append(Unread(f"outbox {entry.id}", str(error)))
+
+    async def _in_past(self, found: Found) -> None:
+        try:
+            async for page in self._storage.beneath("")[0].past():
+                for start in range(0, len(page), PARALLEL):
+                    results = await asyncio.gather(*map(self._look_back, page[start : start + PARALLEL]))
+                    found.past += [result for result in results if isinstance(result, PastHit)]
+                    found.unread += [result for result in results if isinstance(result, Unread)]
+        except PersonaError as error:
+            if error.temporary:  # an endpoint that knows no versions may answer so as well: then it still lists objects
+                await self._storage.exists(".persona-probe")
+            found.past_unknown = str(error)
+
+    async def _look_back(self, version: PastVersion) -> PastHit | Unread | None:
+        known = (version.path, version.id)
+        if known in self._clean:
+            return None
+        name = named_by(version.path, self._subject)
+        if version.kind == "marker":
+            return PastHit(version, ("its name",)) if name else None
+        shown = f"{version.path} ({version.kind} {version.id})"
+        if version.kind == "deleted":
+            held = name or may_hold(version.path)
+            return (
+                Unread(shown, "The provider keeps it for a while after its deletion; nobody can read it.")
+                if held
+                else None
+            )
+        data = None
+        if may_hold(version.path):
+            if version.size > MAX_BYTES and not name:
+                return Unread(shown, _TOO_LARGE)
+            try:
+                data = await self._storage.beneath("")[0].read_past(version)
+            except NotFoundError:
+                return None
+        if traced := await asyncio.to_thread(trace, version.path, data, self._subject):
+            return PastHit(version, traced.what) if traced.certain else Unread(shown, "It mentions the id.")
+        self._clean.add(known)
+        return None
+
+
+async def erase(
+    storage: StorageBackend, search: Search, subject: str, found: Found, *, past: bool
+) -> tuple[Done, Found]:
+    """Take a respondent out of all objects, and return what was done and what is left.
+
+    Args:
+        storage: where.
+        search: what has looked through it.
+        subject: the id.
+        found: what it has found.
+        past: whether earlier versions are deleted as well.
+
+    Raises:
+        UnreachableError, CredentialsError, BucketNotFoundError: it cannot go on. To do it again completes it.
+    """
+    done = Done()
+    for _ in range(_ROUNDS):
+        done.failed = []
+        if past:
+            await _delete_past(storage, found.past, done)
+        for hit in found.hits:
+            if hit.action != "look":
+                await _take_out(storage, hit, subject, done)
+        found = await search.all()
+        if not any(hit.action != "look" for hit in found.hits) and not (past and found.past):
+            break
+        if done.failed and not any(_is_new(hit, done.failed) for hit in found.hits):
+            break
+    if past and found.past:
+        await _delete_past(storage, found.past, done)
+        found = await search.all()
+    return done, found
+
+
+async def read(storage: StorageBackend, found: StorageObject) -> bytes | Unread | None:
+    """Return an object's content in the version that was listed; None if it is of a kind that is not looked through."""
+    if not may_hold(found.path):
+        return None
+    if found.size > MAX_BYTES:
+        return Unread(found.path, _TOO_LARGE)
+    download = await storage.open(found.path, version=found.version)
+    try:
+        return b"".join([chunk async for chunk in download])
+    finally:
+        await download.close()
+
+
+_TOO_LARGE = f"It is larger than {MAX_BYTES >> 20} MiB, and was not looked through."
+
+
+def _is_new(hit: Hit, failed: Iterable[Unread]) -> bool:
+    return hit.action != "look" and hit.path not in {each.path for each in failed}
+
+
+def _is_persona(found: StorageObject) -> bool:
+    return found.path.lower().endswith(SUFFIXES)
+
+
+def _hit(found: StorageObject, traced: Trace) -> Hit:
+    action = "look" if not traced.certain else "remove" if traced.left is None else "redact"
+    return Hit(found.path, found.version, found.size, traced.what, action)
+
+
+async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done) -> None:
+    """Change one object, if it is still at the version that was looked at; else the next round looks at it anew."""
+    try:
+        found = await storage.stat(hit.path)
+        if found.version != hit.version:
+            return
+        content = await read(storage, found)
+        traced = trace(hit.path, content if isinstance(content, bytes) else None, subject)
+        if traced is None or not traced.certain:
+            return
+        if traced.left is None:
+            # no provider deletes under a condition; the version was asked for a moment ago
+            await storage.delete(hit.path)
+            done.erased.append(Erased(hit.path, "removed", traced.what, hit.version))
+            return
+        written = await storage.write(
+            hit.path,
+            traced.left,
+            condition=IfVersion(hit.version),
+            content_type=found.content_type,
+            metadata=found.metadata,
+        )
+        done.erased.append(Erased(hit.path, "redacted", traced.what, hit.version, written.version))
+    except BucketNotFoundError:
+        raise
+    except (NotFoundError, ConflictError):
+        return
+    except UnreachableError as error:
+        error.message = f"{error.message} {_so_far(done)}"
+        raise
+    except PersonaError as error:
+        done.failed.append(Unread(hit.path, str(error)))
+
+
+async def _delete_past(storage: StorageBackend, past: Sequence[PastHit], done: Done) -> None:
+    """Delete earlier versions; the markers of deletions last, since what they hide would come back."""
+    for hit in sorted(past, key=lambda each: each.version.kind == "marker"):
+        try:
+            await storage.beneath("")[0].delete_past(hit.version)
+            done.past.append(hit)
+        except UnreachableError as error:
+            error.message = f"{error.message} {_so_far(done)}"
+            raise
+        except PersonaError as error:
+            done.failed.append(Unread(f"{hit.version.path} ({hit.version.kind} {hit.version.id})", str(error)))
+
+
+def _so_far(done: Done) -> str:
+    count = len(done.erased) + len(done.past)
+    return f"The erasure is not complete: {count:,} object{'' if count == 1 else 's'} were done; run it again."

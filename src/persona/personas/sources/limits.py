@@ -1,0 +1,86 @@
+"""How much input is taken: research data is far smaller, and all of it is held in memory.
+
+Each limit keeps what a hostile file can make of one gigabyte of memory far below: 500 MB is never reached.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from persona.errors import InputError
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""The largest input file, in bytes."""
+MAX_TOTAL_BYTES = 32 * 1024 * 1024
+"""The most bytes of all files of one input."""
+MAX_FILES = 10_000
+"""The most files of one input folder."""
+MAX_ENTRIES = 100_000
+"""The most files and folders that are looked at for them."""
+MAX_NAME = 500
+"""The longest name of an input file, relative to the input, in characters."""
+MAX_LINES = 300_000
+"""The most lines of one file."""
+MAX_LINE = 1024 * 1024
+"""The longest line, in characters."""
+MAX_COLUMNS = 5_000
+"""The most columns of a table."""
+MAX_CELLS = 1_500_000
+"""The most cells of a table that are no gaps."""
+MAX_MARKS = 2_000_000
+"""The most commas, colons and opening brackets of a JSON file, which bound what it makes in memory."""
+MAX_RECORDS = 100_000
+"""The most respondents of one input."""
+MAX_HEADING = 500
+"""The longest question or key, in characters."""
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # what str.splitlines ends a line at
+MAX_ID = 200
+"""The longest respondent's id, in characters; a column with longer ones is none of ids."""
+
+
+def too_large(name: str, size: int, limit: int | None = None) -> InputError:
+    """Return the error for a file, or all files, over a limit (a file's, if not given); sizes in bytes."""
+    limit = limit or MAX_FILE_BYTES
+    return InputError(
+        f"{name} is too large: {size / 1024 / 1024:,.1f} MiB, and {limit // (1024 * 1024)} MiB is the limit.",
+        hint="Split it, or leave out what is not research data.",
+    )
+
+
+def too_many(name: str, what: str, limit: int) -> InputError:
+    """Return the error for more of something in one input than is taken."""
+    return InputError(
+        f"{name} has more than {limit:,} {what}, which is the limit.",
+        hint="Split it, or leave out what is not research data.",
+    )
+
+
+def too_long(place: str, size: int, limit: int) -> InputError:
+    """Return the error for one thing of more characters than is taken."""
+    return InputError(
+        f"{place} is {size:,} characters long, and {limit:,} is the limit.",
+        hint="Check that the file is what its name says, and that no quotation mark is left open.",
+    )
+
+
+def check_lines(name: str, text: str) -> None:
+    """Check how many lines a text has.
+
+    Raises:
+        InputError: they are too many.
+    """
+    if sum(text.count(end) for end in _LINE_ENDS) > 2 * MAX_LINES or text.count("\n") > MAX_LINES:
+        raise too_many(name, "lines", MAX_LINES)
+
+
+def lines_of(name: str, text: str) -> Iterator[str]:
+    """Yield the lines of a text with their ends.
+
+    Raises:
+        InputError: one is too long.
+    """
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if len(line) > MAX_LINE:
+            raise too_long(f"{name}, line {number}", len(line), MAX_LINE)
+        yield line

@@ -1,0 +1,140 @@
+"""What is taken out of a text, and what is left alone."""
+
+from __future__ import annotations
+
+import logging
+import string
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona import cli, redaction
+from persona.cli.app import _show_warnings
+from persona.cli.session import Session
+from persona.config.secret import Secret
+from persona.errors import PersonaError
+from persona.redaction import MASK, redacted
+
+CANARY = "CANARYx7f3a9Qz"
+PEM = "-----BEGIN RSA PRIVATE KEY-----{0}MIIE{1}{0}AAAA{0}-----END RSA PRIVATE KEY-----"
+LEAKS = [
+    "GET https://b.s3.amazonaws.com/k?X-Amz-Date=2&X-Amz-Signature={0}&x=1 failed",
+    "https://h/k?x-amz-credential={0}%2F2026&a=b",
+    "https://h/k?X-Amz-Security-Token={0}",
+    "https://storage.googleapis.com/b/o?X-Goog-Signature={0}",
+    "https://b.s3.amazonaws.com/k?AWSAccessKeyId=A&Signature={0}%3D&Expires=1",
+    "https://a.blob.core.windows.net/c/b?sv=2022&sig={0}%2B%3D&se=x",
+    "DefaultEndpointsProtocol=https;AccountName=a;AccountKey={0}==;EndpointSuffix=core.windows.net",
+    "BlobEndpoint=https://a;SharedAccessSignature=sv=1&{0}&sig=x;b=c",
+    "Authorization: AWS4-HMAC-SHA256 Credential=A/2026, SignedHeaders=host, Signature={0}",
+    "{{'Authorization': 'Bearer {0}'}}",
+    '"authorization":"Basic {0}"',
+    "Authorization: SharedKey account:{0}=",
+    "the server said: Bearer {0}.abc-def was refused",
+    "x-amz-security-token: {0}",
+    '{{"access_token": "{0}", "expires_in": 3}}',
+    '{{\\"private_key\\": \\"{0}\\"}}',
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ{0}.{0}",
+    "postgres://user:{0}@host/db",
+    PEM.format("\n", "{0}"),
+    PEM.format("\\n", "{0}"),
+    "-----BEGIN PRIVATE KEY-----\nMIIE{0}",
+]
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_secrets_of_a_known_shape(text: str) -> None:
+    assert CANARY not in redacted(text.format(CANARY))
+    assert MASK in redacted(text.format(CANARY))
+    assert CANARY not in str(PersonaError(text.format(CANARY)))
+
+
+ORDINARY = [
+    "There is no bucket company-personas.",
+    "s3://company-personas/product-research/personas/sarah.yaml is there already.",
+    "The bearer of bad news: Authorization is missing.",
+    "design=flat; signal=3, assignature: none",
+    "Set AWS_SECRET_ACCESS_KEY, or storage.s3.secret_access_key, or sas_token.",
+    "http://127.0.0.1:8333/bucket/key?list-type=2&prefix=a@b",
+    "/home/you/study/persona.yaml:3: storage.backend: found “s4”, allowed local, s3, gcs or azure",
+    "A bearer token is needed for this.",
+    "-----BEGIN PUBLIC KEY----- is no secret",
+    "She said: password reset takes 3 days; the key is under the mat = yes",
+    "Copy it whole: it begins with sv= or another parameter, and holds sig=.",
+    "The connection string has no AccountKey or SharedAccessSignature, or names no account.",
+]
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    assert redacted(text) == text
+
+
+@given(st.lists(st.text(string.ascii_letters + string.digits + "äéŁ中", max_size=12), max_size=12))
+def test_words_are_left_alone(words: list[str]) -> None:
+    text = " ".join(word for word in words if not word.startswith("eyJ"))
+    assert redacted(text) == text
+
+
+@given(st.text(), st.text())
+def test_what_is_redacted_once_stays_so(before: str, after: str) -> None:
+    text = redacted(f"{before} ?sig={CANARY} {after}")
+    assert CANARY not in text
+    assert redacted(text) == text
+
+
+@given(st.text(string.ascii_letters + string.digits + "+/=&?\"'\\ äé", min_size=8))
+def test_what_was_revealed_is_known(value: str) -> None:
+    before = set(redaction._known)
+    try:
+        Secret(value).reveal()
+        assert redacted(f"a {value} b") in (f"a {MASK} b", redacted(f"a {value} b").replace(value, MASK))
+        assert value not in redacted(f"<{value}>")
+    finally:
+        redaction._known.clear()
+        redaction._known.update(before)
+
+
+def test_short_secrets_do_not_blacken_words() -> None:
+    Secret("here").reveal()
+    assert redacted("nothing here") == "nothing here"
+
+
+HOSTILE = [
+    "-----BEGIN PRIVATE KEY-----" * 20_000,
+    "sig=" * 100_000,
+    "Authorization" * 40_000,
+    "Bearer " * 70_000,
+    "Bearer " + "a" * 500_000,
+    "eyJ" * 150_000,
+    "eyJ" + "a." * 200_000,
+    "//" + "a" * 500_000,
+    "//a:" * 100_000,
+    "://" + ":" * 500_000,
+    "X-Amz-" * 80_000 + "=",
+    '"access_token" : ' * 30_000,
+    "AccountKey" + " " * 500_000 + "=",
+]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_half_a_megabyte_takes_no_time(number: int) -> None:
+    started = time.process_time()
+    redacted(HOSTILE[number])
+    assert time.process_time() - started < 1.0
+
+
+def test_a_warning_is_shown_once_and_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session()
+    _show_warnings(session)
+    for _ in range(3):
+        logging.getLogger("persona.x").warning("refused: %s", f"https://h/?sig={CANARY}")
+    assert capsys.readouterr().err == f"Warning: refused: https://h/?sig={MASK}\n"
+
+
+def test_a_crash_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ValueError(f"https://h/?sig={CANARY}")
+    cli._crash(ValueError, error, None)
+    assert capsys.readouterr().err == f"ValueError: https://h/?sig={MASK}\n"

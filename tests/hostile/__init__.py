@@ -1,0 +1,1 @@
+"""Input, configuration, names and answers of someone who means harm, or of something that is broken."""
