@@ -63,8 +63,10 @@ def test_ctrl_c_while_the_provider_is_silent(
         configure(hanging("http://{}:{}".format(*server.getsockname())))
         running = process(*arguments)
         connection, _ = server.accept()
+        while not connection.recv(1):  # a look whether anybody is there, and no request
+            connection.close()
+            connection, _ = server.accept()
         with connection:
-            connection.recv(1)
             begun = time.monotonic()
             running.send_signal(signal.SIGINT)
             out, err = running.communicate(timeout=20)

@@ -28,8 +28,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str
     prefix = f"contract/{secrets.token_hex(6)}"
     if name == "local":
         yield Place(name, local_settings(str(tmp_path / "root")))
-    elif name == "cache":
-        yield Place(name, local_settings(str(tmp_path / "root")), cache=str(tmp_path / "cache"))
     elif name == "below":
         yield Place(name, local_settings(str(tmp_path / "root")), folder="a folder/below")
     elif name.startswith("live-"):

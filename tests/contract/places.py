@@ -46,7 +46,6 @@ LACKS: Mapping[str, Mapping[str, str]] = {
         "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
         "version per write": _S3_VERSION,
     },
-    "cache": _LOCAL,
     "cache-seaweedfs": {
         "backslash": "the server turns it into a slash",
         "create beside a folder": "the server counts a folder as an object of that name",
@@ -128,7 +127,7 @@ class Place:
 def places() -> list[str]:
     """Return the names of the places: this disk, the servers here, and what is live by the environment."""
     live = [name for name, variable in LIVE_VARIABLES.items() if os.environ.get(variable)]
-    return ["local", "below", "cache", "seaweedfs", "cache-seaweedfs", "moto", "fake-gcs", "azurite", *live]
+    return ["local", "below", "seaweedfs", "cache-seaweedfs", "moto", "fake-gcs", "azurite", *live]
 
 
 def local_settings(folder: str) -> StorageSettings:

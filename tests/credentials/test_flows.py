@@ -359,7 +359,8 @@ def test_a_metadata_service_of_azure_that_hangs(
     ran = persona("storage", "config", "test")
     assert time.perf_counter() - begun < 2
     assert ran.code == 4
-    assert "did not answer within" in ran.out
+    # azure-identity has a time limit of its own, and whichever is met first says so in its way
+    assert "did not answer within" in ran.out or "no metadata service answers" in ran.out
     assert "az login" in ran.out
 
 

@@ -56,10 +56,8 @@ async def knock(address: tuple[str, int], seconds: float) -> bool | None:
             loop.call_soon_threadsafe(tell, accepted)
 
     threading.Thread(target=work, name="persona-knock", daemon=True).start()
-    try:
-        return await asyncio.wait_for(answer, seconds)
-    except TimeoutError:
-        return None
+    done, _ = await asyncio.wait({answer}, timeout=seconds)  # wait_for would take an interruption for the answer
+    return answer.result() if done else None
 
 
 async def require(address: tuple[str, int] | None, seconds: float = 1.0) -> None:
