@@ -379,8 +379,11 @@ def answers_tls(host: str, port: int | None) -> bool:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection((host, port or 80), timeout=TLS_SECONDS) as connection:
-            context.wrap_socket(connection, server_hostname=host).close()
+        with (
+            socket.create_connection((host, port or 80), timeout=TLS_SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False) as tls,
+        ):
+            tls.do_handshake()
     except OSError:
         return False
     return True
