@@ -20,8 +20,8 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.storage.backend import Download, StorageObject
-from persona.storage.layers.breaker import PROBE, Breaker
-from persona.storage.outage import FIRST_PAUSE, LONGEST_PAUSE, OutageState, knock, require
+from persona.storage.layers.breaker import Breaker
+from persona.storage.outage import FIRST_PAUSE, LONGEST_PAUSE, PROBE, OutageState, knock, require
 from persona.storage.stack import open_storage
 from tests.outage.conftest import Office
 from tests.outage.gates import hole

@@ -23,6 +23,7 @@ from persona.personas.library import PARALLEL, SUFFIXES
 from persona.personas.named import keep_note, may_name
 from persona.personas.subjects import MAX_BYTES, Trace, may_hold, named_by, trace
 from persona.storage.backend import IfVersion, Listing, Notes, PastVersion, StorageBackend, StorageObject
+from persona.storage.outage import PROBE
 from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import Entry
 from persona.storage.paths import printable
@@ -225,7 +226,7 @@ class Search:
                     found.unread += [result for result in results if isinstance(result, Unread)]
         except PersonaError as error:
             if error.temporary:  # an endpoint that knows no versions may answer so as well: then it still lists objects
-                await self._storage.exists(".persona-probe")
+                await self._storage.exists(PROBE)
             found.past_unknown = str(error)
 
     async def _look_back(self, version: PastVersion) -> PastHit | Unread | None:

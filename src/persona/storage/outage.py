@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 _LOCK_SECONDS = 1.0
+PROBE = ".persona-probe"
+"""What a light request looks for; it need not be there."""
 
 
 async def knock(address: tuple[str, int], seconds: float) -> bool | None:

@@ -31,8 +31,9 @@ from typing import Any
 from persona.errors import AlreadyExistsError, ConfigError, ConflictError, NotFoundError, VerificationError
 from persona.locks import LockTimeoutError, locked
 from persona.storage.backend import Condition, IfAbsent, IfVersion
+from persona.storage.cache.sealing import Sealing
 from persona.storage.outbox_entry import TOKEN, Entry, describe, described
-from persona.storage.outbox_files import DRAFT, Cipher, Draft, pieces, writing
+from persona.storage.outbox_files import DRAFT, Draft, pieces, writing
 from persona.storage.paths import is_below
 from persona.storage.private import private_folder, sync, write_durably
 
@@ -58,7 +59,7 @@ class Outbox:
         folder: Path,
         place: str,
         *,
-        cipher: Callable[[], Cipher] | None = None,
+        cipher: Callable[[], Sealing] | None = None,
         encrypt: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -254,7 +255,7 @@ class Outbox:
                 hint=f"persona storage outbox drop {entry.id} removes it; {entry.path} has to be written again.",
             )
 
-    def _cipher_of(self, entry: Entry) -> Cipher | None:
+    def _cipher_of(self, entry: Entry) -> Sealing | None:
         """Return what unseals an entry.
 
         Raises:

@@ -9,28 +9,16 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from persona.errors import ConfigError, PersonaError, StorageFullError, VerificationError
+from persona.storage.cache.sealing import Sealing
 from persona.storage.private import private, write_durably
 
 DRAFT = ".draft-"
 """What the names of unfinished entries begin with."""
 CHUNK_BYTES = 1 << 20
 _LENGTH_BYTES = 4
-
-
-class Cipher(Protocol):
-    """What seals content for this machine's disk."""
-
-    key_id: str
-    """The fingerprint of the key."""
-
-    def seal(self, data: bytes, context: str) -> bytes:
-        """Return data sealed; it opens under the same context only."""
-
-    def unseal(self, data: bytes, context: str) -> bytes | None:
-        """Return what was sealed, or None if that cannot be had from it."""
 
 
 class Draft:
@@ -41,7 +29,7 @@ class Draft:
         cipher: seals the content; None keeps it as it is.
     """
 
-    def __init__(self, folder: Path, cipher: Cipher | None) -> None:
+    def __init__(self, folder: Path, cipher: Sealing | None) -> None:
         self.folder = folder
         self.size = 0
         self._cipher = cipher
@@ -105,7 +93,7 @@ class Draft:
         self._number += 1
 
 
-def pieces(stream: BinaryIO, cipher: Cipher | None) -> Iterator[bytes]:
+def pieces(stream: BinaryIO, cipher: Sealing | None) -> Iterator[bytes]:
     """Yield content as it was before it was sealed.
 
     Raises:

@@ -1,7 +1,6 @@
 """The one place that composes storage: the factory of backends, and the layers around them.
 
-The layers are in one order for all commands: the cache stands around the backend, so that what it answers needs no
-network.
+The layers are in one order for all commands; ``docs/design.md`` says why in this one.
 """
 
 from __future__ import annotations
@@ -151,13 +150,13 @@ async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
         UnreachableError: nobody is there, or the provider is known not to answer.
         ConfigError: the place is in a region that is not allowed.
     """
-    from persona.storage.outage import require
+    from persona.storage.outage import PROBE, require
 
     provider = open_provider(settings, keeping)
     try:
         await require(provider.address())
         if open_outage(settings, keeping).load() is not None:
-            await provider.exists(".persona-probe")
+            await provider.exists(PROBE)
         if settings.residency.allow:
             from persona.storage.residency import residence
 
@@ -204,9 +203,8 @@ def _with_fallback(
 
         memory = Recall(store)
     outbox = open_outbox(settings, keeping)
-    if not len(outbox) and settings.offline.writes == "fail":
-        return Fallback(storage, memory, None, settings.offline, provider=provider, fresh=keeping.fresh)
-    return Fallback(storage, memory, outbox, settings.offline, provider=provider, fresh=keeping.fresh)
+    used = outbox if len(outbox) or settings.offline.writes == "outbox" else None
+    return Fallback(storage, memory, used, settings.offline, provider=provider, fresh=keeping.fresh)
 
 
 def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:
@@ -350,8 +348,8 @@ def informing(backend: StorageBackend, place: Place, cache: CacheSettings) -> St
 
     told = []
     for known in places(cache.path):
-        _, container, path = known.split("\n")
-        tell = met_by(place.path, path) if container == place.container else None
+        kept = place_in(known)
+        tell = met_by(place.path, kept.path) if kept.container == place.container else None
         if tell and (store := look_into_store(cache, known)):
             told.append((store, tell))
     return Informing(backend, told) if told else backend

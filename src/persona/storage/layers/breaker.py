@@ -20,7 +20,7 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.layers.layer import Layer
-from persona.storage.outage import Outage, OutageState, knock, nobody
+from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -37,8 +37,6 @@ FIRST_SECONDS = 10.0
 """A first answer may take so long: credentials may have to be fetched before."""
 TIMES_UNSURE = 3
 CLEARING_SECONDS = 0.1
-PROBE = ".persona-probe"
-"""What a try looks for; it need not be there."""
 
 
 class Breaker(Layer):
