@@ -20,7 +20,7 @@ from persona.config.secret import Secret
 from tests.cli.conftest import Configure, Run, files_below, small_input
 
 Start = Callable[..., subprocess.Popen[str]]
-HEAVY = ("obstore", "urllib3", "sklearn", "numpy", "scipy", "pydantic", "ruamel")
+HEAVY = ("urllib3", "sklearn", "numpy", "scipy", "pydantic", "ruamel")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def _whole_writes(seen: list[Seen]) -> list[Seen]:
     return [each for each in seen if "partNumber" not in query_of(each)]
 
 
-async def test_the_variables_that_obstore_knows_hold_for_all(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_variables_hold_for_all(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SERVER_SIDE_ENCRYPTION", "aws:kms")
     monkeypatch.setenv("AWS_SSE_KMS_KEY_ID", KEY)
     storage = Sealed(behind("moto")).open()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from persona.errors import PersonaError
-from persona.storage.backends.rest import parse_xml
+from persona.storage.backends.answers import parse_xml
 from persona.storage.backends.s3 import S3Backend
 from persona.storage.stack import open_storage
 from tests.described import PRELUDE, described

@@ -14,9 +14,9 @@ import pytest
 from persona.config.schema import AzureSettings, GCSSettings, PerformanceSettings, S3Settings, StorageSettings
 from persona.config.secret import Secret
 from persona.errors import PersonaError, UnreachableError
+from persona.storage.backends.answers import MAX_ANSWER_BYTES, time_in, xml_or_none
 from persona.storage.backends.listing import MAX_EMPTY_PAGES, Page, as_listed, ascending, in_order
 from persona.storage.backends.primitives import Entry
-from persona.storage.backends.rest import MAX_ANSWER_BYTES, time_in, xml_or_none
 from persona.storage.stack import open_storage
 from tests.cloud.test_secrets import OPERATIONS
 from tests.faults import Act, FaultProxy, Seen, _Handler, answer
@@ -149,8 +149,7 @@ async def test_nonsense_is_one_clear_error(name: str, kind: str) -> None:
         for method in METHODS:
             proxy.on(method, "", ANSWERS[kind], times=1 << 30)
         storage = open_storage(MAKES[name](proxy.url))
-        names = ["list"] if "endless" in kind else OPERATIONS  # obstore reads what refuses a read whole
-        calls = [OPERATIONS[each](storage) for each in names]
+        calls = [operation(storage) for operation in OPERATIONS.values()]
         results = await asyncio.gather(*calls, return_exceptions=True)
         await storage.close()
         proxy.faults.clear()
@@ -164,26 +163,33 @@ async def test_nonsense_is_one_clear_error(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["endless", "endless error", "gzip", "entities", "many elements", "wide JSON"])
+@pytest.mark.parametrize("operation", ["list", "read", "write"])
 @pytest.mark.parametrize("name", MAKES)
-async def test_no_answer_takes_much_memory(name: str, kind: str) -> None:
+async def test_no_answer_takes_much_memory(name: str, operation: str, kind: str) -> None:
     with FaultProxy() as proxy:
-        proxy.on("GET", "", ANSWERS[kind], times=1 << 30)
+        for method in METHODS:
+            proxy.on(method, "", ANSWERS[kind], times=1 << 30)
         storage = open_storage(MAKES[name](proxy.url))
         tracemalloc.start()
         try:
-            with pytest.raises(PersonaError):
-                await storage.list()
+            try:
+                await OPERATIONS[operation](storage)
+            except PersonaError:
+                refused = True
+            else:
+                refused = False
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         await storage.close()
         proxy.faults.clear()
+    assert refused or (operation, kind) == ("write", "gzip")  # to a write, 200 and an ETag are all that counts
     assert peak < 3 * MAX_ANSWER_BYTES
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("name", MAKES)
-async def test_no_credentials_follow_a_redirect(name: str, status: int) -> None:
+async def test_no_redirect_is_followed(name: str, status: int) -> None:
     with FaultProxy() as other, FaultProxy() as proxy:
         there = answer(status, location=f"http://localhost:{other.address.rpartition(':')[2]}/bucket/a")
         for method in METHODS:
@@ -194,10 +200,8 @@ async def test_no_credentials_follow_a_redirect(name: str, status: int) -> None:
         await storage.close()
         proxy.faults.clear()
         assert all(isinstance(result, PersonaError) for result in results), results
-    for seen in other.seen:
-        sent = str(seen.headers).lower()
-        assert not any(word in sent for word in ("authorization", "secret", "signature", "sharedkey")), (name, sent)
-        assert "sig" not in seen.target
+        assert proxy.seen
+        assert not other.seen
 
 
 @pytest.mark.parametrize("length", [1, 3, 1 << 40])

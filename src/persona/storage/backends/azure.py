@@ -10,11 +10,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
-
-from obstore.store import AzureStore
 
 from persona.config.schema import AzureSettings, PerformanceSettings
 from persona.credentials import azure
@@ -29,10 +26,12 @@ from persona.errors import (
 )
 from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sharedkey
+from persona.storage.backends.answers import parse_xml, size_in, text_of, understood
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
+from persona.storage.backends.batch import send_batch
+from persona.storage.backends.etagged import ETagBackend
 from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -42,7 +41,7 @@ from persona.storage.backends.primitives import (
     check_endpoint,
     etag_condition,
 )
-from persona.storage.backends.rest import Request, encode_path, parse_xml, size_in, text_of, understood
+from persona.storage.backends.rest import Request, encode_path
 from persona.storage.backends.uploads import md5_of
 from persona.storage.metadata import AZURE_NAME
 from persona.storage.paths import from_key, to_key
@@ -52,7 +51,7 @@ _SCOPE = "x-ms-encryption-scope"
 _BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
 
 
-class AzureBlobBackend(ObstoreBackend):
+class AzureBlobBackend(ETagBackend):
     """A container of Azure Blob Storage with a prefix.
 
     Args:
@@ -89,7 +88,7 @@ class AzureBlobBackend(ObstoreBackend):
             )
         self.credentials = azure.find(settings)
         endpoint = self.credentials.endpoint
-        plain = check_endpoint(endpoint, allow_insecure=settings.allow_insecure, section="azure")
+        check_endpoint(endpoint, allow_insecure=settings.allow_insecure, section="azure")
         super().__init__(
             f"az://{settings.container}",
             settings.prefix,
@@ -101,15 +100,6 @@ class AzureBlobBackend(ObstoreBackend):
         self.declared_region = settings.region
         if settings.encryption_scope:
             self.encryption = {_SCOPE: settings.encryption_scope}
-        self._store = opened(
-            AzureStore,
-            container_name=self.container,
-            account_name=self.credentials.account,
-            endpoint=endpoint,
-            client_options=client_options(performance, allow_http=plain),
-            retry_config=retry_config(self._policy),
-            **self._obstore_credentials(),
-        )
 
     def describe(self) -> Place:
         """Say what this backend is."""
@@ -132,7 +122,7 @@ class AzureBlobBackend(ObstoreBackend):
         return self._declared("Azure does not tell it to those who only reach the data.")
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
-        """Put a blob by a request of our own: obstore sends no MD5 for the server to check."""
+        """Put a blob, with an MD5 for the server to check and to keep."""
         digest = (await self._rest.in_thread(lambda: md5_of(data))).digest()
         headers = {
             "x-ms-blob-type": "BlockBlob",
@@ -155,7 +145,7 @@ class AzureBlobBackend(ObstoreBackend):
     async def _head(self, key: str) -> Entry:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         with understood(self._host):
-            return self._entry(key, headers, claimed(headers.get("content-md5")))
+            return self._entry(key, headers)
 
     async def _encrypted(self, key: str) -> bool:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
@@ -250,11 +240,26 @@ class AzureBlobBackend(ObstoreBackend):
         query = {"restype": "container", "comp": "list", "maxresults": "1"}
         await self._rest.send("GET", f"/{self.container}", query=query)
 
+    async def _delete_batch(self, keys: Sequence[str]) -> None:
+        """Delete blobs by one request, in which each has a signature of its own ("Blob Batch")."""
+
+        def signed() -> list[Request]:
+            requests = [Request("DELETE", self._rest.base + self._path(key)) for key in keys]
+            for request in requests:
+                self._authorise(request)
+            return requests
+
+        query = {"restype": "container", "comp": "batch"}
+        await send_batch(self._rest, f"/{self.container}", await self._rest.in_thread(signed), query=query)
+
     def _path(self, key: str) -> str:
         return encode_path(f"/{self.container}/{key}")
 
     def _sign(self, request: Request) -> None:
         request.headers["x-ms-version"] = API_VERSION
+        self._authorise(request)
+
+    def _authorise(self, request: Request) -> None:
         found = self.credentials
         if found.account_key is not None:
             sharedkey.sign(request, found.account, found.account_key.reveal())
@@ -263,24 +268,9 @@ class AzureBlobBackend(ObstoreBackend):
         elif found.token is not None:
             request.headers["authorization"] = f"Bearer {found.token()[0]}"
 
-    def _obstore_credentials(self) -> dict[str, Any]:
-        found = self.credentials
-        if found.account_key is not None:
-            return {"account_key": found.account_key.reveal()}
-        if found.sas is not None:
-            return {"sas_key": found.sas.reveal().removeprefix("?")}
-        if (token := found.token) is not None:
-
-            def ask() -> dict[str, Any]:
-                text, end = token()
-                return {"token": text, "expires_at": kept_until(end)}
-
-            return {"credential_provider": self._providing(ask)}
-        return {"skip_signature": True}
-
-    def _digest(self, etag: str) -> Digest | None:
-        """Return None: an ETag of Azure is opaque."""
-        return None
+    def _stated(self, headers: Mapping[str, str]) -> Digest | None:
+        """Return the digest that was kept with the blob; an ETag of Azure is opaque."""
+        return claimed(headers.get("x-ms-blob-content-md5" if "content-range" in headers else "content-md5"))
 
     def _expired(self, body: bytes) -> CredentialsError | None:
         """Return the error for a signature or a token that has expired, if it has."""

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from persona.errors import AccessDeniedError
 from persona.storage.backend import Digest
+from persona.storage.backends.answers import parse_xml, text_of, understood
 from persona.storage.backends.faults import MissingError
 from persona.storage.backends.primitives import Part, Written
-from persona.storage.backends.rest import RestClient, parse_xml, text_of, understood
+from persona.storage.backends.rest import RestClient
 from persona.storage.backends.uploads import md5_of
 
 BLOCKS = "blocks"

@@ -23,11 +23,11 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.backends.answers import senseless, understood
 from persona.storage.backends.bucket import Bucket
 from persona.storage.backends.faults import MissingError, RangeError, UnchangedError, changed
 from persona.storage.backends.listing import as_listed, ascending, in_order
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
-from persona.storage.backends.rest import senseless, understood
 from persona.storage.backends.streams import EmptyDownload, counted
 from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
 from persona.storage.content_types import content_type_of

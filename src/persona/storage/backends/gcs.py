@@ -1,6 +1,6 @@
 """Google Cloud Storage, through its JSON API.
 
-Not through obstore, which writes by the XML API: that gives no checksums in listings, and no emulator serves it.
+Not through its XML API, which gives no checksums in listings, and which no emulator serves.
 """
 
 from __future__ import annotations
@@ -41,12 +41,15 @@ from persona.storage.backend import (
     Place,
     StorageObject,
 )
+from persona.storage.backends.answers import parse_json, senseless, size_in, text_in, time_in, understood
+from persona.storage.backends.batch import send_batch
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
-from persona.storage.backends.rest import Body, Request, parse_json, senseless, size_in, text_in, time_in, understood
+from persona.storage.backends.rest import Request
+from persona.storage.backends.streams import BodyDownload
 from persona.storage.paths import from_key, to_key
 
 ENDPOINT = "https://storage.googleapis.com"
@@ -160,7 +163,7 @@ class GCSBackend(CloudBackend):
             with understood(self._host):
                 described = self._described(key, body.headers)
             unless_read.pop_all()
-        return _GCSDownload(body, described, self._host)
+        return BodyDownload(body, described)
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
@@ -318,21 +321,7 @@ class GCSBackend(CloudBackend):
         await self._rest.send("DELETE", self._path(key))
 
     async def _delete_batch(self, keys: Sequence[str]) -> None:
-        boundary = uuid.uuid4().hex
-        parts = "".join(
-            f"--{boundary}\r\ncontent-type: application/http\r\ncontent-id: <{number}>\r\n\r\n"
-            f"DELETE {self._path(key)} HTTP/1.1\r\n\r\n\r\n"
-            for number, key in enumerate(keys)
-        )
-        reply = await self._rest.send(
-            "POST",
-            "/batch/storage/v1",
-            headers={"content-type": f"multipart/mixed; boundary={boundary}"},
-            body=f"{parts}--{boundary}--\r\n".encode(),
-        )
-        statuses = [int(line.split()[1]) for line in reply.body.splitlines() if line.startswith(b"HTTP/")]
-        if len(statuses) != len(keys) or any(status >= 300 and status != 404 for status in statuses):
-            raise PersonaError("The batch was done in part.")
+        await send_batch(self._rest, "/batch/storage/v1", [Request("DELETE", self._path(key)) for key in keys])
 
     async def _check_bucket(self) -> None:
         await self._rest.send("GET", f"{self._bucket_path}/o", query={"maxResults": "1", "fields": "kind"})
@@ -367,19 +356,6 @@ class GCSBackend(CloudBackend):
                 hint="“persona storage config test” shows where they come from; log in again there.",
             )
         return by_status(status, reason, self._rest.host, headers)
-
-
-class _GCSDownload(Download):
-    def __init__(self, body: Body, described: StorageObject, host: str) -> None:
-        self.object = described
-        self._body = body
-        self._host = host
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._body.chunks(self._host)
-
-    async def close(self) -> None:
-        self._body.close()
 
 
 def _emulator() -> str | None:

@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from persona.errors import UnreachableError, VerificationError
 from persona.storage.backend import Digest
+from persona.storage.backends.answers import parse_json, understood
 from persona.storage.backends.primitives import Part, Written
-from persona.storage.backends.rest import Reply, RestClient, parse_json, understood
+from persona.storage.backends.rest import Reply, RestClient
 from persona.storage.backends.uploads import md5_of
 
 

@@ -1,31 +1,28 @@
-"""Signed requests to a provider's REST API: what listings, properties, multipart uploads and all of GCS go through.
+"""Signed requests to a provider's REST API: what everything on S3, GCS and Azure goes through.
 
-obstore moves the bytes of ordinary objects on S3 and Azure. It cannot do these: one foreign name such as ``a//b``
-makes its whole listing fail, its listings leave out the digests of Azure, and its multipart uploads take no
-precondition. Blocking calls of urllib3 run in threads of their own.
+No redirect is followed, since credentials would go along; no answer is read further than an answer may be long; every
+wait has a limit. Blocking calls of urllib3 run in threads of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
-from xml.etree import ElementTree
 
 import urllib3
 
 from persona.errors import PersonaError, UnreachableError
+from persona.storage.backends.answers import MAX_ANSWER_BYTES, NONSENSE, senseless
 from persona.storage.backends.faults import WrongEndpointError
+from persona.storage.backends.primitives import Part
 from persona.storage.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -33,11 +30,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CHUNK_BYTES = 1 << 20
-MAX_ANSWER_BYTES = 32 << 20
-"""The longest answer that is read whole, in bytes; a page of a listing is a few MiB at most."""
-MAX_MARKS = 500_000
-"""The most tags or quotes, or commas and brackets, of such an answer, which bound what it makes in memory."""
-_NONSENSE = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+REFUSAL_BYTES = 64 << 10
+"""How much of a refusal is looked at where content was asked for."""
+_SENT_BYTES = 64 << 10
+"""How much is given to a connection at once: each piece has all the time of a timeout, however slow the line."""
 TLS_SECONDS = 0.5
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
@@ -58,7 +54,14 @@ class Request:
     path: str
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | bytearray | memoryview = b""
+    body: Part = b""
+
+    @property
+    def target(self) -> str:
+        """The path and the query, encoded, as they stand in the request's first line."""
+        if not self.query:
+            return self.path
+        return f"{self.path}?{urlencode(self.query, quote_via=quote, safe='-_.~')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,98 +80,6 @@ Translator = Callable[[int, Mapping[str, str], bytes], PersonaError]
 def encode_path(path: str) -> str:
     """Return a path percent-encoded as providers sign it: all but unreserved characters and ``/``."""
     return quote(path, safe="/-_.~")
-
-
-def parse_xml(body: bytes, tag: str) -> ElementTree.Element:
-    """Parse an answer in XML, without its namespace: some services give one and others do not.
-
-    Raises:
-        ValueError: it is no XML or not the answer expected, which a login page would pass for with an empty listing.
-    """
-    root = xml_or_none(body)
-    if root is None or root.tag != tag:
-        raise ValueError(f"no {tag}")
-    return root
-
-
-@contextmanager
-def understood(host: str) -> Iterator[None]:
-    """Raise `UnreachableError` if an answer cannot be read within: whatever gave it is not the provider."""
-    try:
-        yield
-    except PersonaError:
-        raise
-    except _NONSENSE as error:
-        raise senseless(host) from error
-
-
-def xml_or_none(body: bytes) -> ElementTree.Element | None:
-    """Do as `parse_xml`, but return None if it is no XML.
-
-    One with a document type, which alone can define entities, is none: no provider sends it.
-    """
-    if b"<!DOCTYPE" in body or body.count(b"<") > MAX_MARKS or body.count(b'"') + body.count(b"'") > MAX_MARKS:
-        return None
-    parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314  (no entities; whatever encoding it claims to have)
-    try:
-        return ElementTree.fromstring(re.sub(rb'\sxmlns="[^"]*"', b"", body, count=1), parser)  # noqa: S314
-    except ElementTree.ParseError:
-        return None
-
-
-def parse_json(body: bytes) -> dict[str, Any]:
-    """Parse an answer in JSON.
-
-    Raises:
-        ValueError: it is no object, or larger than an answer is.
-    """
-    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_MARKS:
-        raise ValueError("too much")
-    found = json.loads(body)
-    if not isinstance(found, dict):
-        raise TypeError("no object")
-    return found
-
-
-def text_in(item: Mapping[str, Any], name: str) -> str:
-    """Return a text of an answer in JSON.
-
-    Raises:
-        KeyError: it is not there.
-        TypeError: it is something else.
-    """
-    value = item[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
-    return value
-
-
-def size_in(text: str) -> int:
-    """Return a size in bytes.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise ValueError("no size")
-    return int(text)
-
-
-def time_in(text: str) -> datetime:
-    """Return a time in ISO 8601, in UTC.
-
-    Raises:
-        ValueError: it is none, or says no zone.
-    """
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError("no zone")
-    return found.astimezone(UTC)
-
-
-def text_of(element: ElementTree.Element, name: str) -> str:
-    """Return the text of a child, or ""."""
-    return element.findtext(name) or ""
 
 
 class RestClient:
@@ -196,7 +107,8 @@ class RestClient:
         parts = urlsplit(endpoint)
         self.endpoint = endpoint
         self.host = parts.netloc
-        self._base = parts.path.rstrip("/")
+        self.base = parts.path.rstrip("/")
+        """What comes before the path of each request."""
         self._sign = sign
         self.translate = translate
         self._policy = policy
@@ -204,9 +116,16 @@ class RestClient:
         self._http = urllib3.connection_from_url(
             f"{parts.scheme}://{parts.netloc}", maxsize=connections, block=False, retries=False
         )
-        self.clock_skew: float | None = None
-        """How far the server's clock is ahead of this machine's, in seconds, at its last answer."""
+        self._dated: tuple[str, float] | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="persona-http")
+
+    @property
+    def clock_skew(self) -> float | None:
+        """How far the server's clock is ahead of this machine's, in seconds, at its last answer, if it says that."""
+        if self._dated is not None:
+            with suppress(*NONSENSE):  # a server may leave it out, or write it in its own way
+                return parsedate_to_datetime(self._dated[0]).timestamp() - self._dated[1]
+        return None
 
     async def send(
         self,
@@ -215,7 +134,7 @@ class RestClient:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes | bytearray | memoryview = b"",
+        body: Part = b"",
         allow: Iterable[int] = (),
         check: Callable[[bytes], None] | None = None,
     ) -> Reply:
@@ -235,7 +154,7 @@ class RestClient:
         """
 
         def once() -> Reply:
-            request = Request(method, self._base + path, dict(query or {}), dict(headers or {}), body)
+            request = Request(method, self.base + path, dict(query or {}), dict(headers or {}), body)
             response = self._exchange(request)
             content = self._whole(response)
             if 200 <= response.status < 300 or response.status in allow:
@@ -252,12 +171,12 @@ class RestClient:
         """Send a GET and return its answer with the body still to be read; parameters as for `send`."""
 
         def once() -> Body:
-            request = Request("GET", self._base + path, dict(query or {}), dict(headers or {}))
+            request = Request("GET", self.base + path, dict(query or {}), dict(headers or {}))
             response = self._exchange(request)
             if 200 <= response.status < 300:
-                return Body(response, self.in_thread)
+                return Body(response, self)
             try:
-                body = response.read(1 << 16)
+                body = response.read(REFUSAL_BYTES)
             except urllib3.exceptions.HTTPError as error:
                 raise unreachable(self.host, error) from error
             finally:
@@ -300,16 +219,15 @@ class RestClient:
     def _exchange(self, request: Request) -> BaseHTTPResponse:
         """Sign and send a request once, in this thread."""
         self._sign(request)
-        target = (
-            f"{request.path}?{urlencode(request.query, quote_via=quote, safe='-_.~')}"
-            if request.query
-            else request.path
-        )
+        body: object = request.body
+        if len(request.body) > _SENT_BYTES:
+            request.headers["content-length"] = str(len(request.body))
+            body = _pieces(request.body)
         try:
             response = self._http.urlopen(
                 request.method,
-                target,
-                body=request.body,  # type: ignore[arg-type]  # it takes all that has a buffer
+                request.target,
+                body=body,  # type: ignore[arg-type]  # it takes all that has a buffer
                 headers=request.headers,
                 timeout=self._timeout,
                 preload_content=False,
@@ -317,17 +235,12 @@ class RestClient:
                 redirect=False,
             )
         except urllib3.exceptions.ProtocolError as error:
-            if (
-                self.clock_skew is None
-                and self._http.scheme == "http"
-                and answers_tls(self._http.host, self._http.port)
-            ):
+            if self._dated is None and self._http.scheme == "http" and answers_tls(self._http.host, self._http.port):
                 raise speaks_tls(self.host) from error
             raise unreachable(self.host, error) from error
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.host, error) from error
-        with suppress(*_NONSENSE):  # a server may leave it out, or write it in its own way
-            self.clock_skew = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+        self._dated = response.headers.get("date", ""), time.time()
         return response
 
     async def in_thread(self, work: Callable[[], T]) -> T:
@@ -336,38 +249,45 @@ class RestClient:
 
 
 class Body:
-    """The body of an answer, read in chunks.
+    """The body of an answer, read in chunks: the first at once, so that a small object is there with its answer.
 
     Args:
-        response: the answer.
-        in_thread: runs a blocking call.
+        response: the answer; this is called in a thread.
+        client: the client that it came to.
     """
 
-    def __init__(
-        self,
-        response: BaseHTTPResponse,
-        in_thread: Callable[[Callable[[], bytes]], AsyncIterator[bytes] | object],
-    ) -> None:
-        self.headers = response.headers
+    def __init__(self, response: BaseHTTPResponse, client: RestClient) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
         self._response = response
-        self._in_thread = in_thread
+        self._client = client
+        self._first = self._read()
 
-    async def chunks(self, host: str) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body; raise `UnreachableError` if it breaks off."""
-        read = functools.partial(self._response.read, CHUNK_BYTES)
-        while True:
-            try:
-                chunk = await self._in_thread(read)  # type: ignore[misc]
-            except urllib3.exceptions.HTTPError as error:
-                raise unreachable(host, error) from error
-            if not chunk:
-                return
+        chunk, self._first = self._first, b""
+        while chunk:
             yield chunk
+            chunk = b"" if self._response.length_remaining == 0 else await self._client.in_thread(self._read)
 
     def close(self) -> None:
         """Let go of the connection; one with content left on it is not used again."""
         self._response.close()
         self._response.release_conn()
+
+    def _read(self) -> bytes:
+        try:
+            return self._response.read(CHUNK_BYTES)
+        except urllib3.exceptions.HTTPError as error:
+            self.close()
+            raise unreachable(self._client.host, error) from error
+
+
+def _pieces(body: Part) -> Iterator[memoryview]:
+    """Yield a body in pieces: `socket.sendall` has one time limit for all that it is given, not for each step."""
+    view = memoryview(body)
+    for start in range(0, len(view), _SENT_BYTES):
+        yield view[start : start + _SENT_BYTES]
 
 
 def answers_tls(host: str, port: int | None) -> bool:
@@ -393,14 +313,6 @@ def speaks_tls(host: str) -> WrongEndpointError:
     """Return the error for a service that speaks TLS and was spoken to without."""
     return WrongEndpointError(
         f"{host} speaks TLS, and the endpoint begins with http://.", hint="Write https:// in the endpoint_url."
-    )
-
-
-def senseless(host: str) -> WrongEndpointError:
-    """Return the error for an answer that no provider gives."""
-    return WrongEndpointError(
-        f"{host} gives an answer that makes no sense.",
-        hint="Check that the endpoint is right, and that no login page of the network stands before it.",
     )
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
-
-from obstore.store import S3Store
+from xml.sax.saxutils import escape
 
 from persona.config import values
 from persona.config.schema import PerformanceSettings, S3Settings
@@ -26,29 +25,23 @@ from persona.errors import (
 )
 from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sigv4
+from persona.storage.backends.answers import parse_xml, size_in, text_of, time_in, understood, xml_or_none
+from persona.storage.backends.etagged import ETagBackend
 from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page
-from persona.storage.backends.obs import ObstoreBackend, client_options, kept_until, opened, retry_config
 from persona.storage.backends.primitives import (
     MIB,
     Attributes,
     Entry,
+    Part,
+    Written,
     check_endpoint,
     etag_condition,
     is_this_machine,
 )
-from persona.storage.backends.rest import (
-    Request,
-    encode_path,
-    parse_xml,
-    size_in,
-    text_of,
-    time_in,
-    understood,
-    xml_or_none,
-)
+from persona.storage.backends.rest import Request, encode_path
 from persona.storage.backends.s3_upload import S3Upload, refusing
-from persona.storage.backends.uploads import give_up
+from persona.storage.backends.uploads import give_up, md5_of
 from persona.storage.metadata import S3_NAME
 from persona.storage.paths import from_key, printable, to_key
 
@@ -56,10 +49,9 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ENCRYPTION = "x-amz-server-side-encryption"
 _KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
-_OBSTORE_ENCRYPTION = {_ENCRYPTION: "server_side_encryption", _KMS_KEY: "sse_kms_key_id"}
 
 
-class S3Backend(ObstoreBackend):
+class S3Backend(ETagBackend):
     """A bucket of S3 with a prefix.
 
     Args:
@@ -120,22 +112,8 @@ class S3Backend(ObstoreBackend):
         self.encryption = _encryption(settings)
         self.declared_region = declared and declared.lower()
         self.credentials = credentials
-        config: dict[str, Any] = {"skip_signature": True}
-        if self.credentials is not None:
-            config = {"credential_provider": self._providing(self._obstore_keys)}
-        self._store = opened(
-            S3Store,
-            bucket=self.bucket,
-            endpoint=address,
-            virtual_hosted_style_request=True,  # the bucket stands in the address already, in either style
-            region=self.region,
-            client_options=client_options(performance, allow_http=plain),
-            retry_config=retry_config(self._policy),
-            # hashed to sign only where neither TLS nor the machine itself protects the content on its way
-            unsigned_payload=not plain or is_this_machine(urlsplit(address).hostname or ""),
-            **config,
-            **{_OBSTORE_ENCRYPTION[name]: text for name, text in self.encryption.items()},
-        )
+        # hashed to sign only where neither TLS nor the machine itself protects the content on its way
+        self._hashes = plain and not is_this_machine(urlsplit(address).hostname or "")
 
     def describe(self) -> Place:
         """Say what this backend is."""
@@ -178,26 +156,32 @@ class S3Backend(ObstoreBackend):
         root = xml_or_none(reply.body)
         return "" if root is None else next((item.text or "" for item in root.iter("LocationConstraint")), "").strip()
 
+    async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
+        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes), **self.encryption}
+        headers |= etag_condition(condition)
+        reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
+        with understood(self._host):
+            return Written(reply.headers["etag"].strip('"'), self._stated(reply.headers))
+
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
         headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes), **self.encryption}
-        reply = await self._rest.send("POST", _path(key), query={"uploads": ""}, headers=headers)
+        reply = await self._rest.send("POST", self._path(key), query={"uploads": ""}, headers=headers)
         with understood(self._host):
             begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
             token = text_of(begun, "UploadId")
         return self._left(key, token, attributes, condition)
 
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
-        return S3Upload(self._rest, _path(key), token, condition)
+        return S3Upload(self._rest, self._path(key), token, condition)
 
     async def _head(self, key: str) -> Entry:
-        reply = await self._rest.send("HEAD", _path(key))
+        reply = await self._rest.send("HEAD", self._path(key))
         with understood(self._host):
-            etag = reply.headers["etag"].strip('"')
-            return self._entry(key, reply.headers, self._digest(etag))
+            return self._entry(key, reply.headers)
 
     async def _encrypted(self, key: str) -> bool:
         """Compare the kind only: the key comes back as an ARN, whatever it was called."""
-        headers = (await self._rest.send("HEAD", _path(key))).headers
+        headers = (await self._rest.send("HEAD", self._path(key))).headers
         return headers.get(_ENCRYPTION) == self.encryption[_ENCRYPTION]
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
@@ -238,7 +222,7 @@ class S3Backend(ObstoreBackend):
         if entry.size > self.copy_limit:
             return await self._copy_in_parts(entry, headers, target, condition)
         headers |= etag_condition(condition) | self.encryption
-        await self._rest.send("PUT", _path(target), headers=headers, check=refusing(self._translate))
+        await self._rest.send("PUT", self._path(target), headers=headers, check=refusing(self._translate))
         return None
 
     async def _copy_in_parts(
@@ -291,7 +275,7 @@ class S3Backend(ObstoreBackend):
             await self._on_past("DELETE", version)
 
     async def _on_past(self, method: str, version: PastVersion) -> bytes:
-        path = _path(to_key(self._prefix, version.path))
+        path = self._path(to_key(self._prefix, version.path))
         try:
             return (await self._rest.send(method, path, query={"versionId": version.id})).body
         except MissingError as error:
@@ -303,24 +287,32 @@ class S3Backend(ObstoreBackend):
         return self._service, self.region, secrets
 
     async def _delete(self, key: str) -> None:
-        await self._rest.send("DELETE", _path(key))
+        await self._rest.send("DELETE", self._path(key))
+
+    async def _delete_batch(self, keys: Sequence[str]) -> None:
+        """Delete objects by one request (Amazon S3 API Reference, "DeleteObjects")."""
+        objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+        body = f"<Delete>{objects}</Delete>".encode()
+        headers = {"content-md5": base64.b64encode(md5_of(body).digest()).decode("ascii")}
+        reply = await self._rest.send("POST", "/", query={"delete": ""}, headers=headers, body=body)
+        with understood(self._host):
+            done = parse_xml(reply.body, "DeleteResult").findall("Deleted")
+        if len(done) != len(keys):
+            raise PersonaError("The batch was done in part.")
 
     async def _check_bucket(self) -> None:
         await self._rest.send("GET", "/", query={"list-type": "2", "max-keys": "1", "prefix": f"{self._prefix}/"})
 
     def _sign(self, request: Request) -> None:
         if self.credentials is not None:
-            sigv4.sign(request, self.credentials.current(), region=self.region, host=self._rest.host)
+            hashes = self._hashes or not request.body
+            sigv4.sign(request, self.credentials.current(), region=self.region, host=self._rest.host, hashes=hashes)
 
-    def _obstore_keys(self) -> dict[str, Any]:
-        assert self.credentials is not None  # noqa: S101  (for the type checker)
-        keys = self.credentials.current()
-        return {
-            "access_key_id": keys.access_key_id,
-            "secret_access_key": keys.secret_access_key.reveal(),
-            "token": keys.session_token.reveal() if keys.session_token else None,
-            "expires_at": kept_until(keys.expires) if keys.session_token else None,
-        }
+    def _path(self, key: str) -> str:
+        return encode_path(f"/{key}")
+
+    def _stated(self, headers: Mapping[str, str]) -> Digest | None:
+        return self._digest(headers["etag"].strip('"'))
 
     def _digest(self, etag: str) -> Digest | None:
         """Return the MD5 that an ETag is, if it has the form of one: not after a multipart upload.
@@ -394,7 +386,7 @@ def bucket_address(settings: S3Settings, region: str) -> str:
 def _encryption(settings: S3Settings) -> dict[str, str]:
     """Return the headers that say how to encrypt (Amazon S3 API Reference, "PutObject").
 
-    obstore takes these two variables of the environment for itself, so they must hold for our own requests too.
+    Where nothing is configured, the two variables that other tools know too are taken.
 
     Raises:
         ConfigError: there is a key, and nothing that would use it; or a variable cannot be used.
@@ -414,7 +406,3 @@ def _encryption(settings: S3Settings) -> dict[str, str]:
             hint="persona storage config set s3.server_side_encryption aws:kms",
         )
     return ({_ENCRYPTION: kind} if kind else {}) | ({_KMS_KEY: name} if name else {})
-
-
-def _path(key: str) -> str:
-    return encode_path(f"/{key}")

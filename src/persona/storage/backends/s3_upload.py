@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from persona.errors import AccessDeniedError
 from persona.storage.backend import Condition, Digest
+from persona.storage.backends.answers import parse_xml, text_of, understood, xml_or_none
 from persona.storage.backends.faults import MissingError
 from persona.storage.backends.primitives import Part, Written, etag_condition
-from persona.storage.backends.rest import RestClient, Translator, parse_xml, text_of, understood, xml_or_none
+from persona.storage.backends.rest import RestClient, Translator
 from persona.storage.backends.uploads import md5_of
 
 _LATE_STATUS = {"InternalError": 500, "PreconditionFailed": 412, "NoSuchUpload": 404, "NoSuchKey": 404}

@@ -15,7 +15,9 @@ from persona.credentials.aws import AWSKeys
 from persona.storage.backends.rest import Request
 
 
-def sign(request: Request, keys: AWSKeys, *, region: str, host: str, now: datetime | None = None) -> None:
+def sign(
+    request: Request, keys: AWSKeys, *, region: str, host: str, hashes: bool = True, now: datetime | None = None
+) -> None:
     """Add the signature's headers to a request.
 
     Args:
@@ -23,12 +25,13 @@ def sign(request: Request, keys: AWSKeys, *, region: str, host: str, now: dateti
         keys: the keys to sign with.
         region: the bucket's region.
         host: the Host header.
+        hashes: whether the signature covers the content; where not, something else has to protect it on its way.
         now: the time of the signature; the present by default.
     """
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     request.headers |= {
         "host": host,
-        "x-amz-content-sha256": hashlib.sha256(request.body).hexdigest(),
+        "x-amz-content-sha256": hashlib.sha256(request.body).hexdigest() if hashes else "UNSIGNED-PAYLOAD",
         "x-amz-date": stamp,
     }
     if keys.session_token:

@@ -1,0 +1,105 @@
+"""What S3 and Azure have in common: a version is an ETag, and metadata travels in headers."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from persona.storage.backend import Digest, Download
+from persona.storage.backends.answers import size_in, understood
+from persona.storage.backends.cloud import CloudBackend
+from persona.storage.backends.primitives import Attributes, Entry
+from persona.storage.backends.streams import BodyDownload, Slice
+from persona.storage.metadata import pack, unpack
+from persona.storage.paths import from_key
+
+_ETAG = re.compile(r"(?!\*$)[!#-~]+")  # RFC 9110, section 8.8.3; Azurite takes "*" in quotes for any version
+
+
+class ETagBackend(CloudBackend):
+    """A backend whose versions are ETags."""
+
+    metadata_name: re.Pattern[str]
+    metadata_prefix: str
+    metadata_limit: int
+
+    @abstractmethod
+    def _path(self, key: str) -> str:
+        """Return the path of an object's URL."""
+
+    @abstractmethod
+    def _stated(self, headers: Mapping[str, str]) -> Digest | None:
+        """Return the digest of the whole object that the headers of an answer state."""
+
+    async def _get(
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
+        version: str | None = None,
+        *,
+        unless: str | None = None,
+    ) -> Download:
+        headers = {"accept-encoding": "identity"}
+        if ranged := bool(start) or length is not None:
+            headers["range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
+        if version is not None:
+            headers["if-match"] = f'"{version}"'
+        if unless is not None and _ETAG.fullmatch(unless):  # else no object has it
+            headers["if-none-match"] = f'"{unless}"'
+        body = await self._rest.open(self._path(key), headers=headers)
+        with ExitStack() as unless_read:
+            unless_read.callback(body.close)
+            with understood(self._host):
+                entry = self._entry(key, body.headers)
+                whole = "content-range" not in body.headers  # whatever the status: one service answers with 200
+                if not whole:
+                    entry = entry._replace(size=_size_of(body.headers["content-range"], start))
+                download: Download = BodyDownload(body, entry.named(from_key(self._prefix, key)))
+            if whole and ranged:  # the endpoint ignores ranges
+                download = Slice(download, start, length)
+            unless_read.pop_all()
+        return download
+
+    def _entry(self, key: str, headers: Mapping[str, str]) -> Entry:
+        """Return what the headers of an answer say of an object."""
+        start = self.metadata_prefix
+        lower = {name.lower(): text for name, text in headers.items()}
+        return Entry(
+            key,
+            size_in(lower["content-length"]),
+            parsedate_to_datetime(lower["last-modified"]).astimezone(UTC),
+            lower["etag"].strip('"'),
+            self._stated(headers),
+            lower.get("content-type"),
+            unpack({name.removeprefix(start): _text(value) for name, value in lower.items() if name.startswith(start)}),
+        )
+
+    def _metadata_headers(self, attributes: Attributes) -> dict[str, str]:
+        """Return the user's metadata as the headers of a request."""
+        packed = pack(attributes.metadata, self.metadata_name, self.metadata_limit)
+        return {f"{self.metadata_prefix}{name}": text for name, text in packed.items()}
+
+
+def _size_of(content_range: str, start: int) -> int:
+    """Return the size of the object that a part was sent of (RFC 9110, section 14.4).
+
+    Raises:
+        ValueError: the part is not the one that was asked for.
+    """
+    part, _, size = content_range.removeprefix("bytes ").partition("/")
+    if size_in(part.partition("-")[0]) != start:
+        raise ValueError("another part")
+    return size_in(size)
+
+
+def _text(header: str) -> str:
+    """Return the text of a header: some services send UTF-8 as it is, which arrives as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
