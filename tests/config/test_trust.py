@@ -107,6 +107,37 @@ def test_values_of_the_user_are_never_asked_for(
     assert persona("storage", "outbox", "list").code == 0
 
 
+LOOSENED = {
+    "wider": ("storage: {residency: {allow: [eu-west-2, us-east-1]}}", "in us-east-1, against a rule of your own"),
+    "any": ("storage: {residency: {allow: []}}", "in any region"),
+    "no rule": ("storage: {residency: {allow: null}}", "in any region"),
+    "unencrypted": ("storage: {cache: {encrypt: false}}", "unencrypted"),
+    "kept": ("storage: {cache: {never: ['*.csv']}}", "copies of interviews/ on this machine"),
+}
+RULES = "storage: {residency: {allow: [eu-west-2, uksouth]}, cache: {encrypt: true, never: [interviews/]}}"
+
+
+@pytest.mark.parametrize("case", LOOSENED)
+def test_rules_of_the_user_are_not_loosened(case: str, persona: Any, project: Path, write: Write, home: Path) -> None:
+    text, words = LOOSENED[case]
+    file = write(project / "persona.yaml", text)
+    assert persona("storage", "outbox", "list").code == 0  # there is no rule yet
+    write(home / "persona.yaml", RULES)
+    ran = persona("storage", "outbox", "list")
+    assert ran.code == 3
+    assert f"{file}:1: storage." in ran.err
+    assert words in ran.err
+    assert persona("trust", "--yes").code == 0
+    assert persona("storage", "outbox", "list").code == 0
+
+
+def test_rules_of_the_user_may_be_tightened(persona: Any, project: Path, write: Write, home: Path) -> None:
+    write(home / "persona.yaml", RULES)
+    tighter = "{residency: {allow: [uksouth]}, cache: {encrypt: true, never: [interviews/, '*.csv']}}"
+    write(project / "persona.yaml", f"storage: {tighter}")
+    assert persona("storage", "outbox", "list").code == 0
+
+
 def test_the_life_of_a_trust(persona: Any, project: Path, write: Write, home: Path) -> None:
     assert persona("trust", "--list").out == "No file is trusted.\n"
     assert persona("trust").code == 5

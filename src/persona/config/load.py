@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,12 +65,14 @@ class Config:
         values: every key with its value.
         sources: every key with where its value came from.
         files: the files that were read, the strongest first.
+        overruled: what the next source says of a key, where more than one sets it.
     """
 
     settings: Settings
     values: Mapping[str, Any]
     sources: Mapping[str, Source]
     files: tuple[Path, ...] = ()
+    overruled: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load(
@@ -223,12 +225,15 @@ def _merged(sources: Sequence[Mapping[str, Entry]], defaults: Mapping[str, Any],
     """Merge the sources, the strongest first, over the defaults."""
     values: dict[str, Any] = {}
     origins: dict[str, Source] = {}
+    overruled: dict[str, Any] = {}
     for name, key in keys().items():
         default = defaults.get(name, key.default)
-        entry = next((source[name] for source in sources if name in source), Entry(None, DEFAULT))
+        entry, *weaker = [source[name] for source in sources if name in source] or [Entry(None, DEFAULT)]
+        if weaker:
+            overruled[name] = weaker[0].value
         values[name] = default if entry.value is None else entry.value
         origins[name] = entry.source
-    return Config(_build(Settings, "", values), values, origins, files)
+    return Config(_build(Settings, "", values), values, origins, files, overruled)
 
 
 def _build(section: Any, name: str, values: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from persona.config import values
@@ -58,6 +58,7 @@ def requests(config: Config, project: Path, home: Path) -> list[Request]:
     }
     found = [(name, what) for name, value in here.items() for what in _of_value(name, value, project, home)]
     found += _of_endpoints(config.values, here)
+    found += [(name, what) for name, value in here.items() for what in _loosens(name, value, config.overruled)]
     return [Request(name, config.sources[name].line, what) for name, what in found]
 
 
@@ -75,6 +76,19 @@ def _of_value(name: str, value: object, project: Path, home: Path) -> Iterator[s
         yield "would let data be written outside of the regions that are allowed"
     if name in _FOLDERS and not _is_own(Path(str(value)), project, home):
         yield f"would read and write files in {value}, outside of the project"
+
+
+def _loosens(name: str, value: Any, own: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a value would take back of a rule that the user has made elsewhere."""
+    if not (rule := own.get(name)):
+        return
+    if name == "storage.residency.allow" and (not value or set(value) - set(rule)):
+        where = ", ".join(sorted(set(value) - set(rule))) or "any region"
+        yield f"would let data be kept in {where}, against a rule of your own"
+    if name == "storage.cache.encrypt" and not value:
+        yield "would keep copies on this machine unencrypted, against a rule of your own"
+    if name == "storage.cache.never" and (kept := set(rule) - set(value)):
+        yield f"would keep copies of {', '.join(sorted(kept))} on this machine, against a rule of your own"
 
 
 def _is_own(folder: Path, project: Path, home: Path) -> bool:
