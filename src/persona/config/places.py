@@ -54,8 +54,10 @@ def place_of(storage: StorageSettings, environ: Mapping[str, str]) -> Place | No
         name, prefix = storage.gcs.bucket, storage.gcs.prefix
         scheme, service = "gs", storage.gcs.endpoint_url or environ.get("STORAGE_EMULATOR_HOST") or "google"
     else:
+        from persona.config.profiles import s3_endpoint  # only needed for S3
+
         name, prefix = storage.s3.bucket, storage.s3.prefix
-        scheme, service = "s3", storage.s3.endpoint_url or "aws"
+        scheme, service = "s3", storage.s3.endpoint_url or s3_endpoint(storage.s3, environ) or "aws"
     if name is None:
         return None
     return Place(f"{scheme}://{name}/{prefix}", f"{scheme} {_address(service)} {name}", prefix)
