@@ -16,7 +16,7 @@ MASK = "••••"
 MIN_KNOWN = 8
 """Shorter secrets are not searched for: they would blacken parts of ordinary words."""
 
-_CLUES = ("=", "//", "bearer", "authorization", "-token", "_token", "private", "eyj", "sharedkey", "://")
+_CLUES = ("=", "//", "bearer", "authorization", "-token", "_token", "private", "eyj", "sharedkey", ":/")
 _PATTERNS = (
     # PEM, also with the line breaks of JSON, and also cut off
     (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", MASK),
@@ -48,7 +48,8 @@ _PATTERNS = (
         rf"\1{MASK}",
     ),
     (r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", MASK),  # a JSON Web Token
-    (r"(//[^/\s@:\"'<>]{0,200}:)[^/\s@\"'<>]{1,500}@", rf"\1{MASK}@"),  # the password in an address
+    # the password in an address, also in one that was taken for a path
+    (r"((?:/|:)/[^/\s@:\"'<>]{0,200}:)[^/\s@\"'<>]{1,500}@", rf"\1{MASK}@"),
 )
 _known: set[str] = set()
 

@@ -87,6 +87,6 @@ def explained(ran: Ran) -> str:
     """Return the message of a paused migration, if it is one that helps."""
     assert ran.json["state"] == "paused", ran.out
     assert "persona storage migrate resume" in ran.err, ran.err
-    first = ran.err.strip().splitlines()[0]
+    first = next(line for line in ran.err.splitlines() if not line.startswith("Migration: "))  # progress, if it is slow
     assert first.startswith("Error: ") and "\n  → " in ran.err, ran.err
     return first

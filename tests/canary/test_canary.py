@@ -163,6 +163,12 @@ def of_service_account(
     return {"backend": "gcs", "gcs": gcs}, [TOKEN, *pem.splitlines()[1:-1]]
 
 
+def of_project(ground: Path, home: Path, url: str, patch: pytest.MonkeyPatch) -> tuple[dict[str, Any], list[str]]:
+    secrets = ["CANARY6secret0key0of0the0project", "CANARY6session0token"]
+    keys = {"access_key_id": "AKIA6", "secret_access_key": secrets[0], "session_token": secrets[1]}
+    return {"backend": "s3", "s3": {"bucket": "b-b", "endpoint_url": url, "region": "us-east-1", **keys}}, secrets
+
+
 PLACES: dict[str, Plant] = {
     "environment": of_environment,
     "profile": of_profile,
@@ -170,6 +176,7 @@ PLACES: dict[str, Plant] = {
     "SAS in the keyring": of_sas,
     "program": of_command,
     "service account": of_service_account,
+    "project": of_project,
 }
 
 
@@ -226,12 +233,47 @@ def test_no_command_shows_or_keeps_a_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     storage, secrets = PLACES[place](ground, home, mirror, monkeypatch)
-    file = home / "persona.yaml"
+    file = (ground if place == "project" else home) / "persona.yaml"
     file.touch(0o600)
     file.write_text(json.dumps({"storage": storage}))
     codes = run_everything(storage["backend"], ground, capsys, monkeypatch, secrets)
     assert {0, 2, 3, 4} <= codes
     check_files([home, ground], [file], secrets)
+
+
+SIGNED = {
+    "S3": "https://b-b.s3.amazonaws.com/a.csv?X-Amz-Security-Token={0}&X-Amz-Signature={0}",
+    "GCS": "https://storage.googleapis.com/b-b/a.csv?X-Goog-Credential=a%40b.example&X-Goog-Signature={0}",
+    "Azure": "https://acc.blob.core.windows.net/c-c/a.csv?sv=2022-11-02&sp=r&sig={0}",
+    "a storage URL": "s3://b-b/a.csv?X-Amz-Signature={0}",
+    "a password": "https://user:{0}@127.0.0.1:9/a.csv",
+}
+
+
+@pytest.mark.parametrize("kind", SIGNED)
+def test_nor_one_in_an_address(
+    kind: str, ground: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signed address that somebody gives where a place, a file, a value or an endpoint is wanted."""
+    secret = "CANARY7f0e1d2c3b4a59687f0e1d2c3b4a5968"
+    url = SIGNED[kind].format(secret)
+    codes = set()
+    ways = [[url], ["--from", url, "--to", "personas"], ["--from", "personas", "--to", url], ["--output", url]]
+    for name in TREE:
+        for way in ways:
+            monkeypatch.setattr(sys, "stdin", io.StringIO("null\n"))
+            codes.add(app.run([*name.split()[1:], *way, "--verbose"]))
+            out, err = capsys.readouterr()
+            assert "Traceback" not in err, (name, way, err)
+            assert not leaks((out + err).encode(), [secret]), (name, way, out, err)
+    monkeypatch.setenv("PERSONA_STORAGE__BACKEND", "s3")
+    monkeypatch.setenv("PERSONA_STORAGE__S3__BUCKET", "b-b")
+    monkeypatch.setenv("PERSONA_STORAGE__S3__ENDPOINT_URL", url)
+    for line in (["storage", "config", "show"], ["storage", "status", "-v"], ["storage", "config", "test", "-v"]):
+        codes.add(app.run(line))
+        assert not leaks("".join(capsys.readouterr()).encode(), [secret]), line
+    assert {2, 3} <= codes
+    check_files([home, ground], [], [secret])
 
 
 @pytest.mark.parametrize("name", ["moto", "azurite"])

@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from persona.storage.backend import Digest, Download
 from persona.storage.backends.answers import size_in, understood
 from persona.storage.backends.cloud import CloudBackend
+from persona.storage.backends.downloads import BodyDownload, Slice
 from persona.storage.backends.primitives import Attributes, Entry
-from persona.storage.backends.streams import BodyDownload, Slice
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
 

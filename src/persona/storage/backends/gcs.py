@@ -44,12 +44,12 @@ from persona.storage.backend import (
 from persona.storage.backends.answers import parse_json, senseless, size_in, text_in, time_in, understood
 from persona.storage.backends.batch import send_batch
 from persona.storage.backends.cloud import CloudBackend
+from persona.storage.backends.downloads import BodyDownload
 from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
 from persona.storage.backends.rest import Request
-from persona.storage.backends.streams import BodyDownload
 from persona.storage.paths import from_key, to_key
 
 ENDPOINT = "https://storage.googleapis.com"
