@@ -14,9 +14,10 @@ from persona.config.schema import StorageSettings
 from persona.errors import ConflictError, UnreachableError
 from persona.personas.named import named_in
 from persona.personas.subjects import persona_in
+from persona.storage.backend import StorageBackend
 from persona.storage.backends.local import LocalBackend
 from tests.cli.conftest import Configure, Run, files_below
-from tests.erasure.conftest import OTHER, SAID, SUBJECT, contents, file_with, put
+from tests.erasure.conftest import OTHER, SAID, SUBJECT, contents, file_with, on, put
 
 PLACES = ["local", "moto", "seaweedfs", "fake-gcs", "azurite"]
 Place = Callable[[str], StorageSettings]
@@ -188,6 +189,32 @@ def test_a_mention_is_named_and_left_to_a_person(local: StorageSettings, persona
     assert ran.json["complete"] is False
     assert [each["path"] for each in ran.json["left"]] == ["notes/talk.md"]
     assert contents(local)["notes/talk.md"] == note
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_metadata_is_looked_through_too(name: str, place: Place, configure: Configure, persona: Run) -> None:
+    """Where the object is changed, they go; where only they name the respondent, a person has to decide."""
+    settings = place(name)
+    table = b"Respondent,Answer\nE08,yes\nE09,no\n"
+    pairs = {"participant": SUBJECT, "about": f"{SUBJECT} and others", "study": "energy"}
+
+    async def fill(storage: StorageBackend) -> None:
+        await storage.write("calls/17.mp3", b"voice", metadata=pairs)
+        await storage.write("calls/18.mp3", b"voice", metadata={"participant": "E081"})
+        await storage.write("survey.csv", table, metadata=pairs)
+
+    on(settings, fill)
+    configure(settings)
+    found = {each["path"]: each for each in persona(*ERASE, "--json").json["objects"]}
+    assert {path: each["action"] for path, each in found.items()} == {"calls/17.mp3": "look", "survey.csv": "redact"}
+    assert found["calls/17.mp3"]["what"] == ["a mention in its metadata (about, participant)"]
+    ran = persona(*ERASE, "--yes", "--json")
+    assert ran.code == 1
+    assert [each["path"] for each in ran.json["left"]] == ["calls/17.mp3"]
+    assert SUBJECT not in ran.out
+    kept = on(settings, lambda storage: storage.stat("survey.csv"))
+    assert kept.metadata == {"study": "energy"}
+    assert contents(settings)["survey.csv"] == b"Respondent,Answer\nE09,no\n"
 
 
 def test_what_cannot_be_looked_through_is_named(

@@ -177,7 +177,7 @@ class _Erasure:
                 {
                     "path": self._masked(each.path),
                     "action": each.action,
-                    "what": [*each.what],
+                    "what": [*map(self._masked, each.what)],
                     "version": each.version,
                     "now": each.now,
                 }

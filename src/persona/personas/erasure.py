@@ -7,7 +7,7 @@ made meanwhile honour it; each object is changed under the version in which it w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from persona.errors import (
@@ -21,7 +21,7 @@ from persona.errors import (
 from persona.personas import subjects
 from persona.personas.library import PARALLEL, SUFFIXES
 from persona.personas.named import keep_note, may_name
-from persona.personas.subjects import MAX_BYTES, Trace, may_hold, named_by, trace
+from persona.personas.subjects import MAX_BYTES, Trace, in_metadata, may_hold, named_by, trace
 from persona.storage.backend import IfVersion, Listing, Notes, PastVersion, StorageBackend, StorageObject
 from persona.storage.outage import PROBE
 from persona.storage.outbox import Outbox
@@ -182,7 +182,7 @@ class Search:
     async def _look(self, found: StorageObject) -> Hit | Unread | None:
         """Return what an object holds; None if nothing, or if it is not at this version any more."""
         try:
-            data = await read(self._storage, found)
+            data, metadata = await read(self._storage, found)
         except BucketNotFoundError:
             raise
         except (NotFoundError, ConflictError):
@@ -191,12 +191,13 @@ class Search:
             raise
         except PersonaError as error:
             return Unread(found.path, str(error))
-        if isinstance(data, Unread) and not named_by(found.path, self._subject):
+        named = in_metadata(metadata, self._subject)
+        if isinstance(data, Unread) and not named and not named_by(found.path, self._subject):
             return data
         content = data if isinstance(data, bytes) else None
         self._note(found, content)
         traced = await asyncio.to_thread(trace, found.path, content, self._subject)
-        return traced and _hit(found, traced)
+        return _hit(found, traced, named) if traced or named else None
 
     def _note(self, found: StorageObject, data: bytes | None) -> None:
         persona = subjects.persona_in(found.path, data) if self._notes is not None and data is not None else None
@@ -292,17 +293,26 @@ async def erase(
     return done, found
 
 
-async def read(storage: StorageBackend, found: StorageObject) -> bytes | Unread | None:
-    """Return an object's content in the version that was listed; None if it is of a kind that is not looked through."""
-    if not may_hold(found.path):
-        return None
-    if found.size > MAX_BYTES:
-        return Unread(found.path, _TOO_LARGE)
+async def read(storage: StorageBackend, found: StorageObject) -> tuple[bytes | Unread | None, Mapping[str, str]]:
+    """Return an object's content in the version that was listed, and its metadata, without a request more than needed.
+
+    The content is None if it is of a kind that is not looked through.
+    """
+    if not may_hold(found.path) or found.size > MAX_BYTES:
+        unread = Unread(found.path, _TOO_LARGE) if may_hold(found.path) else None
+        return unread, await _metadata(storage, found)
     download = await storage.open(found.path, version=found.version)
     try:
-        return b"".join([chunk async for chunk in download])
+        data = b"".join([chunk async for chunk in download])
     finally:
         await download.close()
+    known = found.metadata if found.metadata is not None else download.object.metadata
+    return data, await _metadata(storage, found) if known is None else known
+
+
+async def _metadata(storage: StorageBackend, found: StorageObject) -> Mapping[str, str]:
+    """Return an object's metadata, which not every listing has."""
+    return (await storage.stat(found.path)).metadata or {} if found.metadata is None else found.metadata
 
 
 _TOO_LARGE = f"It is larger than {MAX_BYTES >> 20} MiB, and was not looked through."
@@ -316,9 +326,12 @@ def _is_persona(found: StorageObject) -> bool:
     return found.path.lower().endswith(SUFFIXES)
 
 
-def _hit(found: StorageObject, traced: Trace) -> Hit:
-    action = "look" if not traced.certain else "remove" if traced.left is None else "redact"
-    return Hit(found.path, found.version, found.size, traced.what, action)
+def _hit(found: StorageObject, traced: Trace | None, named: Sequence[str]) -> Hit:
+    what = traced.what if traced else ()
+    if named:
+        what += (f"a mention in its metadata ({', '.join(map(printable, named))})",)
+    action = "look" if traced is None or not traced.certain else "remove" if traced.left is None else "redact"
+    return Hit(found.path, found.version, found.size, what, action)
 
 
 async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done) -> None:
@@ -327,23 +340,23 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
         found = await storage.stat(hit.path)
         if found.version != hit.version:
             return
-        content = await read(storage, found)
+        content, metadata = await read(storage, found)
         traced = trace(hit.path, content if isinstance(content, bytes) else None, subject)
         if traced is None or not traced.certain:
             return
         if traced.left is None:
             # no provider deletes under a condition; the version was asked for a moment ago
             await storage.delete(hit.path)
-            done.erased.append(Erased(hit.path, "removed", traced.what, hit.version))
+            done.erased.append(Erased(hit.path, "removed", hit.what, hit.version))
             return
         written = await storage.write(
             hit.path,
             traced.left,
             condition=IfVersion(hit.version),
             content_type=found.content_type,
-            metadata=found.metadata,
+            metadata={name: text for name, text in metadata.items() if name not in in_metadata(metadata, subject)},
         )
-        done.erased.append(Erased(hit.path, "redacted", traced.what, hit.version, written.version))
+        done.erased.append(Erased(hit.path, "redacted", hit.what, hit.version, written.version))
     except BucketNotFoundError:
         raise
     except (NotFoundError, ConflictError):

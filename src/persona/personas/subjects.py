@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persona.errors import InputError, UsageError
@@ -113,6 +114,15 @@ def trace(path: str, data: bytes | None, subject: str) -> Trace | None:
             word = "turn" if path.lower().endswith(rawdata.TEXTS) else "record"
             return Trace((_many(count, word),), left)
     return Trace(("a mention",), data, certain=False) if _mentions(data, subject) else None
+
+
+def in_metadata(metadata: Mapping[str, str], subject: str) -> list[str]:
+    """Return the names of the metadata that mention a respondent: as a word, or as the whole value."""
+    return [
+        name
+        for name, value in sorted(metadata.items())
+        if in_form(value) == subject or any(_mentions(text.encode(), subject) for text in (name, value))
+    ]
 
 
 def path_ids(path: str) -> set[str]:
