@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from persona.errors import InputError
 from persona.personas import document
 from persona.personas.sources import limits
 from persona.personas.sources.read import read_files, read_path
+from persona.storage.moments import moment
 from tests.hostile.torment import MOST_MB
 
 FULL = limits.MAX_FILE_BYTES - 64
@@ -173,3 +175,9 @@ def test_a_persona_that_is_a_bomb(kind: str) -> None:
         document.read("p.yaml", data)
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 500
+
+
+@pytest.mark.parametrize("seconds", [2**40, -(2**40), 10**400, float("nan"), float("inf"), float("-inf")])
+def test_times_that_no_date_can_hold(seconds: float) -> None:
+    assert moment(seconds).tzinfo is UTC
+    assert moment(0.5) == datetime(1970, 1, 1, 0, 0, 0, 500_000, UTC)

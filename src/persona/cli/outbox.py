@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand, PersonaGroup
-from persona.cli.render import heading, human_size, human_time, json_time, moment, table
+from persona.cli.render import heading, human_size, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import ConflictError
+from persona.storage.moments import moment
 from persona.storage.paths import printable
 
 if TYPE_CHECKING:

@@ -68,11 +68,6 @@ def json_time(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
 
-def moment(seconds: float) -> datetime:
-    """Return a time of the wall clock, in seconds, as one in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 class Known:
     """How old what is shown is, while the provider does not answer.
 

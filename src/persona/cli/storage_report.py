@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from persona.cli.render import Known, fields, heading, human_size, human_time, json_time, moment, table
+from persona.cli.render import Known, fields, heading, human_size, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import PersonaError, UnreachableError
+from persona.storage.moments import moment
 
 if TYPE_CHECKING:
     from persona.storage.backend import Place, StorageBackend

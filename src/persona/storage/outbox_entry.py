@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObject
+from persona.storage.moments import moment
 
 State = Literal["waiting", "sending", "conflict", "damaged"]
 TOKEN = "outbox:"  # noqa: S105  (no password)
@@ -100,7 +100,7 @@ class Entry:
     @property
     def object(self) -> StorageObject:
         """The object as this entry makes it."""
-        written = datetime.fromtimestamp(self.created_at, UTC)
+        written = moment(self.created_at)
         return StorageObject(self.path, self.size, written, self.token, None, self.content_type, self.metadata)
 
 

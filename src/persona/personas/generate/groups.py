@@ -74,7 +74,7 @@ def group(
     if len(surveyed) < max(6, 0.3 * len(usable)):
         surveyed = []
     both = [i for i in usable if answered[i] >= LEAST_ANSWERED or not surveyed]
-    only_spoke = [i for i in usable if i not in set(both)]
+    only_spoke = sorted(set(usable).difference(both))
     talk = text_matrix([texts[i] for i in usable], seed)
     place = {record: row for row, record in enumerate(usable)}
     blocks = [_talk_of(both, place, talk, len(driving) if surveyed else 0)]

@@ -14,7 +14,6 @@ import errno
 import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -42,6 +41,7 @@ from persona.storage.backends.local_scan import FoundFile, Walk
 from persona.storage.backends.local_threads import Patience, in_thread
 from persona.storage.backends.streams import counted
 from persona.storage.content_types import content_type_of
+from persona.storage.moments import moment
 
 PAGE_OBJECTS = 1000
 
@@ -357,7 +357,7 @@ def describe(path: str, info: os.stat_result, attributes: Attributes | None = No
     return StorageObject(
         path=path,
         size=info.st_size,
-        last_modified=datetime.fromtimestamp(info.st_mtime, UTC),
+        last_modified=moment(info.st_mtime),
         version=version_of(info),
         content_type=attributes.content_type if attributes else None,
         metadata=attributes.metadata if attributes else None,

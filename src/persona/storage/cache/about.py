@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from persona.storage.backend import Digest, StorageObject
+from persona.storage.moments import moment
 
 
 def write(found: StorageObject) -> bytes:
@@ -29,7 +29,7 @@ def read(path: str, version: str, text: bytes) -> StorageObject | None:
         return StorageObject(
             path,
             about["size"],
-            datetime.fromtimestamp(about["modified"], UTC),
+            moment(about["modified"]),
             version,
             Digest(*digest) if digest else None,
             about.get("type"),

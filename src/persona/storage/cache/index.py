@@ -13,7 +13,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ import xxhash
 
 from persona.storage.backend import StorageObject
 from persona.storage.cache.database import DAMAGED, Database
+from persona.storage.moments import moment
 
 ORDER = {"lru": "used", "lfu": "reads, id", "fifo": "id"}
 """What leaves first, for each strategy: the longest unused; the least read and of these the oldest; the oldest."""
@@ -355,10 +355,7 @@ class Index(Database):
             "ORDER BY path",
             {"scope": scope, "after": after, "last": last},
         ).fetchall()
-        return [
-            StorageObject(path, size, datetime.fromtimestamp(modified, UTC), version)
-            for path, size, modified, version in rows
-        ]
+        return [StorageObject(path, size, moment(modified), version) for path, size, modified, version in rows]
 
     def know(self, scope: int, objects: Sequence[StorageObject] | None, gone: Sequence[str]) -> None:
         """Note objects, and forget others with the notes on them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from persona.errors import VerificationError
 from persona.storage.backend import Download, Listing, StorageObject
@@ -11,6 +10,7 @@ from persona.storage.cache.files import FileDownload, open_whole
 from persona.storage.cache.index import Entry
 from persona.storage.cache.shown import Shown
 from persona.storage.cache.store import Store
+from persona.storage.moments import moment
 from persona.storage.paths import clean, sort_key
 
 LAST = "\U0010ffff"
@@ -82,13 +82,13 @@ class Recall:
         if listed is not None:
             objects = self._shown.known(folder, folder) if folder else []
             objects = [*(objects or []), *(self._shown.known(*below(folder)) or [])]
-            return Listing(_after(objects, after), as_of=datetime.fromtimestamp(listed, UTC))
+            return Listing(_after(objects, after), as_of=moment(listed))
         entries = self._shown.entries(*below(folder)) or []
         if not entries:
             return None
         oldest = min(entry.confirmed or entry.stored for entry in entries)
         found = filter(None, map(self._store.object, entries))
-        return Listing(_after([*found], after), as_of=datetime.fromtimestamp(oldest, UTC), whole=False)
+        return Listing(_after([*found], after), as_of=moment(oldest), whole=False)
 
     def _listed(self, path: str) -> float | None:
         """Return when a folder that holds a path was last listed."""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from persona.errors import PersonaError, ThrottledError, UnreachableError
@@ -20,6 +19,7 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.layers.layer import Layer
+from persona.storage.moments import moment
 from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody
 
 T = TypeVar("T")
@@ -316,7 +316,7 @@ class Breaker(Layer):
 
     def _refusal(self, outage: Outage) -> UnreachableError:
         """Return the error while the breaker is open."""
-        since = datetime.fromtimestamp(outage.since, UTC)
+        since = moment(outage.since)
         seconds = max(1, round(outage.retry_at - self._clock()))
         return UnreachableError(
             f"The provider has not answered since {since:%Y-%m-%d %H:%M:%S} UTC: {outage.error}",

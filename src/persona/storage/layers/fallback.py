@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from persona.config.schema import OfflineSettings
 from persona.errors import ConflictError, NotFoundError, ThrottledError, UnreachableError, VerificationError
 from persona.storage.backend import Download, Listing, StorageBackend, StorageObject
 from persona.storage.layers.fallback_writes import Deferring
+from persona.storage.moments import moment
 from persona.storage.offline import Memory, Own, merged, span
 from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import Entry
@@ -207,7 +207,7 @@ class Fallback(Deferring):
         if not known and folder and last is None:  # absence is never certain
             known = None
         if known is None and self._outbox and self._outbox.waiting(folder):
-            known = Listing(as_of=datetime.fromtimestamp(self._clock(), UTC), whole=False)
+            known = Listing(as_of=moment(self._clock()), whole=False)
         elif known is not None and known.as_of is not None:
             self._count(known.as_of.timestamp(), len(known))
         return known
