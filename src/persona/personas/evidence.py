@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from persona.errors import VerificationError
 from persona.personas.generate import scales
 from persona.personas.generate.columns import split
-from persona.personas.generate.words import stems_of
+from persona.personas.generate.words import mentions
 from persona.personas.model import Basis, Count, Evidence, Persona, Statement, counted, percent
 from persona.personas.sources.records import Record
 
@@ -17,7 +17,7 @@ def holds(basis: Basis, record: Record) -> bool | None:
     """Say whether a statement holds for a respondent; None if the respondent did not answer."""
     if basis.mentions:
         said = spoken(record, basis.open_fields)
-        return any(not stems_of(text).isdisjoint(basis.mentions) for text in said) if said else None
+        return any(mentions(text, basis.mentions) for text in said) if said else None
     cell = record.fields.get(basis.field or "")
     if cell is None:
         return None

@@ -167,8 +167,8 @@ class Describer:
         everyone = count(basis, self.records)
         if group.count < 2:
             return None
-        forms = " and ".join(f"“{self.voices.form(found, sentence.evidence.quote)}”" for found in words)
-        text = f"Talks about {forms}: “{sentence.evidence.quote}”"
+        forms = " and ".join(f"“{self.voices.form(found, sentence.quote)}”" for found in words)
+        text = f"Talks about {forms}: “{sentence.quote}”"
         statement = Statement(
             text=text,
             group=group,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import log
+from typing import NamedTuple
 
 from persona.personas.generate.candidates import is_exceptional
 from persona.personas.generate.sections import of_sentence
@@ -20,21 +20,32 @@ _ALIKE = 0.4
 _THEMES = 40
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence of a respondent.
+class Sentence(NamedTuple):
+    """A sentence of a respondent; there may be hundreds of thousands.
 
     Args:
-        evidence: where it stands; its quote is the sentence.
-        stems: of its content words.
+        record: who said it.
+        field: where it stands.
+        quote: the sentence.
         section: the section of a persona that it belongs to; "" if no rule knows.
         score: how much it says of what sets the group apart, per word.
     """
 
-    evidence: Evidence
-    stems: frozenset[str]
+    record: Record
+    field: str
+    quote: str
     section: str
     score: float
+
+    @property
+    def evidence(self) -> Evidence:
+        """Where it stands, as a persona has it."""
+        return Evidence(file=self.record.file, record=self.record.id, field=self.field, quote=self.quote)
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """The stems of its content words."""
+        return stems_of(self.quote)
 
 
 class Voices:
@@ -48,12 +59,12 @@ class Voices:
     def __init__(self, records: Sequence[Record], open_fields: Sequence[str]) -> None:
         self.records = records
         self.open_fields = list(open_fields)
-        self.said = [list(self._passages(record)) for record in records]
-        self.stems = [frozenset().union(*(stems_of(text) for _, text in said)) for said in self.said]
-        self.speakers = [i for i, said in enumerate(self.said) if said]
+        self.stems = [frozenset().union(*(stems_of(text) for _, text in self._said(record))) for record in records]
+        self.speakers = [i for i, record in enumerate(records) if any(True for _ in self._said(record))]
+        self._speak = frozenset(self.speakers)
         self.counts = Counter(found for i in self.speakers for found in self.stems[i])
 
-    def _passages(self, record: Record) -> Iterator[tuple[str, str]]:
+    def _said(self, record: Record) -> Iterator[tuple[str, str]]:
         for name in self.open_fields:
             if name in record.fields:
                 yield name, record.fields[name]
@@ -62,14 +73,14 @@ class Voices:
 
     def texts(self) -> list[str]:
         """Return all free text of each respondent as one; "" for those who said nothing."""
-        return ["\n".join(text for _, text in said) for said in self.said]
+        return ["\n".join(text for _, text in self._said(record)) for record in self.records]
 
     def themes(self, members: Sequence[int]) -> dict[str, float]:
         """Return the stems that set a group apart, with their weights.
 
         A weight is how much more often the group says it, times how many of it do.
         """
-        group = [i for i in members if self.said[i]]
+        group = [i for i in members if i in self._speak]
         used = Counter(found for i in group for found in self.stems[i])
         everyone = len(self.speakers)
         weights: dict[str, float] = {}
@@ -89,20 +100,20 @@ class Voices:
     def sentences(self, members: Sequence[int], themes: dict[str, float]) -> list[Sentence]:
         """Return the sentences of a group that carry its themes, the most telling first."""
         found = []
-        for i in members:
-            record = self.records[i]
-            for field, text in self.said[i]:
+        for record in (self.records[i] for i in members):
+            for field, text in self._said(record):
                 for sentence in sentences(text):
                     if len(sentence) <= _LONGEST_TEXT and SHORTEST <= word_count(sentence) <= LONGEST:
                         stems = stems_of(sentence)
                         score = sum(themes.get(each, 0.0) for each in stems) / (len(stems) + 4) ** 0.5
-                        source = Evidence(file=record.file, record=record.id, field=field, quote=sentence)
-                        found.append(Sentence(source, stems, of_sentence(sentence, field), score))
-        return sorted(found, key=lambda s: (-s.score, s.evidence.file, s.evidence.record, s.evidence.quote))
+                        if score > 0:
+                            found.append(Sentence(record, field, sentence, of_sentence(sentence, field), score))
+        return sorted(found, key=lambda s: (-s.score, s.record.file, s.record.id, s.quote))
 
     def forms(self, members: Sequence[int], themes: Sequence[str]) -> list[str]:
         """Return for each stem the word that the group uses most for it."""
-        words = Counter(word for i in members for _, text in self.said[i] for word in content_words(text))
+        said = (text for i in members for _, text in self._said(self.records[i]))
+        words = Counter(word for text in said for word in content_words(text))
         return [max((w for w in words if stem(w) == found), key=lambda w: (words[w], w)) for found in themes]
 
     def form(self, found: str, sentence: str) -> str:
@@ -117,14 +128,12 @@ def diverse(found: Sequence[Sentence], most: int, taken: Sequence[Sentence] = ()
     """
     chosen: list[Sentence] = []
     for sentence in found:
-        if len(chosen) == most or sentence.score <= 0:
+        if len(chosen) == most:
             break
         others = [*taken, *chosen]
         if any(_alike(sentence, other) for other in others):
             continue
-        if any(
-            sentence.evidence.record == o.evidence.record and sentence.evidence.file == o.evidence.file for o in chosen
-        ):
+        if any(sentence.record.key == other.record.key for other in chosen):
             continue
         chosen.append(sentence)
     return chosen
@@ -132,5 +141,4 @@ def diverse(found: Sequence[Sentence], most: int, taken: Sequence[Sentence] = ()
 
 def _alike(one: Sentence, other: Sentence) -> bool:
     union = one.stems | other.stems
-    same = one.evidence.quote == other.evidence.quote
-    return same or (bool(union) and len(one.stems & other.stems) / len(union) >= _ALIKE)
+    return one.quote == other.quote or (bool(union) and len(one.stems & other.stems) / len(union) >= _ALIKE)

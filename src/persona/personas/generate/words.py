@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
+from sys import intern
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’)]))\s+(?=[\"'“‘(]?[A-Z0-9À-ÞА-Я])")
@@ -53,8 +55,12 @@ def _filler_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in _FILLERS)
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
-    """Return a word without its ending, so that “waste”, “wasted” and “wasting” meet. Light, for English."""
+    """Return a word without its ending, so that “waste”, “wasted” and “wasting” meet. Light, for English.
+
+    What is returned is one object for each stem: of a large input there are millions.
+    """
     for ending, least in (
         ("ies", 5),
         ("ing", 6),
@@ -68,13 +74,22 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
             word = word[: -len(ending)]
             break
-    return word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "sl" else word
+    return intern(word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "sl" else word)
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=10_000)
 def stems_of(text: str) -> frozenset[str]:
     """Return the stems of a text's content words."""
     return frozenset(map(stem, content_words(text)))
+
+
+def mentions(text: str, stems: Collection[str]) -> bool:
+    """Say whether a text has a word with one of these stems."""
+    if text.isascii():  # then a stem is what a word in lower case begins with, which is found sooner
+        lower = text.lower()
+        if not any(found in lower for found in stems):
+            return False
+    return not stems_of(text).isdisjoint(stems)
 
 
 def sentences(text: str) -> list[str]:

@@ -54,12 +54,13 @@ def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
     """Return the cells of all rows that are not blank."""
     reader = csv.reader(lines_of(name, text), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
+    known: dict[str, str] = {}  # most answers are choices, so one text stands for many cells
     total = 0
     try:
         for row in reader:
             if len(row) > MAX_COLUMNS:
                 raise too_many(f"{name}, line {reader.line_num},", "columns", MAX_COLUMNS)
-            cells = [tidy(cell) for cell in row]
+            cells = [known[cell] if cell in known else known.setdefault(cell, tidy(cell)) for cell in row]
             if any(cells):
                 rows.append(cells)
                 total += len(cells)
