@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import time
+from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.cloud.test_credentials_azure import account_sas
 from tests.faults import Act, FaultProxy, Seen, answer, forward
+from tests.servers import Azurite
 
 EXPIRED = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 
@@ -137,6 +142,38 @@ class AzureIdentity(Service):
         return document(200, content | {"token_type": "Bearer"})
 
 
+class AppService(AzureIdentity):
+    """The identity endpoint of an App Service; what it says of a request that it refuses repeats the request."""
+
+    secret = "an-identity-header"
+
+    def reply(self, seen: Seen) -> Act:
+        given = seen.headers["x-identity-header"]
+        if given != self.secret:
+            return document(401, {"statusCode": 401, "message": f"{given} is not mine"})
+        return super().reply(seen)
+
+
+class Arc(AzureIdentity):
+    """The agent of Azure Arc: who asks shows that it may read a file, which is named in a first refusal.
+
+    Args:
+        file: the file, whose content is to be shown.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+
+    def reply(self, seen: Seen) -> Act:
+        if seen.headers["metadata"] == "true":
+            if seen.headers["authorization"] is None:
+                return answer(401, www_authenticate=f"Basic realm={self.file}")
+            if seen.headers["authorization"] != "Basic an-arc-key":
+                return document(403, {"error": "forbidden"})
+        return super().reply(seen)
+
+
 class Gate(Service):
     """Lets requests with a live token through to a server that takes any, and refuses all others.
 
@@ -166,3 +203,24 @@ class Gate(Service):
             return forward
         self.refused += 1
         return answer(400, EXPIRED) if self.header.startswith("x-amz") else answer(401, "{}")
+
+
+class BlobGate(Gate):
+    """A gate before Azurite, which takes no tokens: what may pass goes on with a signature instead.
+
+    Args:
+        issuer: who hands out the tokens.
+        azurite: the server.
+    """
+
+    def __init__(self, issuer: Service, azurite: Azurite) -> None:
+        super().__init__(issuer, azurite.address, "authorization")
+        self.sas = account_sas(azurite, "rcwdl")
+
+    def reply(self, seen: Seen) -> Act:
+        if super().reply(seen) is not forward:
+            return answer(401, "<Error><Code>InvalidAuthenticationInfo</Code></Error>")
+        headers = copy(seen.headers)
+        del headers["authorization"]
+        passed = replace(seen, target=f"{seen.target}{'&' if '?' in seen.target else '?'}{self.sas}", headers=headers)
+        return lambda handler, _: forward(handler, passed)

@@ -15,11 +15,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from persona.config.schema import AzureSettings
 from persona.credentials import azure as credentials
 from persona.errors import CredentialsError
+from tests.cli.conftest import Run
 from tests.credentials.services import Service, document
+from tests.credentials.test_flows import azure_at
 from tests.faults import Act, Seen
 
 TENANT = "8f3d1c9e-0000-0000-0000-000000000000"
@@ -121,6 +124,69 @@ def test_a_certificate_that_is_none(entra: Entra, tmp_path: Path, monkeypatch: p
             found()
 
 
+def protected(pem: Path, kind: str, password: str) -> bytes:
+    """Return the key and the certificate of a file under a password, in one of the two forms."""
+    content = pem.read_bytes()
+    key = serialization.load_pem_private_key(content, None)
+    certificate = x509.load_pem_x509_certificate(content)
+    hidden = serialization.BestAvailableEncryption(password.encode())
+    if kind == "pem":
+        form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden
+        return key.private_bytes(*form) + certificate.public_bytes(serialization.Encoding.PEM)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return pkcs12.serialize_key_and_certificates(b"a-client", key, certificate, None, hidden)
+
+
+@pytest.mark.parametrize("kind", ["pem", "pkcs12"])
+def test_a_certificate_under_a_password(
+    entra: Entra, pem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "client").write_bytes(protected(pem, kind, "the-right-one"))
+    monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PATH", str(tmp_path / "client"))
+    monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PASSWORD", "the-right-one")
+    principal = found()
+    assert principal.source == "azure-identity (service principal)"
+    assert principal.token()[0] == "token-1"
+    assert "client_assertion" in entra.asked[0]
+
+
+@pytest.mark.parametrize("kind", ["pem", "pkcs12"])
+@pytest.mark.parametrize("given", ["a-wrong-one", None])
+def test_a_certificate_under_another_password(
+    entra: Entra,
+    persona: Run,
+    pem: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    given: str | None,
+) -> None:
+    (tmp_path / "client").write_bytes(protected(pem, kind, "the-right-one"))
+    refused(entra, persona, tmp_path / "client", given, monkeypatch)
+
+
+def test_a_password_and_a_certificate_that_has_none(
+    entra: Entra, persona: Run, pem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(entra, persona, pem, "a-needless-one", monkeypatch)
+
+
+def refused(entra: Entra, persona: Run, file: Path, password: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use a certificate by every command, which must fail, name the variables, and ask nobody."""
+    monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PATH", str(file))
+    if password is not None:
+        monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PASSWORD", password)
+    azure_at(monkeypatch, "http://127.0.0.1:9", "http://127.0.0.1:9/team")
+    for command in (["storage", "list"], ["storage", "status"], ["storage", "config", "test"]):
+        ran = persona(*command)
+        said = ran.out + ran.err
+        assert ran.code == 4, said
+        assert "The certificate of AZURE_CLIENT_CERTIFICATE_PATH cannot be used" in said
+        assert "AZURE_CLIENT_CERTIFICATE_PASSWORD" in said
+        assert "-one" not in said
+    assert not entra.seen
+
+
 def test_workload_identity(entra: Entra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "federated").write_text("a.federated.token")
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "federated"))
@@ -128,6 +194,14 @@ def test_workload_identity(entra: Entra, tmp_path: Path, monkeypatch: pytest.Mon
     assert [(step.step, step.found) for step in identity.chain if step.tried] == [("workload identity", True)]
     assert identity.token()[0] == "token-1"
     assert entra.asked[0]["client_assertion"] == ["a.federated.token"]
+
+
+@pytest.mark.parametrize("variable", ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"])
+def test_a_tenant_that_is_none(entra: Entra, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "x")
+    monkeypatch.setenv("AZURE_TENANT_ID", "our tenant")
+    with pytest.raises(CredentialsError, match="AZURE_TENANT_ID"):
+        found()
 
 
 @pytest.mark.parametrize("answered", [True, False])

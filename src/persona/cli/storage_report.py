@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from persona.cli.render import Known, fields, heading, human_size, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import PersonaError, UnreachableError
+from persona.neutral import harmless
+from persona.redaction import redacted
 from persona.storage.moments import moment
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ class _Report:
             "health": {
                 "ok": self.error is None,
                 "latency_ms": round(latency * 1000, 1) if latency is not None and self.error is None else None,
-                "error": str(self.error) if self.error else None,
+                "error": redacted(str(self.error)) if self.error else None,
             },
         }
         document["encryption"] = self.place.encryption
@@ -191,7 +193,8 @@ class _Report:
         if self.error is None:
             parts.append(f"Health: ✅ Connected ({(self.summary.latency or 0) * 1000:.0f} ms)")
         else:
-            parts.append(f"Health: ❌ {self.error}" + (f"\n  → {self.error.hint}" if self.error.hint else ""))
+            health = f"Health: ❌ {self.error}" + (f"\n  → {self.error.hint}" if self.error.hint else "")
+            parts.append(harmless(redacted(health)))
         if said := self.trouble.text():
             parts.append(said)
         return "\n\n".join(parts)

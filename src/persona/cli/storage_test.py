@@ -11,6 +11,8 @@ from persona.cli.app import PersonaCommand
 from persona.cli.render import heading, human_time, json_time
 from persona.cli.session import Session
 from persona.errors import PersonaError
+from persona.neutral import harmless
+from persona.redaction import redacted
 
 if TYPE_CHECKING:
     from persona.credentials.chain import Report
@@ -25,7 +27,7 @@ def test(session: Session) -> int:
     if session.json:
         session.emit(_document(findings))
     else:
-        print(heading("Storage Test") + "\n" + _text(findings))
+        print(heading("Storage Test") + "\n" + harmless(redacted(_text(findings))))
     return findings.failure.exit_code if findings.failure else 0 if findings.ok else 1
 
 
@@ -59,12 +61,12 @@ def _document(findings: Findings) -> dict[str, Any]:
             "identity": found.identity,
             "expires": json_time(found.expires),
             "chain": [
-                {"step": step.step, "tried": step.tried, "found": step.found, "detail": step.detail}
+                {"step": step.step, "tried": step.tried, "found": step.found, "detail": redacted(step.detail)}
                 for step in found.chain
             ],
         },
         "checks": [
-            {"name": check.name, "ok": check.ok, "detail": check.detail, "hint": check.hint}
+            {"name": check.name, "ok": check.ok, "detail": redacted(check.detail), "hint": redacted(check.hint)}
             for check in findings.checks
         ],
         "capabilities": findings.capabilities,

@@ -10,6 +10,7 @@ import base64
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 
 from persona.credentials.chain import Chain, Step, within
 from persona.errors import CredentialsError
+from persona.redaction import register
 
 SCOPE = "https://storage.azure.com/.default"
 FIX = "Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_KEY, or install persona[azure] and run “az login”."
@@ -71,13 +73,15 @@ def _principal(step: str, chain: Chain) -> Any:
     if missing:
         half = f"The service principal in the environment is not whole: {' and '.join(missing)} not set."
         raise chain.error(CredentialsError(half, hint=f"Set {' and '.join(missing)} as well."), step)
+    _check_tenant(step, chain)
     try:
         return azure.identity.EnvironmentCredential()
-    except (ValueError, OSError) as error:  # a certificate that cannot be read
+    except (ValueError, TypeError, OSError) as error:  # a certificate that cannot be read, or not with this password
         refused = f"The certificate of AZURE_CLIENT_CERTIFICATE_PATH cannot be used: {type(error).__name__}."
-        raise chain.error(
-            CredentialsError(refused, hint="Name a PEM or PKCS12 file with its private key."), step
-        ) from None
+        hint = (
+            "Name a PEM or PKCS12 file with its private key; AZURE_CLIENT_CERTIFICATE_PASSWORD is its password, if any."
+        )
+        raise chain.error(CredentialsError(refused, hint=hint), step) from None
 
 
 def _workload(step: str, chain: Chain) -> Any:
@@ -87,14 +91,23 @@ def _workload(step: str, chain: Chain) -> Any:
     if missing:
         chain.unset(step, f"{' and '.join(missing)} not set")
         return None
+    _check_tenant(step, chain)
     return azure.identity.WorkloadIdentityCredential()
+
+
+def _check_tenant(step: str, chain: Chain) -> None:
+    """Refuse what cannot be a tenant, and the library takes for none."""
+    if not re.fullmatch("[A-Za-z0-9.-]+", os.environ["AZURE_TENANT_ID"]):
+        none = CredentialsError("AZURE_TENANT_ID cannot be a tenant.", hint="Set it to the tenant's id or its domain.")
+        raise chain.error(none, step)
 
 
 def _managed(step: str, chain: Chain) -> Any:
     """Return the managed identity if a service for it answers, and gives a token."""
-    import azure.core.exceptions
     import azure.identity
 
+    for name in ("IDENTITY_HEADER", "MSI_SECRET"):  # a service may repeat in its refusal what it was shown
+        register(os.environ.get(name, ""))
     if not _answers(step, chain):
         return None
     credential = azure.identity.ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID") or None)
@@ -102,7 +115,7 @@ def _managed(step: str, chain: Chain) -> Any:
         within(MANAGED_SECONDS, lambda: credential.get_token(SCOPE))
     except TimeoutError as error:
         chain.failed(step, str(error))
-    except (azure.core.exceptions.AzureError, ValueError) as error:
+    except _errors() as error:
         chain.failed(step, _first_line(error))
     else:
         return credential
@@ -141,13 +154,18 @@ def _cli(step: str, chain: Chain) -> Any:
     return azure.identity.AzureCliCredential()
 
 
-def _tokens_of(credential: Any, step: str) -> Token:
+def _errors() -> tuple[type[Exception], ...]:
+    """Return what the library raises: of its own, of files that it reads, and of answers that make no sense."""
     import azure.core.exceptions
 
+    return azure.core.exceptions.AzureError, OSError, ValueError, AttributeError, KeyError, TypeError
+
+
+def _tokens_of(credential: Any, step: str) -> Token:
     def token() -> tuple[str, datetime]:
         try:
             found = credential.get_token(SCOPE)
-        except (azure.core.exceptions.AzureError, ValueError, OSError) as error:
+        except _errors() as error:
             raise CredentialsError(f"Azure gives no token: {step}: {_code(error)}", hint=_HINTS[step]) from error
         return str(found.token), datetime.fromtimestamp(found.expires_on, UTC)
 
@@ -156,8 +174,6 @@ def _tokens_of(credential: Any, step: str) -> Token:
 
 def _code(error: Exception) -> str:
     """Return the code of Microsoft's refusal, or the beginning of the message; the rest may name a lot."""
-    import re
-
     text = str(error)
     if found := re.search(r"AADSTS\d+", text):
         return found[0]

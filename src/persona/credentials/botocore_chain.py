@@ -6,6 +6,7 @@ botocore's providers are called one by one, in botocore's order, so that it can 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +15,14 @@ from persona.config.schema import S3Settings
 from persona.config.secret import Secret
 from persona.credentials.aws import FIX, AWSCredentials, AWSKeys
 from persona.credentials.chain import Chain, within
-from persona.errors import CredentialsError
+from persona.errors import CredentialsError, UnreachableError
 
 CONTAINER_SECONDS = 1.0
 INSTANCE_SECONDS = 0.8
 """How long the metadata services may take in all: they are on the machine itself, or next to it."""
 STS_SECONDS = 1.0
+SILENT_SECONDS = 1.0
+"""For how long nobody is asked again who has not answered: a command may need the keys several times."""
 _STEPS = {
     "assume-role": ("assumed role", "no role_arn in the profile"),
     "assume-role-with-web-identity": ("web identity", "AWS_WEB_IDENTITY_TOKEN_FILE is not set"),
@@ -32,6 +35,12 @@ _STEPS = {
     "iam-role": ("instance metadata (IMDSv2)", "it gives no role"),
 }
 _LIMITS = {"container-role": CONTAINER_SECONDS, "iam-role": INSTANCE_SECONDS}
+
+
+class _SilentError(UnreachableError):
+    """Who gives the credentials does not answer; a second attempt would take as long as the first."""
+
+    temporary = False
 
 
 def from_botocore(settings: S3Settings, chain: Chain) -> AWSCredentials:
@@ -84,6 +93,13 @@ def errors() -> tuple[type[Exception], ...]:
     )
 
 
+def _no_answer() -> tuple[type[Exception], ...]:
+    """Return what botocore raises where nobody answers, or not in time."""
+    import botocore.exceptions
+
+    return botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError
+
+
 def _opened(settings: S3Settings) -> tuple[Any, str | None, str | None]:
     """Return a session of botocore, the region that it knows, and the address of S3 that it knows."""
     import botocore.session
@@ -94,7 +110,7 @@ def _opened(settings: S3Settings) -> tuple[Any, str | None, str | None]:
     session.set_config_variable("metadata_service_timeout", 1)
     session.set_config_variable("metadata_service_num_attempts", 1)
     session.set_config_variable("ec2_metadata_v1_disabled", value=True)  # no answer without a token of the session
-    limits = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+    limits = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 1})
     session.set_default_client_config(limits)
     region = settings.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     session.set_config_variable("region", region or "us-east-1")  # whose STS is asked
@@ -137,9 +153,23 @@ def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
 
 
 def _keys_of(found: Any, profile: str | None) -> Callable[[], AWSKeys]:
+    silent: tuple[float, _SilentError] | None = None
+
     def current() -> AWSKeys:
+        nonlocal silent
+        if silent is not None and time.monotonic() < silent[0]:
+            raise silent[1]
         try:
             keys: Any = found.get_frozen_credentials()
+        except _no_answer() as error:
+            silent = (
+                time.monotonic() + SILENT_SECONDS,
+                _SilentError(
+                    f"What gives the AWS credentials does not answer: {first_line(error)}",
+                    hint="Check the network, and the region: it is asked there.",
+                ),
+            )
+            raise silent[1] from error
         except errors() as error:
             raise _unusable(error, profile) from error
         token = Secret(keys.token) if keys.token else None
@@ -171,8 +201,6 @@ def _unusable(error: Exception, profile: str | None) -> CredentialsError:
         hint = "Let the role's trust policy allow this identity, or name another profile in storage.s3.profile."
     elif isinstance(error, known.CredentialRetrievalError) and "custom-process" in str(error):
         hint = "Run the credential_process of the profile by hand, and see what it says; storage.s3.profile names it."
-    elif isinstance(error, known.HTTPClientError):
-        hint = "Check the network, and the region: STS is asked there."
     elif isinstance(error, FileNotFoundError) and error.filename == os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
         hint = "Set AWS_WEB_IDENTITY_TOKEN_FILE to the file with the token, or unset it."
     elif profile:

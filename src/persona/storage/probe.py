@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from persona.config.schema import ResidencySettings
 from persona.credentials.chain import Found, Report, Step, spoilt, within
-from persona.errors import AccessDeniedError, CredentialsError, PersonaError, VerificationError
+from persona.errors import AccessDeniedError, PersonaError, UnreachableError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
 from persona.storage.paths import join
 
@@ -89,7 +89,7 @@ async def _obtain(storage: StorageBackend, found: Found | None, findings: Findin
         try:
             expires = await asyncio.to_thread(within, OBTAIN_SECONDS, found.obtain)
         except TimeoutError as error:
-            late = CredentialsError(f"What gives the credentials does not answer: {error}.", hint="Check the network.")
+            late = UnreachableError(f"What gives the credentials does not answer: {error}.", hint="Check the network.")
             return findings.unusable(late)
         except PersonaError as error:
             return findings.unusable(error)

@@ -14,7 +14,7 @@ from persona.config.schema import PerformanceSettings
 from persona.errors import AccessDeniedError, BucketNotFoundError, NotFoundError, PersonaError
 from persona.storage.backend import Condition, Download, Location, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
-from persona.storage.backends.faults import MissingError, changed, denied, of_condition
+from persona.storage.backends.faults import DeniedError, MissingError, changed, denied, of_condition
 from persona.storage.backends.listing import Page
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
 from persona.storage.backends.rest import Request, RestClient
@@ -112,7 +112,7 @@ class Bucket(StorageBackend):
 
     def _denied(self, error: PersonaError, verb: str) -> PersonaError:
         """Return a refusal with the permission that is missing, and any other error as it is."""
-        if not isinstance(error, AccessDeniedError):
+        if not isinstance(error, AccessDeniedError) or isinstance(error, DeniedError):
             return error
         return denied(error, verb, self.permissions[verb], self.describe().credentials)
 

@@ -147,7 +147,8 @@ class CloudBackend(Bucket):
     async def stat(self, path: str) -> StorageObject:
         """Describe an object, with its content type and metadata."""
         try:
-            entry = await self._head(self._key(path))
+            with self._allowed("read"):
+                entry = await self._head(self._key(path))
         except MissingError:
             raise await self._absent(path) from None
         self._bucket_seen = True
@@ -156,7 +157,8 @@ class CloudBackend(Bucket):
     async def exists(self, path: str) -> bool:
         """Say whether the object is there."""
         try:
-            await self._head(self._key(path))
+            with self._allowed("read"):
+                await self._head(self._key(path))
         except MissingError:
             await self._require_bucket()
             return False
@@ -168,7 +170,8 @@ class CloudBackend(Bucket):
         last = None if after is None else clean(after)
         if folder and (last is None or sort_key(last) < sort_key(folder)):
             try:
-                entry = await self._head(self._key(folder))
+                with self._allowed("read"):
+                    entry = await self._head(self._key(folder))
             except MissingError:  # be it the object or the bucket: the listing that follows tells
                 log.debug("no object %s", folder)
             else:

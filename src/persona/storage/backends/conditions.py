@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Protocol
 
@@ -41,6 +42,8 @@ class Endpoint(Protocol):
     async def _delete(self, key: str) -> None: ...
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page: ...
+
+    def _allowed(self, verb: str) -> AbstractContextManager[None]: ...
 
 
 class Conditions:
@@ -134,16 +137,22 @@ class Conditions:
                     continue
                 kept = False
         finally:
-            await self._endpoint._delete(key)
+            await self._remove(key)
         return kept
+
+    async def _remove(self, key: str) -> None:
+        with self._endpoint._allowed("delete"):  # not the write is refused that all this is for
+            await self._endpoint._delete(key)
 
     async def _sweep(self) -> None:
         """Remove what a process of this machine left that was killed in the middle of such a try."""
         start = to_key(self._prefix, _probes())
-        for entry in (await self._endpoint._page(start, None, None, False)).entries:
+        with self._endpoint._allowed("list"):
+            page = await self._endpoint._page(start, None, None, False)
+        for entry in page.entries:
             pid = entry.key.removeprefix(start).partition("-")[0]
             if pid.isdecimal() and not _is_running(int(pid)):
-                await self._endpoint._delete(entry.key)
+                await self._remove(entry.key)
 
     async def _put(self, key: str, condition: Condition) -> None:
         await self._endpoint._put(key, b"probe", _ATTRIBUTES, condition)

@@ -41,6 +41,10 @@ class UnchangedError(PersonaError):
     """The object is still at the version that was not asked for. It never leaves the backends."""
 
 
+class DeniedError(AccessDeniedError):
+    """A refusal that says already what was not allowed."""
+
+
 def changed(path: str) -> ConflictError:
     """Return the error for an object that is no longer at the version asked for."""
     return ConflictError(
@@ -79,7 +83,7 @@ def clock_off(host: str, skew: float | None) -> CredentialsError | None:
     )
 
 
-def denied(error: AccessDeniedError, verb: str, permission: str, source: str) -> AccessDeniedError:
+def denied(error: AccessDeniedError, verb: str, permission: str, source: str) -> DeniedError:
     """Return a refusal that says what was not allowed, and which permission allows it.
 
     Args:
@@ -88,7 +92,7 @@ def denied(error: AccessDeniedError, verb: str, permission: str, source: str) ->
         permission: what the provider calls the permission.
         source: which way the credentials were found.
     """
-    return AccessDeniedError(
+    return DeniedError(
         f"{str(error).removesuffix('.')}: they may not {verb}. They come from {source}.",
         hint=f"Grant {permission}. “persona storage config test” shows what is allowed.",
     )

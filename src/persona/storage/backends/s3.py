@@ -22,6 +22,7 @@ from persona.errors import (
     NameRefusedError,
     NotFoundError,
     PersonaError,
+    UnreachableError,
 )
 from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sigv4
@@ -121,7 +122,7 @@ class S3Backend(ETagBackend):
         if self._foreign:
             fields.append(("Endpoint", self._rest.endpoint.removesuffix(f"/{self.bucket}")))
         keys: aws.AWSKeys | None = None
-        with suppress(CredentialsError):  # what this backend is can be said without
+        with suppress(CredentialsError, UnreachableError):  # what this backend is can be said without
             keys = self.credentials.current() if self.credentials else None
         return Place(
             "S3-compatible" if self._foreign else "AWS S3",
