@@ -20,6 +20,7 @@ from tests.campaigns.sites import folder, fresh
 from tests.campaigns.storms import weather_out
 from tests.campaigns.test_cache_siege import figures
 from tests.campaigns.test_cache_siege import plan as siege_plan
+from tests.hostile.limits import FULL, generate_at_the_limit
 from tests.hostile.torment import MOST_MB, torment
 from tests.servers import SERVERS
 from tests.serving import Server
@@ -69,6 +70,7 @@ def main() -> None:
             return fresh(running[kind])
 
         cache_sieges(base / "cache", stack.enter_context(SERVERS["seaweedfs"](base / "cache-server")), given)
+        limits(base / "limits")
         mutants(base / "mutants", given.mutants, given.seed)
         chain(base / "chain", place)
         storms(base / "storms", place, given.storms, given.seed)
@@ -86,6 +88,14 @@ def cache_sieges(base: Path, server: Server, given: argparse.Namespace) -> None:
         say(f"cache, {strategy}: {shown}")
         assert not (shown.wrong or shown.left), (shown.wrong, shown.left)
         assert said["entries"] == shown.figures["entries"], said
+
+
+def limits(base: Path) -> None:
+    """Make personas of the largest inputs."""
+    for kind in FULL:
+        found = generate_at_the_limit(kind, base / kind)
+        say(f"{kind} at the limit: {found.wall:.0f} s, {found.peak / 1e6:.0f} MB")
+        assert found.peak < MOST_MB * 1e6
 
 
 def mutants(base: Path, count: int, seed: int) -> None:
