@@ -356,3 +356,6 @@ def test_a_fresh_place_has_nothing_to_erase(place: Place, configure: Configure, 
     ran = persona(*ERASE)
     assert ran.code == 0
     assert "No object holds this respondent." in ran.out
+    wrong = persona("storage", "erase", "--subject", "E8O", "--yes")
+    assert wrong.code == 0
+    assert "Nothing here held this respondent" in wrong.err

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from persona.personas.erasure import Done, Found, PastHit, Unread
     from persona.storage.outbox_entry import Entry
 
+_TAKEN_OUT = ("erased", "outbox", "cache_entries", "journal_rows")
 _ACTIONS = {"redact": "take out", "remove": "remove the object", "look": "look at it yourself"}
 
 
@@ -58,6 +59,8 @@ def erase(session: Session, text: str, yes: bool, versions: bool, receipt: Path 
     session.emit(document) if session.json else print(_receipt_text(document))
     if not document["complete"] and not session.json:
         session.note("It is not complete: see what is left above.")
+    if not any(document[part] for part in _TAKEN_OUT) and not document["earlier_versions"]["deleted"]:
+        session.note("Nothing here held this respondent: see that the id is as “persona show” prints it.")
     return 0 if document["complete"] else 1
 
 

@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
 
 def requests(config: Config, project: Path, home: Path) -> list[Request]:
-    """Return what the values in effect from a project's file would do that needs the user's word.
+    """Return what the values in effect from a project's file would do that needs the user's word, line by line.
 
     Args:
         config: what is in effect.
@@ -59,7 +59,8 @@ def requests(config: Config, project: Path, home: Path) -> list[Request]:
     found = [(name, what) for name, value in here.items() for what in _of_value(name, value, project, home)]
     found += _of_endpoints(config.values, here)
     found += [(name, what) for name, value in here.items() for what in _loosens(name, value, config.overruled)]
-    return [Request(name, config.sources[name].line, what) for name, what in found]
+    asked = (Request(name, config.sources[name].line, what) for name, what in found)
+    return sorted(asked, key=lambda each: each.line)
 
 
 def _of_value(name: str, value: object, project: Path, home: Path) -> Iterator[str]:
@@ -75,7 +76,7 @@ def _of_value(name: str, value: object, project: Path, home: Path) -> Iterator[s
     if name == "storage.residency.enforce" and value is False:
         yield "would let data be written outside of the regions that are allowed"
     if name in _FOLDERS and not _is_own(Path(str(value)), project, home):
-        yield f"would read and write files in {value}, outside of the project"
+        yield f"would read and write files in {os.path.realpath(str(value))}, outside of the project"
 
 
 def _loosens(name: str, value: Any, own: Mapping[str, Any]) -> Iterator[str]:
