@@ -13,7 +13,7 @@ from persona.storage.backend import Digest, Download
 from persona.storage.backends.answers import size_in, understood
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.downloads import BodyDownload, Slice
-from persona.storage.backends.primitives import Attributes, Entry
+from persona.storage.backends.primitives import Attributes, Entry, range_wanted
 from persona.storage.metadata import pack, unpack
 from persona.storage.paths import from_key
 
@@ -44,9 +44,7 @@ class ETagBackend(CloudBackend):
         *,
         unless: str | None = None,
     ) -> Download:
-        headers = {"accept-encoding": "identity"}
-        if ranged := bool(start) or length is not None:
-            headers["range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
+        headers = range_wanted(start, length)
         if version is not None:
             headers["if-match"] = f'"{version}"'
         if unless is not None and _ETAG.fullmatch(unless):  # else no object has it
@@ -60,7 +58,7 @@ class ETagBackend(CloudBackend):
                 if not whole:
                     entry = entry._replace(size=_size_of(body.headers["content-range"], start))
                 download: Download = BodyDownload(body, entry.named(from_key(self._prefix, key)))
-            if whole and ranged:  # the endpoint ignores ranges
+            if whole and "range" in headers:  # the endpoint ignores ranges
                 download = Slice(download, start, length)
             unless_read.pop_all()
         return download

@@ -48,7 +48,15 @@ from persona.storage.backends.downloads import BodyDownload
 from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page
-from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, check_endpoint
+from persona.storage.backends.primitives import (
+    Attributes,
+    Entry,
+    Part,
+    Upload,
+    Written,
+    check_endpoint,
+    range_wanted,
+)
 from persona.storage.backends.rest import Request
 from persona.storage.paths import from_key, to_key
 
@@ -154,10 +162,7 @@ class GCSBackend(CloudBackend):
         query = {"alt": "media"} | _condition(IfVersion(version) if version is not None else None, key)
         if unless is not None and _GENERATION.fullmatch(unless):  # else no object has it
             query["ifGenerationNotMatch"] = unless
-        headers = {"accept-encoding": "identity"}
-        if start or length is not None:
-            headers["range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
-        body = await self._rest.open(self._path(key), query=query, headers=headers)
+        body = await self._rest.open(self._path(key), query=query, headers=range_wanted(start, length))
         with ExitStack() as unless_read:
             unless_read.callback(body.close)
             with understood(self._host):

@@ -116,6 +116,13 @@ def etag_condition(condition: Condition | None) -> dict[str, str]:
     return {}
 
 
+def range_wanted(start: int, length: int | None) -> dict[str, str]:
+    """Return what asks for a part of an object (RFC 9110, section 14.2); nothing if it is wanted whole."""
+    if not start and length is None:
+        return {}
+    return {"range": f"bytes={start}-{'' if length is None else start + length - 1}"}
+
+
 def clean_prefix(prefix: str) -> str:
     """Return a configured prefix as a storage path.
 
