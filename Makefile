@@ -30,7 +30,7 @@ imports: $(VENV)/.test ## Check which module may import which.
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 bench: $(VENV)/.bench $(AZURITE) ## Measure start-up, memory and speed.
 	$(BIN)/python -m bench

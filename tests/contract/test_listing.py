@@ -128,9 +128,11 @@ def roomy(place: Place) -> Place:
     return place.changed(**{name: place.server.make_bucket("contract-many")})
 
 
-async def test_five_thousand_objects(roomy: StorageBackend) -> None:
+async def test_thousands_of_objects(roomy: StorageBackend, place: Place) -> None:
+    """Several pages; fewer of them where a place is around another one, or the server slow with many objects."""
     storage = roomy
-    paths = [f"study {number % 7}/{number // 100:02}/record-{number:05}.yaml" for number in range(5000)]
+    count = 2100 if place.name in ("below", "cache-seaweedfs", "moto", "fake-gcs", "azurite") else 5000
+    paths = [f"study {number % 7}/{number // 100:02}/record-{number:05}.yaml" for number in range(count)]
     await fill(storage, paths)
     expected = sorted(paths, key=str.encode)
     found = await pages(storage)
@@ -138,8 +140,8 @@ async def test_five_thousand_objects(roomy: StorageBackend) -> None:
     assert max(map(len, found)) <= 5000, "in pages of bounded size: Azure's are the largest"
     assert not any(page.refused for page in found)
     assert await listed(storage, "study 3") == [path for path in expected if path.startswith("study 3/")]
-    middle = expected[2500]
-    assert await scanned(storage, after=middle) == expected[2501:]
+    middle = expected[count // 2]
+    assert await scanned(storage, after=middle) == expected[count // 2 + 1 :]
 
 
 async def test_a_scan_is_left_early(storage: StorageBackend) -> None:
