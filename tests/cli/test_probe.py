@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from persona.config.schema import StorageSettings
 from persona.config.secret import Secret
 from persona.errors import AccessDeniedError, UnreachableError
-from persona.storage import stack
+from persona.storage import probe, stack
 from persona.storage.backend import StorageObject
 from tests.cli.conftest import Configure, Ran, Run, changed, files_below
 from tests.cli.test_failures import WRONG, unreachable
@@ -133,3 +134,23 @@ def test_no_secret_is_shown(persona: Run, configure: Configure, arguments: list[
         ran: Ran = persona(*arguments, "--verbose")
         assert WRONG not in ran.out + ran.err
     assert logging.getLogger("persona").level == logging.INFO
+
+
+async def test_on_a_slow_line_a_first_answer_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow_line(address: tuple[str, int], seconds: float) -> bool:
+        await asyncio.sleep(0.1)
+        return True
+
+    async def answer() -> str:
+        await asyncio.sleep(0.5)
+        return "answered"
+
+    class There(MemoryBackend):
+        def address(self) -> tuple[str, int]:
+            return "127.0.0.1", 9
+
+    monkeypatch.setattr(probe, "knock", slow_line)
+    assert await probe._in_time(There(), answer, 0.2)() == "answered"
+    monkeypatch.setattr(probe, "CONNECTIONS", 3)
+    with pytest.raises(UnreachableError, match="does not answer"):
+        await probe._in_time(There(), answer, 0.2)()

@@ -53,6 +53,19 @@ def test_a_silent_provider_is_found_out_soon(process: Start, configure: Configur
     assert json.loads(tested)["ok"] is False
 
 
+def test_a_test_of_a_silent_provider_shows_the_chain_at_once(process: Start, configure: Configure, silent: str) -> None:
+    configure(hanging(silent))
+    begun = time.monotonic()
+    test = process("storage", "config", "test", "--json")
+    out, _ = test.communicate(timeout=30)
+    assert time.monotonic() - begun < 2 + 2  # the machine may be busy
+    assert test.returncode == 7
+    shown = json.loads(out)
+    assert shown["credentials"]["source"] == "the configuration (storage.s3.access_key_id)"
+    assert [(check["name"], check["ok"]) for check in shown["checks"]] == [("credentials", True), ("list", False)]
+    assert "does not answer" in shown["checks"][1]["detail"]
+
+
 @pytest.mark.parametrize("arguments", [["generate", "input.csv"], ["storage", "status"], ["storage", "list", "--json"]])
 def test_ctrl_c_while_the_provider_is_silent(
     process: Start, project: Path, configure: Configure, arguments: list[str]

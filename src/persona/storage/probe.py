@@ -14,11 +14,17 @@ from persona.config.schema import ResidencySettings
 from persona.credentials.chain import Found, Report, Step, spoilt, within
 from persona.errors import AccessDeniedError, PersonaError, UnreachableError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
+from persona.storage.outage import knock
 from persona.storage.paths import join
 
 T = TypeVar("T")
 OBTAIN_SECONDS = 1.2
 """How long it may take to obtain keys or a token: a test is to say within two seconds that nobody gives them."""
+ANSWER_SECONDS = 1.4
+"""How long both together may take, the provider's first answer included, on a line where connections are quick."""
+LEAST_SECONDS = 0.7
+CONNECTIONS = 10
+"""On a slower line, a first answer may take so many times as long as a connection."""
 MAX_SKEW_SECONDS = 300.0
 """S3 refuses signatures that are more than 15 minutes off; a third of it is reason to say so."""
 
@@ -72,10 +78,11 @@ async def examine(
         rule: where it may be; in a place that is not allowed nothing is written.
     """
     findings = Findings(storage.describe() if found is None else None)
+    begun = time.perf_counter()
     if not await _obtain(storage, found, findings):
         return findings
     identity = asyncio.ensure_future(_identity(found))
-    await _examine(storage, findings, rule)
+    await _examine(storage, findings, rule, max(LEAST_SECONDS, ANSWER_SECONDS - (time.perf_counter() - begun)))
     if said := await identity:
         findings.credentials = replace(findings.credentials, identity=said)
     return findings
@@ -109,13 +116,14 @@ async def _identity(found: Found | None) -> str | None:
     return None
 
 
-async def _examine(storage: StorageBackend, findings: Findings, rule: ResidencySettings | None) -> None:
-    """Take the steps; that one is not allowed says nothing about the others."""
+async def _examine(storage: StorageBackend, findings: Findings, rule: ResidencySettings | None, seconds: float) -> None:
+    """Take the steps, the first one in so many seconds; that one is not allowed says nothing about the others."""
     probe = join(f".persona-probe-{uuid.uuid4().hex}")
     step = _Steps(findings)
     names: list[str] = []
     begun = time.perf_counter()
-    listed = await step("list", _first_page(storage, names), f"{storage.url()} is there and can be listed")
+    first = _in_time(storage, _first_page(storage, names), seconds)
+    listed = await step("list", first, f"{storage.url()} is there and can be listed")
     latency = (time.perf_counter() - begun) * 1000
     if listed is _FAILED and not isinstance(findings.failure, AccessDeniedError):
         return
@@ -179,6 +187,33 @@ class _Steps:
             return _FAILED
         self._findings.checks.append(Check(name, True, good))
         return result
+
+
+def _in_time(storage: StorageBackend, work: Callable[[], Awaitable[T]], seconds: float) -> Callable[[], Awaitable[T]]:
+    """Return work that is given up if the provider accepts connections and answers nothing: a test is not to wait."""
+    address = storage.address()
+
+    async def connecting() -> float:
+        begun = time.perf_counter()
+        return time.perf_counter() - begun if address and await knock(address, seconds) else 0.0
+
+    async def limited() -> T:
+        doing, line = asyncio.ensure_future(work()), asyncio.ensure_future(connecting())
+        try:
+            done, _ = await asyncio.wait({doing}, timeout=seconds if address else None)
+            if not done and (more := CONNECTIONS * await line - seconds) > 0:
+                done, _ = await asyncio.wait({doing}, timeout=more)
+            if done:
+                return await doing
+        finally:
+            doing.cancel()
+            line.cancel()
+        raise UnreachableError(
+            "The provider accepts connections and does not answer.",
+            hint="Check the endpoint, its port, and the network.",
+        )
+
+    return limited
 
 
 def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Awaitable[None]]:
