@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from persona.storage.cache.house import stats
+from tests import unmeasured
 from tests.cache.siege_workers import Complaints, Counters, Plan, Worker, fill, write_as_another_machine
 from tests.cache.watcher import Measured
 
@@ -200,7 +201,7 @@ class Siege:
 def besiege(plan: Plan) -> Shown:
     """Run a siege in a process of its own."""
     root = Path(__file__).parents[2]
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment = unmeasured.environment()
     environment["PYTHONPATH"] = f"{root / 'src'}{os.pathsep}{root}"
     ran = subprocess.run(
         [sys.executable, "-m", "tests.cache.siege"],

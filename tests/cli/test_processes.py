@@ -17,6 +17,7 @@ import pytest
 
 from persona.config.schema import S3Settings, StorageSettings
 from persona.config.secret import Secret
+from tests import unmeasured
 from tests.cli.conftest import Configure, Run, files_below, small_input
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -191,8 +192,8 @@ def test_a_read_only_folder(persona: Run, open_folder: Path) -> None:
     ]
     command = [sys.executable, "-c", AS_ANOTHER_USER, json.dumps([arguments for arguments, _ in cases])]
     # Coverage would be measured by that user too, who may not write its data.
-    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, env=unmeasured)
+    environment = unmeasured.environment()
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, env=environment)
     assert "Traceback" not in ran.stderr
     codes = [int(line.split()[1]) for line in ran.stderr.splitlines() if line.startswith("code ")]
     assert codes == [code for _, code in cases], ran.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -40,7 +39,6 @@ class User(Command):
     def __init__(self, folder: Path, settings: StorageSettings, **environment: str) -> None:
         super().__init__(folder, settings)
         self.environment |= {"PERSONA_STORAGE__BACKEND": settings.backend} | FLAGS | environment
-        self.environment |= {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
         self.took: dict[str, float] = {}
 
     def soon(self, *arguments: str, code: int, **environment: str) -> Ran:

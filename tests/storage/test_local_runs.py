@@ -12,6 +12,7 @@ import pytest
 
 from persona.storage.backends import local_runs
 from persona.storage.backends.local import LocalBackend
+from tests import unmeasured
 from tests.storage.local_helpers import paths_of, refused_by
 
 
@@ -109,7 +110,8 @@ def test_memory_does_not_grow_with_a_flat_folder(tmp_path: Path) -> None:
         folder.mkdir()
         for number in range(count):
             (folder / f"interview-{number * 7919 % count:07}.json").touch()
-        done = subprocess.run([sys.executable, "-c", SCANNER, folder], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", SCANNER, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=unmeasured.environment())
         found, peak = map(int, done.stdout.split())
         assert found == count
         peaks.append(peak)
