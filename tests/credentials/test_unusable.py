@@ -59,7 +59,9 @@ def test_an_azure_key_that_is_no_base64(
     assert text == "4 Error: The Azure account key from the environment (AZURE_STORAGE_KEY) is not valid base64."
 
 
-@pytest.mark.parametrize("value", [*SESAMES, "sesame", "?sesame&sig=x"])
+@pytest.mark.parametrize(
+    "value", [*SESAMES, "sesame", "?sesame&sig=x", "YW5vdGhlciBzZWNyZXQ=", "sv=2022-11-02&se=2099-01-01"]
+)
 def test_a_signature_that_is_none(
     value: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

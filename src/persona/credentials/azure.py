@@ -185,7 +185,13 @@ def _check_secrets(found: AzureCredentials) -> None:
             ) from None
     if found.sas is not None:
         text = found.sas.reveal().removeprefix("?")
-        if not re.fullmatch("[!-~]+", text) or not all("=" in part for part in text.split("&")):
+        parts = [part.partition("=") for part in text.split("&")]
+        # another secret, put here by mistake or by a project's file, would go along in the address
+        if (
+            not re.fullmatch("[!-~]+", text)
+            or not all(sign for _, sign, _ in parts)
+            or "sig" not in dict(sas_pairs(found.sas))
+        ):
             raise CredentialsError(
                 f"The shared access signature from {found.source} is none.",
                 hint="Copy it whole: it begins with sv= or another parameter, and holds sig=.",
