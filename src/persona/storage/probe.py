@@ -14,7 +14,7 @@ from persona.config.schema import ResidencySettings
 from persona.credentials.chain import Found, Report, Step, spoilt, within
 from persona.errors import AccessDeniedError, PersonaError, UnreachableError, VerificationError
 from persona.storage.backend import IfVersion, Place, StorageBackend
-from persona.storage.outage import knock
+from persona.storage.outage import knock, nobody
 from persona.storage.paths import join
 
 T = TypeVar("T")
@@ -190,19 +190,19 @@ class _Steps:
 
 
 def _in_time(storage: StorageBackend, work: Callable[[], Awaitable[T]], seconds: float) -> Callable[[], Awaitable[T]]:
-    """Return work that is given up if the provider accepts connections and answers nothing: a test is not to wait."""
+    """Return work that is given up if the provider does not answer in time, for a test is not to wait for it."""
     address = storage.address()
-
-    async def connecting() -> float:
-        begun = time.perf_counter()
-        return time.perf_counter() - begun if address and await knock(address, seconds) else 0.0
+    if address is None:
+        return work
 
     async def limited() -> T:
-        doing, line = asyncio.ensure_future(work()), asyncio.ensure_future(connecting())
+        doing, line = asyncio.ensure_future(work()), asyncio.ensure_future(_connecting(address, seconds))
         try:
-            done, _ = await asyncio.wait({doing}, timeout=seconds if address else None)
-            if not done and (more := CONNECTIONS * await line - seconds) > 0:
-                done, _ = await asyncio.wait({doing}, timeout=more)
+            done, _ = await asyncio.wait({doing}, timeout=seconds)
+            if not done:
+                if (took := await line) is None:
+                    raise nobody(address)
+                done, _ = await asyncio.wait({doing}, timeout=max(0.0, CONNECTIONS * took - seconds))
             if done:
                 return await doing
         finally:
@@ -214,6 +214,12 @@ def _in_time(storage: StorageBackend, work: Callable[[], Awaitable[T]], seconds:
         )
 
     return limited
+
+
+async def _connecting(address: tuple[str, int], seconds: float) -> float | None:
+    """Return how long a connection takes, in seconds; None if there is none in time."""
+    begun = time.perf_counter()
+    return time.perf_counter() - begun if await knock(address, seconds) else None
 
 
 def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Awaitable[None]]:
