@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from persona.credentials.aws import AWSKeys
@@ -46,13 +47,21 @@ def sign(
     )
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
     to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    key = b"AWS4" + keys.secret_access_key.reveal().encode()
-    for part in (stamp[:8], region, "s3", "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    signature = _signer(keys.secret_access_key.reveal(), stamp[:8], region).copy()
+    signature.update(to_sign.encode())
     request.headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, "
+        f"SignedHeaders={names}, Signature={signature.hexdigest()}"
     )
+
+
+@lru_cache(maxsize=4)
+def _signer(secret: str, day: str, region: str) -> hmac.HMAC:
+    """Return what signs with the key of a day, which takes four times as long to derive as to use."""
+    key = b"AWS4" + secret.encode()
+    for part in (day, region, "s3", "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.new(key, digestmod="sha256")
 
 
 def _quote(text: str) -> str:
