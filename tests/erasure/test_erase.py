@@ -221,10 +221,14 @@ def test_what_cannot_be_looked_through_is_named(
     local: StorageSettings, persona: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persona.personas.erasure.MAX_BYTES", 10_000)
+    large = b"Respondent,Answer\nE09,no\n" * 1000
+    on(local, lambda storage: storage.write("tagged.csv", large, metadata={"of": SUBJECT}))
     ran = persona(*ERASE, "--json")
     assert ran.code == 1
     assert ran.json["complete"] is False
-    assert "research/survey.csv" in {each["path"] for each in ran.json["unread"]}
+    unread = {each["path"]: each["reason"] for each in ran.json["unread"]}
+    assert "research/survey.csv" in unread
+    assert unread["tagged.csv"].endswith("Its metadata names the respondent.")
 
 
 def test_the_cache_forgets_in_every_workspace(

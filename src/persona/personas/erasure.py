@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from persona.errors import (
     BucketNotFoundError,
@@ -192,8 +192,8 @@ class Search:
         except PersonaError as error:
             return Unread(found.path, str(error))
         named = in_metadata(metadata, self._subject)
-        if isinstance(data, Unread) and not named and not named_by(found.path, self._subject):
-            return data
+        if isinstance(data, Unread) and not named_by(found.path, self._subject):
+            return replace(data, reason=f"{data.reason} Its metadata names the respondent.") if named else data
         content = data if isinstance(data, bytes) else None
         self._note(found, content)
         traced = await asyncio.to_thread(trace, found.path, content, self._subject)
