@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 AZURITE := .tools/node_modules/azurite/package.json
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-WORKERS ?= 5
+WORKERS ?= 4
 KILLS ?= 200
 
 .DEFAULT_GOAL := help

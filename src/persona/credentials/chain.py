@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -119,7 +120,8 @@ def spoilt(chain: tuple[Step, ...], error: PersonaError) -> tuple[Step, ...]:
 def within(seconds: float, work: Callable[[], T]) -> T:
     """Return what work returns, if it is done in time; it goes on in a daemon thread, for which nobody waits.
 
-    A vendor's library has time limits for each of several requests, and none for all of them together.
+    A vendor's library has time limits for each of several requests, and none for all of them together. What this
+    process works meanwhile does not count, up to as much again: to import such a library may take longer than to ask.
 
     Raises:
         TimeoutError: it is not.
@@ -133,9 +135,11 @@ def within(seconds: float, work: Callable[[], T]) -> T:
             answers.put((None, error))
 
     threading.Thread(target=run, name="persona-credentials", daemon=True).start()
-    with suppress(Empty):
-        value, error = answers.get(timeout=seconds)
-        if error is not None:
-            raise error
-        return value  # type: ignore[return-value]  # without an error it is of the right type
+    begun, worked = time.monotonic(), time.process_time()
+    while (left := seconds + min(seconds, time.process_time() - worked) - (time.monotonic() - begun)) > 0:
+        with suppress(Empty):
+            value, error = answers.get(timeout=left)
+            if error is not None:
+                raise error
+            return value  # type: ignore[return-value]  # without an error it is of the right type
     raise TimeoutError(f"no answer within {seconds:g} s")
