@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from persona.credentials import azure_identity
 from tests.cli.conftest import Run
 from tests.credentials.services import AppService, Arc, AzureIdentity, BlobGate, Service, document
 from tests.credentials.test_flows import azure_at, shown
@@ -86,6 +88,14 @@ def test_an_endpoint_that_makes_no_sense(persona: Run, monkeypatch: pytest.Monke
     monkeypatch.setenv("IDENTITY_HEADER", AppService.secret)
     with Senseless() as service:
         assert "✗ managed identity" in fails(persona, service, monkeypatch)
+
+
+def test_a_token_that_no_date_can_end() -> None:
+    """What an endpoint says of the end of its token is as it likes."""
+    eternal = SimpleNamespace(get_token=lambda scope: SimpleNamespace(token="a-token", expires_on=10**15))
+    text, end = azure_identity._tokens_of(eternal, "managed identity")()
+    assert text == "a-token"
+    assert end.year == 9999
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from persona.errors import InputError
+from persona.moments import moment
 from persona.personas import document
 from persona.personas.sources import limits
 from persona.personas.sources.read import read_files, read_path
-from persona.storage.moments import moment
 from tests import unmeasured
 from tests.hostile.torment import MOST_MB
 

@@ -12,7 +12,7 @@ from persona.cli.app import PersonaCommand, PersonaGroup
 from persona.cli.render import heading, human_size, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import ConflictError
-from persona.storage.moments import moment
+from persona.moments import moment
 from persona.storage.paths import printable
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from persona.cli.render import Known, fields, heading, human_size, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import PersonaError, UnreachableError
+from persona.moments import moment
 from persona.neutral import harmless
 from persona.redaction import redacted
-from persona.storage.moments import moment
 
 if TYPE_CHECKING:
     from persona.storage.backend import Place, StorageBackend

@@ -13,11 +13,12 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from persona.credentials.chain import Chain, Step, within
 from persona.errors import CredentialsError
+from persona.moments import moment
 from persona.redaction import register
 
 SCOPE = "https://storage.azure.com/.default"
@@ -167,7 +168,7 @@ def _tokens_of(credential: Any, step: str) -> Token:
             found = credential.get_token(SCOPE)
         except _errors() as error:
             raise CredentialsError(f"Azure gives no token: {step}: {_code(error)}", hint=_HINTS[step]) from error
-        return str(found.token), datetime.fromtimestamp(found.expires_on, UTC)
+        return str(found.token), moment(found.expires_on)
 
     return token
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from persona.moments import moment
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObject
-from persona.storage.moments import moment
 
 State = Literal["waiting", "sending", "conflict", "damaged"]
 TOKEN = "outbox:"  # noqa: S105  (no password)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from persona.errors import ConflictError, NotFoundError, PersonaError, UnreachableError
+from persona.moments import moment
 from persona.storage import paths
 from persona.storage.backend import (
     Checkpoint,
@@ -41,7 +42,6 @@ from persona.storage.backends.local_scan import FoundFile, Walk
 from persona.storage.backends.local_threads import Patience, in_thread
 from persona.storage.backends.streams import counted
 from persona.storage.content_types import content_type_of
-from persona.storage.moments import moment
 
 PAGE_OBJECTS = 1000
 

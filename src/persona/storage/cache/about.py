@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from persona.moments import moment
 from persona.storage.backend import Digest, StorageObject
-from persona.storage.moments import moment
 
 
 def write(found: StorageObject) -> bytes:

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from persona.moments import moment
 from persona.storage.backend import StorageObject
 from persona.storage.cache.database import DAMAGED, Database
-from persona.storage.moments import moment
 
 ORDER = {"lru": "used", "lfu": "reads, id", "fifo": "id"}
 """What leaves first, for each strategy: the longest unused; the least read and of these the oldest; the oldest."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from persona.errors import VerificationError
+from persona.moments import moment
 from persona.storage.backend import Download, Listing, StorageObject
 from persona.storage.cache.files import FileDownload, open_whole
 from persona.storage.cache.index import Entry
 from persona.storage.cache.shown import Shown
 from persona.storage.cache.store import Store
-from persona.storage.moments import moment
 from persona.storage.paths import clean, sort_key
 
 LAST = "\U0010ffff"

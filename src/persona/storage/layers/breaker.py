@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, M
 from typing import Any, TypeVar
 
 from persona.errors import PersonaError, ThrottledError, UnreachableError
+from persona.moments import moment
 from persona.storage.backend import (
     Checkpoint,
     Condition,
@@ -19,7 +20,6 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.layers.layer import Layer
-from persona.storage.moments import moment
 from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody
 
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from persona.config.schema import OfflineSettings
 from persona.errors import ConflictError, NotFoundError, ThrottledError, UnreachableError, VerificationError
+from persona.moments import moment
 from persona.storage.backend import Download, Listing, StorageBackend, StorageObject
 from persona.storage.layers.fallback_writes import Deferring
-from persona.storage.moments import moment
 from persona.storage.offline import Memory, Own, merged, span
 from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import Entry

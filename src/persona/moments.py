@@ -1,4 +1,4 @@
-"""Times of the wall clock as files hold them: in seconds, and written by anybody."""
+"""Times of the wall clock as files and answers hold them: in seconds, and written by anybody."""
 
 from __future__ import annotations
 
