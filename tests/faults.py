@@ -31,6 +31,7 @@ class Seen:
     body: bytes
     time: float = field(default_factory=time.monotonic)
     answered: bool = False
+    status: int | None = None
 
 
 @dataclass
@@ -100,6 +101,10 @@ class FaultProxy:
     def requests(self, method: str, pattern: str = "") -> list[Seen]:
         """Return the requests that came, of a method and with a matching path and query."""
         return [seen for seen in self.seen if seen.method == method and re.search(pattern, seen.target)]
+
+    def taken(self, method: str, pattern: str = "") -> list[Seen]:
+        """Return the requests that came and were not refused; a client sends again what was."""
+        return [seen for seen in self.requests(method, pattern) if seen.status is not None and seen.status < 300]
 
     def settled(self) -> bool:
         """Say whether all requests that came have been answered."""
@@ -181,6 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         seen = Seen(self.command, self.path, self.headers, body)
+        self._seen = seen
         self.proxy.act_on(seen)(self, seen)
         seen.answered = True
 
@@ -205,6 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
         return Answer(response.status, headers, content, int(length) if length else None)
 
     def reply(self, given: Answer) -> None:
+        self._seen.status = given.status
         self.send_response_only(given.status)
         for name, text in given.headers:
             self.send_header(name, text)

@@ -27,7 +27,9 @@ from persona.storage.layers.cache import Cache
 from tests.cache.machine import Clock, Machine, abandon, folder_bytes, order
 from tests.cache.memory import Memory
 
-EXAMPLES = int(os.environ.get("PERSONA_MODEL_EXAMPLES", "40"))
+pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring them takes time
+
+EXAMPLES = int(os.environ.get("PERSONA_MODEL_EXAMPLES", "25"))
 STEPS = 40
 TTL = 60.0
 SPACE = 1000

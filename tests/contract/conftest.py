@@ -12,13 +12,17 @@ import pytest
 from tests.contract.places import LACKS, Place, live_settings, local_settings, places, server_settings
 from tests.serving import Server
 
+_MARKS = dict.fromkeys(("below", "moto"), pytest.mark.no_cover)
+"""Where the same lines run as elsewhere, coverage is not measured: it takes as long as the cases themselves."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test at each place, except where it needs what the place lacks."""
     if "place" not in metafunc.fixturenames:
         return
     needs = {name for mark in metafunc.definition.iter_markers("needs") for name in mark.args}
-    metafunc.parametrize("place", [name for name in places() if not needs & LACKS[name].keys()], indirect=True)
+    chosen = [pytest.param(name, marks=_MARKS.get(name, ())) for name in places() if not needs & LACKS[name].keys()]
+    metafunc.parametrize("place", chosen, indirect=True)
 
 
 @pytest.fixture
@@ -30,14 +34,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, running: Callable[[str
         yield Place(name, local_settings(str(tmp_path / "root")))
     elif name == "below":
         yield Place(name, local_settings(str(tmp_path / "root")), folder="a folder/below")
+    elif name == "cached":
+        yield Place(name, local_settings(str(tmp_path / "root")), cache=str(tmp_path / "cache"))
     elif name.startswith("live-"):
         found = Place(name, live_settings(name, prefix))
         yield found
         asyncio.run(clear(found))
     else:
-        server = running(name.removeprefix("cache-"))
-        cache = str(tmp_path / "cache") if name.startswith("cache-") else ""
-        yield Place(name, server_settings(server, "contract", prefix), server, cache=cache)
+        server = running(name)
+        yield Place(name, server_settings(server, "contract", prefix), server)
 
 
 @pytest.fixture

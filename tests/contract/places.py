@@ -25,7 +25,7 @@ from persona.storage.backend import StorageBackend
 from persona.storage.stack import open_below
 from tests.serving import Server
 
-QUICK = PerformanceSettings(retry_attempts=3, retry_delay=0.05, timeout=20.0)
+QUICK = PerformanceSettings(retry_attempts=3, retry_delay=0.05, timeout=60.0)
 CLOSED_PORT = "http://127.0.0.1:9"
 
 _S3_VERSION = "the ETag of S3 is a digest of the content: the same bytes again are the same version"
@@ -40,19 +40,15 @@ _LOCAL = {
 LACKS: Mapping[str, Mapping[str, str]] = {
     "local": _LOCAL,
     "below": _LOCAL,
+    "cached": _LOCAL,
     "seaweedfs": {
         "backslash": "the server turns it into a slash",
         "create beside a folder": "the server counts a folder as an object of that name",
         "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
         "version per write": _S3_VERSION,
     },
-    "cache-seaweedfs": {
-        "backslash": "the server turns it into a slash",
-        "create beside a folder": "the server counts a folder as an object of that name",
-        "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
-        "version per write": _S3_VERSION,
-    },
     "moto": {
+        "atomic conditions": "the server looks whether a condition holds, and writes in another step",
         "credentials": "the server accepts any",
         "version per write": _S3_VERSION,
     },
@@ -127,7 +123,7 @@ class Place:
 def places() -> list[str]:
     """Return the names of the places: this disk, the servers here, and what is live by the environment."""
     live = [name for name, variable in LIVE_VARIABLES.items() if os.environ.get(variable)]
-    return ["local", "below", "seaweedfs", "cache-seaweedfs", "moto", "fake-gcs", "azurite", *live]
+    return ["local", "below", "cached", "seaweedfs", "moto", "fake-gcs", "azurite", *live]
 
 
 def local_settings(folder: str) -> StorageSettings:

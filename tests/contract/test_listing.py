@@ -10,6 +10,8 @@ from persona.storage.backend import StorageBackend
 from tests.contract.helpers import listed, pages, scanned
 from tests.contract.places import Place
 
+pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring them takes time
+
 ORDERED = [
     "A",
     "Z/z",
@@ -74,17 +76,13 @@ async def test_a_prefix_is_a_folder(storage: StorageBackend) -> None:
     assert await listed(storage, "team/b/c/d") == []
 
 
-@pytest.mark.parametrize("text", ["team", "team/", "/team", "./team/", "./team"])
-async def test_a_prefix_is_cleaned(storage: StorageBackend, text: str) -> None:
+async def test_a_prefix_is_cleaned(storage: StorageBackend) -> None:
     await fill(storage, ["team/a", "team-old/a"])
-    assert await listed(storage, text) == ["team/a"]
-    assert await scanned(storage, text) == ["team/a"]
-
-
-@pytest.mark.parametrize("text", ["", ".", "/", "./"])
-async def test_the_root_is_everything(storage: StorageBackend, text: str) -> None:
-    await fill(storage, ["a/b", "c"])
-    assert await listed(storage, text) == ["a/b", "c"]
+    for text in ("team", "team/", "/team", "./team/", "./team"):
+        assert await listed(storage, text) == ["team/a"], text
+        assert await scanned(storage, text) == ["team/a"], text
+    for text in ("", ".", "/", "./"):
+        assert await listed(storage, text) == ["team-old/a", "team/a"], text
 
 
 async def test_a_prefix_of_odd_characters(storage: StorageBackend) -> None:
@@ -94,12 +92,11 @@ async def test_a_prefix_of_odd_characters(storage: StorageBackend) -> None:
         assert await listed(storage, path.removesuffix("/x")) == [path]
 
 
-@pytest.mark.parametrize("after", [*ORDERED, "0", "a/", "a/b/", "a/b!", "a/bb", "a/zz/z", "b", "z~~", "日", "🙂🙂"])
-async def test_a_listing_after_a_key(storage: StorageBackend, after: str) -> None:
+async def test_a_listing_after_a_key(storage: StorageBackend) -> None:
     await fill(storage, ORDERED)
-    cleaned = after.removesuffix("/")
-    expected = [path for path in ORDERED if path.encode() > cleaned.encode()]
-    assert await scanned(storage, after=after) == expected
+    for after in [*ORDERED, "0", "a/", "a/b/", "a/b!", "a/bb", "a/zz/z", "b", "z~~", "日", "🙂🙂"]:
+        expected = [path for path in ORDERED if path.encode() > after.removesuffix("/").encode()]
+        assert await scanned(storage, after=after) == expected, after
 
 
 async def test_a_listing_after_a_key_below_a_prefix(storage: StorageBackend) -> None:
@@ -131,7 +128,7 @@ def roomy(place: Place) -> Place:
 async def test_thousands_of_objects(roomy: StorageBackend, place: Place) -> None:
     """Several pages; fewer of them where a place is around another one, or the server slow with many objects."""
     storage = roomy
-    count = 2100 if place.name in ("below", "cache-seaweedfs", "moto", "fake-gcs", "azurite") else 5000
+    count = 5000 if place.name in ("local", "seaweedfs") else 2100
     paths = [f"study {number % 7}/{number // 100:02}/record-{number:05}.yaml" for number in range(count)]
     await fill(storage, paths)
     expected = sorted(paths, key=str.encode)
@@ -142,14 +139,9 @@ async def test_thousands_of_objects(roomy: StorageBackend, place: Place) -> None
     assert await listed(storage, "study 3") == [path for path in expected if path.startswith("study 3/")]
     middle = expected[count // 2]
     assert await scanned(storage, after=middle) == expected[count // 2 + 1 :]
-
-
-async def test_a_scan_is_left_early(storage: StorageBackend) -> None:
-    await fill(storage, [f"{number:04}" for number in range(1200)])
-    found = storage.scan()
-    first = await anext(found)
-    assert first[0].path == "0000"
-    assert len(await listed(storage)) == 1200
+    left_early = storage.scan()
+    assert (await anext(left_early))[0].path == expected[0]
+    assert len(await listed(storage)) == count
 
 
 async def test_a_scan_while_others_write(storage: StorageBackend) -> None:

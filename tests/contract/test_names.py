@@ -11,11 +11,12 @@ from persona.errors import NameRefusedError
 from persona.storage.backend import StorageBackend
 from tests.contract.helpers import listed, scanned, stream
 
+pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring them takes time
+
 CHARACTERS = " +%#?&=~*'\"<>|:,;@!$()[]{}^`"
 
 NAMES = [
-    *(f"a{character}b" for character in CHARACTERS),
-    *(f"folder {character}/{character}x" for character in CHARACTERS),
+    *(f"folder {character}/{character}x/a{character}b" for character in CHARACTERS),
     "é",
     "日本語/ペルソナ.yaml",
     "🙂/👩‍🔬.yaml",
@@ -133,24 +134,16 @@ async def test_long_names_sort_among_short_ones(storage: StorageBackend) -> None
     assert await listed(storage) == sorted(paths, key=str.encode)
 
 
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("./a/b", "a/b"),
-        ("/a/b", "a/b"),
-        ("a/b/", "a/b"),
-        (".//a", "a"),
-        ("//a", "a"),
-        (unicodedata.normalize("NFD", "é/ü.yaml"), "é/ü.yaml"),
-    ],
-)
-async def test_a_name_is_brought_into_form(storage: StorageBackend, given: str, meant: str) -> None:
-    assert (await storage.write(given, b"x")).path == meant
-    assert await listed(storage) == [meant]
-    assert await storage.read(meant) == await storage.read(given) == b"x"
-    assert await storage.exists(given)
-    await storage.delete(given)
-    assert await listed(storage) == []
+async def test_a_name_is_brought_into_form(storage: StorageBackend) -> None:
+    forms = {form: "a/b" for form in ("./a/b", "/a/b", "a/b/")}
+    forms |= {".//a": "a", "//a": "a", unicodedata.normalize("NFD", "é/ü.yaml"): "é/ü.yaml"}
+    for given, meant in forms.items():
+        assert (await storage.write(given, b"x")).path == meant
+        assert await listed(storage) == [meant]
+        assert await storage.read(meant) == await storage.read(given) == b"x"
+        assert await storage.exists(given)
+        await storage.delete(given)
+        assert await listed(storage) == []
 
 
 REFUSED = {
@@ -188,24 +181,24 @@ CALLS: dict[str, Callable[[StorageBackend, str], Awaitable[object]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSED)
-async def test_a_name_is_refused_by_every_call(storage: StorageBackend, kind: str) -> None:
+async def test_a_name_is_refused_by_every_call(storage: StorageBackend) -> None:
     await storage.write("there", b"x")
-    for call in CALLS.values():
-        with pytest.raises(NameRefusedError):
-            await call(storage, REFUSED[kind])
-    failed = await storage.delete_many(["gone", REFUSED[kind]])
-    assert {path: type(error) for path, error in failed.items()} == {REFUSED[kind]: NameRefusedError}
+    for name in REFUSED.values():
+        for call in CALLS.values():
+            with pytest.raises(NameRefusedError):
+                await call(storage, name)
+        failed = await storage.delete_many(["gone", name])
+        assert {path: type(error) for path, error in failed.items()} == {name: NameRefusedError}
     assert await listed(storage) == ["there"]
 
 
-@pytest.mark.parametrize("name", CALLS)
-async def test_the_root_is_no_object(storage: StorageBackend, name: str) -> None:
+async def test_the_root_is_no_object(storage: StorageBackend) -> None:
     await storage.write("there", b"x")
-    if name in ("list", "scan", "scan after"):
-        await CALLS[name](storage, "")
-        return
-    for root in ("", "/", "."):
-        with pytest.raises(NameRefusedError):
-            await CALLS[name](storage, root)
+    for name, call in CALLS.items():
+        if name in ("list", "scan", "scan after"):
+            await call(storage, "")
+            continue
+        for root in ("", "/", "."):
+            with pytest.raises(NameRefusedError):
+                await call(storage, root)
     assert await listed(storage) == ["there"]
