@@ -13,6 +13,8 @@ from persona.cli.app import run
 from persona.config.schema import StorageSettings
 from tests.cli.conftest import RESEARCH, Configure, Ran, Run
 
+pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring them takes time
+
 BACKENDS = ("local", "seaweedfs", "fake-gcs", "azurite")
 NAMES = {"local": "Local disk", "seaweedfs": "S3-compatible", "fake-gcs": "Google Cloud Storage", "azurite": "Azure"}
 FORMATS = ("yaml", "json", "markdown", "csv")

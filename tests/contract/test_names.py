@@ -77,15 +77,16 @@ async def keeps(storage: StorageBackend, path: str) -> None:
     assert await listed(storage) == []
 
 
-@pytest.mark.parametrize("path", NAMES)
-async def test_a_name_is_kept(storage: StorageBackend, path: str) -> None:
-    await keeps(storage, path)
+@pytest.mark.parametrize("first", range(0, len(NAMES), 8))
+async def test_names_are_kept(storage: StorageBackend, first: int) -> None:
+    for path in NAMES[first : first + 8]:
+        await keeps(storage, path)
 
 
 @pytest.mark.needs("backslash")
-@pytest.mark.parametrize("path", ["a\\b", "folder\\/x", "\\"])
-async def test_a_backslash_is_kept(storage: StorageBackend, path: str) -> None:
-    await keeps(storage, path)
+async def test_a_backslash_is_kept(storage: StorageBackend) -> None:
+    for path in ("a\\b", "folder\\/x", "\\"):
+        await keeps(storage, path)
 
 
 LONG_SEGMENTS = {
@@ -135,7 +136,7 @@ async def test_long_names_sort_among_short_ones(storage: StorageBackend) -> None
 
 
 async def test_a_name_is_brought_into_form(storage: StorageBackend) -> None:
-    forms = {form: "a/b" for form in ("./a/b", "/a/b", "a/b/")}
+    forms = dict.fromkeys(("./a/b", "/a/b", "a/b/"), "a/b")
     forms |= {".//a": "a", "//a": "a", unicodedata.normalize("NFD", "é/ü.yaml"): "é/ü.yaml"}
     for given, meant in forms.items():
         assert (await storage.write(given, b"x")).path == meant
