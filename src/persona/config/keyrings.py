@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from persona.errors import ConfigError
 
 SERVICE = "persona"
@@ -11,18 +9,49 @@ INSTALL = "Install one (pip install 'persona[encrypt]') and unlock it"
 _MAX_NAMES = 100
 
 
+class KeyringError(ConfigError):
+    """There is no keyring, or it cannot be used.
+
+    Args:
+        error: what was raised; its text is not shown, since it may be about secrets.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.kind = type(error).__name__
+        self.missing = isinstance(error, ImportError) and error.name == "keyring"
+        super().__init__(
+            f"The system's keyring cannot be used ({self.kind}).",
+            hint=f"{INSTALL}, or keep the secret in a variable (env:NAME) or a file (file:PATH).",
+        )
+
+
 def get(name: str) -> str | None:
     """Return what the keyring has under a name, or None.
 
     Raises:
-        ConfigError: there is no keyring, or it cannot be read.
+        KeyringError: there is no keyring, or it cannot be read.
     """
-    keyring = _library()
     try:
+        import keyring
+
         found = keyring.get_password(SERVICE, name)
     except Exception as error:  # backends of the desktop raise what their own libraries do
-        raise _unusable(error) from None
+        raise KeyringError(error) from None
     return found or None
+
+
+def put(name: str, secret: str) -> None:
+    """Put a secret into the keyring under a name, whatever is there.
+
+    Raises:
+        KeyringError: there is no keyring, or it cannot be written to.
+    """
+    try:
+        import keyring
+
+        keyring.set_password(SERVICE, name, secret)
+    except Exception as error:  # as in `get`
+        raise KeyringError(error) from None
 
 
 def keep(base: str, secret: str, before: str | None = None) -> str:
@@ -37,11 +66,7 @@ def keep(base: str, secret: str, before: str | None = None) -> str:
         ConfigError: there is no keyring, or it does not keep what it is given.
     """
     name = _free(base, secret, before)
-    keyring = _library()
-    try:
-        keyring.set_password(SERVICE, name, secret)
-    except Exception as error:  # as in `get`
-        raise _unusable(error) from None
+    put(name, secret)
     if get(name) != secret:
         raise ConfigError(
             "The system's keyring does not keep what it is given.", hint=f"{INSTALL}, or keep the secret elsewhere."
@@ -56,20 +81,4 @@ def _free(base: str, secret: str, before: str | None) -> str:
             return name
     raise ConfigError(
         f"The keyring has a hundred entries like {base} of “{SERVICE}”.", hint="Remove those that nothing uses."
-    )
-
-
-def _library() -> ModuleType:
-    try:
-        import keyring
-    except ImportError as error:
-        raise _unusable(error) from None
-    return keyring
-
-
-def _unusable(error: Exception) -> ConfigError:
-    """Say that there is no keyring, without what a backend says: that may be about secrets."""
-    return ConfigError(
-        f"The system's keyring cannot be used ({type(error).__name__}).",
-        hint=f"{INSTALL}, or keep the secret in a variable (env:NAME) or a file (file:PATH).",
     )

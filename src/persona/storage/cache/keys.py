@@ -6,17 +6,18 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
+from persona.config import keyrings
+from persona.config.keyrings import SERVICE
 from persona.config.secret import Secret
 from persona.errors import ConfigError
 from persona.locks import LockTimeoutError, locked
 from persona.storage.cache.cipher import KEY_BYTES
 
 VARIABLE = "PERSONA_CACHE_KEY"
-SERVICE = "persona"
 ACCOUNT = "cache key"
 _LOCK_SECONDS = 60.0
 """Longer than a person takes to unlock a keyring that asks for a password."""
@@ -37,8 +38,7 @@ def cache_key(environ: Mapping[str, str], folder: Path) -> Secret:
         if key := _parsed(given):
             return Secret(key.hex())
         raise ConfigError(f"{VARIABLE} is not 32 bytes as base64 or hexadecimal.", hint=_MAKE_ONE)
-    keyring = _keyring()
-    return _from_keyring(keyring) or _made(keyring, folder)
+    return _from_keyring() or _made(folder)
 
 
 def _parsed(text: str) -> bytes | None:
@@ -54,26 +54,10 @@ def _parsed(text: str) -> bytes | None:
     return key if len(key) == KEY_BYTES else None
 
 
-def _keyring() -> ModuleType:
-    """Return the keyring library."""
-    try:
-        import keyring
-    except ImportError as error:
-        if error.name == "keyring":
-            raise ConfigError(
-                f"storage.cache.encrypt needs the package keyring, which is not installed, or a key in {VARIABLE}.",
-                hint=f"pip install 'persona[encrypt]', or do without. {_MAKE_ONE}",
-            ) from error
-        raise _unusable(error) from error
-    return keyring
-
-
-def _from_keyring(keyring: ModuleType) -> Secret | None:
+def _from_keyring() -> Secret | None:
     """Return the key that the keyring has, or None."""
-    try:
-        found = keyring.get_password(SERVICE, ACCOUNT)
-    except Exception as error:  # backends of the desktop raise what their own libraries do
-        raise _unusable(error) from error
+    with _for_the_cache():
+        found = keyrings.get(ACCOUNT)
     if not found:
         return None
     if key := _parsed(found):
@@ -84,12 +68,12 @@ def _from_keyring(keyring: ModuleType) -> Secret | None:
     )
 
 
-def _made(keyring: ModuleType, folder: Path) -> Secret:
+def _made(folder: Path) -> Secret:
     """Make a key, unless another process has just done so, and return what the keyring then has."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(folder / "cache-key.lock", _LOCK_SECONDS):
-            return _from_keyring(keyring) or _kept(keyring, secrets.token_bytes(KEY_BYTES))
+            return _from_keyring() or _kept(secrets.token_bytes(KEY_BYTES))
     except LockTimeoutError as error:
         raise ConfigError(
             "Another process is taking long to make the cache's key.",
@@ -99,20 +83,27 @@ def _made(keyring: ModuleType, folder: Path) -> Secret:
         raise ConfigError(f"{folder} cannot be written to: {error.strerror}.", hint="Set PERSONA_HOME.") from error
 
 
-def _kept(keyring: ModuleType, key: bytes) -> Secret:
+def _kept(key: bytes) -> Secret:
     """Give the keyring a key, and return what it then has."""
-    try:
-        keyring.set_password(SERVICE, ACCOUNT, base64.b64encode(key).decode())
-    except Exception as error:  # as in `_from_keyring`
-        raise _unusable(error) from error
-    if found := _from_keyring(keyring):
+    with _for_the_cache():
+        keyrings.put(ACCOUNT, base64.b64encode(key).decode())
+    if found := _from_keyring():
         return found
     raise ConfigError("The system's keyring does not keep what it is given.", hint=_MAKE_ONE)
 
 
-def _unusable(error: Exception) -> ConfigError:
-    """Say that there is no keyring, without what a backend says: that may be about secrets."""
-    return ConfigError(
-        f"storage.cache.encrypt is on, and the system's keyring cannot be used ({type(error).__name__}).",
-        hint=f"Unlock or install one, or do without. {_MAKE_ONE}",
-    )
+@contextmanager
+def _for_the_cache() -> Iterator[None]:
+    """Say of a keyring that cannot be used what wants it, and how to do without."""
+    try:
+        yield
+    except keyrings.KeyringError as error:
+        if error.missing:
+            raise ConfigError(
+                f"storage.cache.encrypt needs the package keyring, which is not installed, or a key in {VARIABLE}.",
+                hint=f"pip install 'persona[encrypt]', or do without. {_MAKE_ONE}",
+            ) from error
+        raise ConfigError(
+            f"storage.cache.encrypt is on, and the system's keyring cannot be used ({error.kind}).",
+            hint=f"Unlock or install one, or do without. {_MAKE_ONE}",
+        ) from error
