@@ -111,7 +111,9 @@ def _managed(step: str, chain: Chain) -> Any:
         register(os.environ.get(name, ""))
     if not _answers(step, chain):
         return None
-    credential = azure.identity.ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID") or None)
+    client = os.environ.get("AZURE_CLIENT_ID") or None
+    # The environment's settings are proxies, and a service next to the machine is not asked through one.
+    credential = azure.identity.ManagedIdentityCredential(client_id=client, use_env_settings=False)
     try:
         within(MANAGED_SECONDS, lambda: credential.get_token(SCOPE))
     except TimeoutError as error:

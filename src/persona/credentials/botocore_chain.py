@@ -131,6 +131,8 @@ def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
     if instance and os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         chain.unset(name, "AWS_EC2_METADATA_DISABLED is set")
         return None
+    if instance:
+        _ask_straight(provider)
     limit = _LIMITS.get(provider.METHOD)
     try:
         found = within(limit, provider.load) if limit else provider.load()
@@ -150,6 +152,17 @@ def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
     if found is None:
         (chain.failed if instance else chain.unset)(name, unset)
     return found
+
+
+def _ask_straight(provider: Any) -> None:
+    """Let the metadata service be asked without a proxy: it is next to the machine, and what it says is secret.
+
+    botocore would send that to the proxy of ``http_proxy``, unless ``no_proxy`` names the service, and has no setting.
+    """
+    from botocore.httpsession import URLLib3Session
+
+    if (fetcher := getattr(provider, "_role_fetcher", None)) is not None:
+        fetcher._session = URLLib3Session(timeout=INSTANCE_SECONDS)
 
 
 def _keys_of(found: Any, profile: str | None) -> Callable[[], AWSKeys]:
