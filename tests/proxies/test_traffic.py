@@ -419,6 +419,36 @@ def test_aws_asks_the_machine_itself_straight(
     assert ran.json["credentials"]["source"] == "botocore's chain (iam-role)"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "kind", "said"),
+    [
+        (True, CredentialsError, "does not accept the user and the password in https_proxy"),
+        (False, UnreachableError, "Nothing answers at the proxy 127.0.0.1:9"),
+    ],
+)
+def test_azure_in_vain(
+    asking: HTTPProxy,
+    through: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: bool,
+    kind: type[Exception],
+    said: str,
+) -> None:
+    """Microsoft's library reads the variables by itself."""
+    from persona.credentials.azure_identity import identity
+    from persona.credentials.chain import Chain
+
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.persona.test")
+    for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(f"AZURE_{name}", "some.one")
+    through(asking.url(WRONG) if wrong else "http://127.0.0.1:9")
+    token = identity(Chain())[1]
+    begun = time.perf_counter()
+    with pytest.raises(kind, match=said):
+        token()
+    assert time.perf_counter() - begun < 1
+
+
 def test_azure_asks_the_machine_itself_straight(
     persona: Run, configure: Configure, place: Place, through: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
