@@ -28,7 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PERSONA_HOME of the test's own, and none of the user's own configuration of any provider."""
     for name in list(os.environ):
-        if name.startswith(_CLOUD_VARIABLES) and not name.startswith("PERSONA_LIVE_"):
+        chosen = name.startswith(_CLOUD_VARIABLES) or name.lower().endswith("_proxy")
+        if chosen and not name.startswith("PERSONA_LIVE_"):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     monkeypatch.setenv("PERSONA_HOME", str(folder))

@@ -171,6 +171,15 @@ def of_project(ground: Path, home: Path, url: str, patch: pytest.MonkeyPatch) ->
     return {"backend": "s3", "s3": {"bucket": "b-b", "endpoint_url": url, "region": "us-east-1", **keys}}, secrets
 
 
+def of_proxy(ground: Path, home: Path, url: str, patch: pytest.MonkeyPatch) -> tuple[dict[str, Any], list[str]]:
+    """The mirror is the proxy: it is shown the password, and repeats it as it repeats all else."""
+    settings, secrets = of_environment(ground, home, "http://s3.test", patch)
+    settings["s3"]["allow_insecure"] = True
+    password = "CANARY8password-of/the+proxy"
+    patch.setenv("HTTP_PROXY", url.replace("://", f"://someone:{quote(password, safe='')}@"))
+    return settings, [*secrets, password, base64.b64encode(f"someone:{password}".encode()).decode()]
+
+
 PLACES: dict[str, Plant] = {
     "environment": of_environment,
     "profile": of_profile,
@@ -179,6 +188,7 @@ PLACES: dict[str, Plant] = {
     "program": of_command,
     "service account": of_service_account,
     "project": of_project,
+    "proxy": of_proxy,
 }
 
 

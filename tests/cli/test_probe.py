@@ -29,7 +29,7 @@ def examined(persona: Run, code: int, *, ok: bool = False) -> dict[str, Any]:
     ran = persona("storage", "config", "test", "--json", "--verbose")
     document: dict[str, Any] = ran.json
     assert (ran.code, document["ok"]) == (code, ok)
-    assert set(document) == {"ok", "credentials", "checks", "capabilities"}
+    assert set(document) == {"ok", "credentials", "checks", "capabilities", "proxy"}
     assert set(document["credentials"]) == {"source", "identity", "expires", "chain"}
     assert [set(check) for check in document["checks"]] == [{"name", "ok", "detail", "hint"}] * len(document["checks"])
     plain = persona("storage", "config", "test")

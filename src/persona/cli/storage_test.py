@@ -70,11 +70,12 @@ def _document(findings: Findings) -> dict[str, Any]:
             for check in findings.checks
         ],
         "capabilities": findings.capabilities,
+        "proxy": findings.proxy.url if findings.proxy else None,
     }
 
 
 def _text(findings: Findings) -> str:
-    lines = []
+    lines = [f"Proxy: {findings.proxy.url} ({findings.proxy.variable})", ""] if findings.proxy else []
     for check in findings.checks:
         about = _credentials(findings.credentials) if check.name == "credentials" else ""
         lines.append(f"{'✅' if check.ok else '❌'} {check.name}: {check.detail}{about}")

@@ -17,12 +17,14 @@ from datetime import datetime
 from typing import Any
 
 from persona.credentials.chain import Chain, Step, within
-from persona.errors import CredentialsError
+from persona.errors import CredentialsError, PersonaError
 from persona.moments import moment
+from persona.proxies import ProxyRefusesError, proxy_for
 from persona.redaction import register
 
 SCOPE = "https://storage.azure.com/.default"
 FIX = "Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_KEY, or install persona[azure] and run “az login”."
+AUTHORITY = "login.microsoftonline.com"
 METADATA = "http://169.254.169.254"
 PROBE_SECONDS = 0.8
 """How long the metadata service may take to say that it is there: it is next to the machine."""
@@ -76,7 +78,7 @@ def _principal(step: str, chain: Chain) -> Any:
         raise chain.error(CredentialsError(half, hint=f"Set {' and '.join(missing)} as well."), step)
     _check_tenant(step, chain)
     try:
-        return azure.identity.EnvironmentCredential()
+        return azure.identity.EnvironmentCredential(**_retries())
     except (ValueError, TypeError, OSError) as error:  # a certificate that cannot be read, or not with this password
         refused = f"The certificate of AZURE_CLIENT_CERTIFICATE_PATH cannot be used: {type(error).__name__}."
         hint = (
@@ -93,7 +95,7 @@ def _workload(step: str, chain: Chain) -> Any:
         chain.unset(step, f"{' and '.join(missing)} not set")
         return None
     _check_tenant(step, chain)
-    return azure.identity.WorkloadIdentityCredential()
+    return azure.identity.WorkloadIdentityCredential(**_retries())
 
 
 def _check_tenant(step: str, chain: Chain) -> None:
@@ -111,7 +113,9 @@ def _managed(step: str, chain: Chain) -> Any:
         register(os.environ.get(name, ""))
     if not _answers(step, chain):
         return None
-    credential = azure.identity.ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID") or None)
+    client = os.environ.get("AZURE_CLIENT_ID") or None
+    # The environment's settings are proxies, and a service next to the machine is not asked through one.
+    credential = azure.identity.ManagedIdentityCredential(client_id=client, use_env_settings=False)
     try:
         within(MANAGED_SECONDS, lambda: credential.get_token(SCOPE))
     except TimeoutError as error:
@@ -167,10 +171,39 @@ def _tokens_of(credential: Any, step: str) -> Token:
         try:
             found = credential.get_token(SCOPE)
         except _errors() as error:
-            raise CredentialsError(f"Azure gives no token: {step}: {_code(error)}", hint=_HINTS[step]) from error
+            raise _of_proxy(error) or CredentialsError(
+                f"Azure gives no token: {step}: {_code(error)}", hint=_HINTS[step]
+            ) from error
         return str(found.token), moment(found.expires_on)
 
     return token
+
+
+def _of_proxy(error: Exception) -> PersonaError | None:
+    """Return the error for a proxy that is in the way to Microsoft's token endpoint, or None if there is none.
+
+    azure-core says nothing of the kind by types: what it repeats is the message of requests.
+    """
+    if "connect to proxy" not in str(error):
+        return None
+    authority = _authority()
+    if (proxy := proxy_for(f"https://{authority}")) is None:
+        return None
+    refused = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+    told = proxy.refusal(int(refused[1]), authority) if refused else proxy.silent()
+    if told.temporary:  # the library has tried again already
+        return ProxyRefusesError(str(told), hint=told.hint)
+    return told
+
+
+def _authority() -> str:
+    """Return the host that gives tokens."""
+    return (os.environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY).rpartition("://")[2].rstrip("/")
+
+
+def _retries() -> dict[str, Any]:
+    """Return how often the library connects again: through a proxy once, at once, since that refuses for good."""
+    return {"retry_connect": 1} if proxy_for(f"https://{_authority()}") else {}
 
 
 def _code(error: Exception) -> str:

@@ -23,6 +23,8 @@ INSTANCE_SECONDS = 0.8
 STS_SECONDS = 1.0
 SILENT_SECONDS = 1.0
 """For how long nobody is asked again who has not answered: a command may need the keys several times."""
+_INSTANCE_REQUEST_SECONDS = 1
+"""How long each request to the metadata service of an instance may take: whole seconds, no less than all of them."""
 _STEPS = {
     "assume-role": ("assumed role", "no role_arn in the profile"),
     "assume-role-with-web-identity": ("web identity", "AWS_WEB_IDENTITY_TOKEN_FILE is not set"),
@@ -107,7 +109,7 @@ def _opened(settings: S3Settings) -> tuple[Any, str | None, str | None]:
     from botocore.configprovider import ConfiguredEndpointProvider
 
     session = botocore.session.Session(profile=settings.profile)
-    session.set_config_variable("metadata_service_timeout", 1)
+    session.set_config_variable("metadata_service_timeout", _INSTANCE_REQUEST_SECONDS)
     session.set_config_variable("metadata_service_num_attempts", 1)
     session.set_config_variable("ec2_metadata_v1_disabled", value=True)  # no answer without a token of the session
     limits = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 1})
@@ -131,6 +133,8 @@ def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
     if instance and os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         chain.unset(name, "AWS_EC2_METADATA_DISABLED is set")
         return None
+    if instance:
+        _ask_straight(provider)
     limit = _LIMITS.get(provider.METHOD)
     try:
         found = within(limit, provider.load) if limit else provider.load()
@@ -150,6 +154,17 @@ def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
     if found is None:
         (chain.failed if instance else chain.unset)(name, unset)
     return found
+
+
+def _ask_straight(provider: Any) -> None:
+    """Let the metadata service be asked without a proxy: it is next to the machine, and what it says is secret.
+
+    botocore would send that to the proxy of ``http_proxy``, unless ``no_proxy`` names the service, and has no setting.
+    """
+    from botocore.httpsession import URLLib3Session
+
+    if (fetcher := getattr(provider, "_role_fetcher", None)) is not None:
+        fetcher._session = URLLib3Session(timeout=_INSTANCE_REQUEST_SECONDS)
 
 
 def _keys_of(found: Any, profile: str | None) -> Callable[[], AWSKeys]:

@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from persona.config.schema import GCSSettings
 from persona.credentials.chain import Chain, Step, within
-from persona.errors import CredentialsError, UnreachableError
+from persona.errors import CredentialsError, PersonaError, UnreachableError
+from persona.proxies import Proxy, proxy_for
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 FIX = "Run “gcloud auth application-default login”, or: persona storage config set gcs.credentials_file FILE"
@@ -182,7 +184,8 @@ def _from_metadata(chain: Chain) -> Any:
         chain.unset(_METADATA, "NO_GCE_CHECK is set")
     else:
         try:
-            if within(METADATA_SECONDS, lambda: ping(_transport(METADATA_SECONDS), METADATA_SECONDS, 1)):
+            ask = _transport(METADATA_SECONDS, straight=True)
+            if within(METADATA_SECONDS, lambda: ping(ask, METADATA_SECONDS, 1)):
                 return engine.Credentials(scopes=[SCOPE], universe_domain="googleapis.com")
             chain.failed(_METADATA, "nothing answers there: this is no machine on Google Cloud")
         except TimeoutError:
@@ -190,18 +193,55 @@ def _from_metadata(chain: Chain) -> Any:
     raise chain.error(CredentialsError("No Google credentials were found.", hint=FIX))
 
 
-def _transport(seconds: float) -> Any:
+def _transport(seconds: float, *, straight: bool = False) -> Any:
     import google.auth.transport.urllib3
-    import urllib3
 
     request: Any = google.auth.transport.urllib3.Request
-    return request(urllib3.PoolManager(timeout=seconds, retries=False))
+    return request(_Web(seconds, straight=straight))
+
+
+class _Web:
+    """What google-auth sends its requests by: pools of urllib3, for each address through the proxy that it needs.
+
+    Args:
+        seconds: how long to wait for a connection, and for an answer.
+        straight: whether no address needs one.
+    """
+
+    def __init__(self, seconds: float, *, straight: bool) -> None:
+        self._options: dict[str, Any] = {"timeout": seconds, "retries": False}
+        self._straight = straight
+        self._pools: dict[Proxy | None, Any] = {}
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        """Send a request, as `urllib3.PoolManager` does.
+
+        Raises:
+            ConfigError, CredentialsError, UnreachableError: the proxy is the cause that there is no answer.
+            urllib3.exceptions.HTTPError: it is not.
+        """
+        import urllib3
+
+        proxy = None if self._straight else proxy_for(url)
+        if proxy not in self._pools:
+            self._pools[proxy] = (proxy.pools if proxy else urllib3.PoolManager)(**self._options)
+        host = urlsplit(url).netloc
+        try:
+            response = self._pools[proxy].request(method, url, **options)
+        except urllib3.exceptions.HTTPError as error:
+            if proxy is not None and (told := proxy.trouble(error, host)) is not None:
+                raise told from error
+            raise
+        if proxy is not None and response.status == 407:
+            raise proxy.refusal(response.status, host)
+        return response
 
 
 def _headers_of(credentials: Any) -> Callable[[], dict[str, str]]:
     import google.auth.exceptions
 
-    transport = _transport(10.0)
+    machine = type(credentials).__module__.startswith("google.auth.compute_engine")  # asks what is next to it
+    transport = _transport(10.0, straight=machine)
     lock = threading.Lock()
 
     def headers() -> dict[str, str]:
@@ -209,6 +249,8 @@ def _headers_of(credentials: Any) -> Callable[[], dict[str, str]]:
         try:
             with lock:
                 credentials.before_request(transport, "GET", "https://storage.googleapis.com/", found)
+        except PersonaError:  # of a proxy
+            raise
         except google.auth.exceptions.TransportError as error:
             raise UnreachableError("Google's token endpoint cannot be reached.", hint="Check the network.") from error
         except (google.auth.exceptions.GoogleAuthError, OSError, ValueError) as error:
@@ -256,7 +298,7 @@ def _token_info(token: str) -> str:
         reply = within(TOKENINFO_SECONDS, lambda: ask(TOKENINFO, "POST", body, headers, TOKENINFO_SECONDS))
         said = json.loads(reply.data)
         return str(said.get("email") or said.get("sub") or said.get("azp") or "unknown to Google's tokeninfo")
-    except (google.auth.exceptions.GoogleAuthError, OSError, ValueError, AttributeError):
+    except (PersonaError, google.auth.exceptions.GoogleAuthError, OSError, ValueError, AttributeError):
         return "unknown: Google's tokeninfo does not answer"
 
 

@@ -250,7 +250,10 @@ class StorageBackend(ABC):
         return self, path
 
     def address(self) -> tuple[str, int] | None:
-        """Return the host and port that requests go to, or None if there are none: to see whether anybody is there."""
+        """Return the host and port that connections go to, or None if there are none: to see whether anybody is there.
+
+        With a proxy they are the proxy's (`persona.proxies.ProxyAddress`): the provider's name may be known there only.
+        """
         return None
 
     async def location(self) -> Location:

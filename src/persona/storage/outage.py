@@ -18,6 +18,7 @@ from pathlib import Path
 
 from persona.errors import UnreachableError
 from persona.locks import LockTimeoutError, locked
+from persona.proxies import proxy_at
 from persona.storage.private import private, private_folder
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,17 @@ async def require(address: tuple[str, int] | None, seconds: float = 1.0) -> None
 
 def nobody(address: tuple[str, int] | None) -> UnreachableError:
     """Return the error for an address where nobody accepts a connection."""
+    if (proxy := proxy_at(address)) is not None:
+        return proxy.silent()
     where = f"{address[0]}:{address[1]}" if address else "the provider"
     return UnreachableError(f"Nothing answers at {where}.", hint="Check the endpoint and the network.")
+
+
+def silent(address: tuple[str, int] | None, hint: str) -> UnreachableError:
+    """Return the error for an address where somebody accepts connections, and no answer comes from."""
+    if (proxy := proxy_at(address)) is not None:
+        return UnreachableError(f"No answer of the provider comes through {proxy}.", hint=hint)
+    return UnreachableError("The provider accepts connections and does not answer.", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typing import TypeVar
 from persona.config.schema import ResidencySettings
 from persona.credentials.chain import Found, Report, Step, spoilt, within
 from persona.errors import AccessDeniedError, PersonaError, UnreachableError, VerificationError
+from persona.proxies import Proxy, proxy_at
 from persona.storage.backend import IfVersion, Place, StorageBackend
-from persona.storage.outage import knock, nobody
+from persona.storage.outage import knock, nobody, silent
 from persona.storage.paths import join
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class Findings:
     """What the test found out."""
 
     place: Place | None = None
+    proxy: Proxy | None = None
     credentials: Report = field(default_factory=Report)
     checks: list[Check] = field(default_factory=list)
     capabilities: dict[str, bool] = field(default_factory=dict)
@@ -77,7 +79,7 @@ async def examine(
         found: its credentials, if it has some: whose they are is found out meanwhile.
         rule: where it may be; in a place that is not allowed nothing is written.
     """
-    findings = Findings(storage.describe() if found is None else None)
+    findings = Findings(storage.describe() if found is None else None, proxy_at(storage.address()))
     begun = time.perf_counter()
     if not await _obtain(storage, found, findings):
         return findings
@@ -208,10 +210,7 @@ def _in_time(storage: StorageBackend, work: Callable[[], Awaitable[T]], seconds:
         finally:
             doing.cancel()
             line.cancel()
-        raise UnreachableError(
-            "The provider accepts connections and does not answer.",
-            hint="Check the endpoint, its port, and the network.",
-        )
+        raise silent(address, "Check the endpoint, its port, and the network.")
 
     return limited
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import AccessDeniedError, BucketNotFoundError, NotFoundError, PersonaError
+from persona.proxies import ProxyAddress
 from persona.storage.backend import Condition, Download, Location, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import DeniedError, MissingError, changed, denied, of_condition
@@ -82,7 +83,9 @@ class Bucket(StorageBackend):
         return Location(self.declared_region, "declared" if self.declared_region else "unknown", why=why)
 
     def address(self) -> tuple[str, int]:
-        """Return the host and port that requests go to."""
+        """Return the host and port that requests go to: the proxy's, if there is one."""
+        if self._rest.proxy is not None:
+            return ProxyAddress(self._rest.proxy)
         parts = urlsplit(self._rest.endpoint)
         return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 

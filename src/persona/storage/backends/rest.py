@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 
 from persona.errors import PersonaError, UnreachableError
+from persona.proxies import proxy_for
 from persona.storage.backends.answers import MAX_ANSWER_BYTES, NONSENSE, senseless
 from persona.storage.backends.faults import WrongEndpointError
 from persona.storage.backends.primitives import Part
@@ -35,7 +36,11 @@ REFUSAL_BYTES = 64 << 10
 _SENT_BYTES = 64 << 10
 """How much is given to a connection at once: each piece has all the time of a timeout, however slow the line."""
 TLS_SECONDS = 0.5
+_OF_PROXIES = (403, 502, 503, 504)
+"""What a proxy may answer with by itself; a provider may as well."""
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
+_REFUSAL = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml|<Error|\{|$)")
+"""How a provider's refusal begins: XML, JSON, or nothing."""
 
 
 @dataclass(slots=True)
@@ -83,7 +88,7 @@ def encode_path(path: str) -> str:
 
 
 class RestClient:
-    """One connection pool to one endpoint.
+    """One connection pool to one endpoint, through a proxy if the environment names one for it.
 
     Args:
         endpoint: the base address; its path is put before that of each request.
@@ -92,6 +97,9 @@ class RestClient:
         policy: when to try again.
         timeout: how long to wait for an answer, or for more of one, in seconds.
         connections: how many requests run at once.
+
+    Raises:
+        ConfigError: what the environment names is no HTTP proxy.
     """
 
     def __init__(
@@ -113,9 +121,13 @@ class RestClient:
         self.translate = translate
         self._policy = policy
         self._timeout = urllib3.Timeout(connect=min(5.0, timeout), read=timeout)
-        self._http = urllib3.connection_from_url(
-            f"{parts.scheme}://{parts.netloc}", maxsize=connections, block=False, retries=False
-        )
+        self.proxy = proxy_for(endpoint)
+        """The proxy that requests go through, or None if they go straight."""
+        origin = f"{parts.scheme}://{parts.netloc}"
+        # With TLS they go through a tunnel; without, the proxy has to be told in each of them whom it is for.
+        self._origin = origin if self.proxy and parts.scheme == "http" else ""
+        pools = self.proxy.pools if self.proxy else urllib3.PoolManager
+        self._http = pools(maxsize=connections, block=False, retries=False).connection_from_url(origin)
         self._dated: tuple[str, float] | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="persona-http")
 
@@ -178,7 +190,7 @@ class RestClient:
             try:
                 body = response.read(REFUSAL_BYTES)
             except urllib3.exceptions.HTTPError as error:
-                raise unreachable(self.host, error) from error
+                raise self.trouble(error) from error
             finally:
                 response.close()
             raise self._refusal(response.status, response.headers, body)
@@ -201,15 +213,23 @@ class RestClient:
                     raise senseless(self.host)
                 parts.append(part)
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.host, error) from error
+            raise self.trouble(error) from error
         except UnreachableError:
             response.close()
             raise
         response.release_conn()
         return b"".join(parts)
 
+    def trouble(self, error: BaseException) -> PersonaError:
+        """Return the error for a request without an answer, be it for the proxy or for the provider."""
+        if self.proxy is None:
+            return unreachable(self.host, error)
+        return self.proxy.trouble(error, self.host) or unreachable(f"{self.host}, through {self.proxy},", error)
+
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
         """Return the error for a refusal, which may come from something that is no provider's service at all."""
+        if self.proxy and self._origin and (status == 407 or (status in _OF_PROXIES and not _REFUSAL.match(body))):
+            return self.proxy.refusal(status, self.host)
         if status == 400 and re.search(b"plain HTTP request was sent|HTTP request to an HTTPS server", body):
             return speaks_tls(self.host)
         if status < 500 and _PAGE.match(body):
@@ -226,20 +246,22 @@ class RestClient:
         try:
             response = self._http.urlopen(
                 request.method,
-                request.target,
+                self._origin + request.target,
                 body=body,  # type: ignore[arg-type]  # it takes all that has a buffer
                 headers=request.headers,
                 timeout=self._timeout,
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
+                assert_same_host=False,  # with a proxy, the pool is that of its host
             )
         except urllib3.exceptions.ProtocolError as error:
-            if self._dated is None and self._http.scheme == "http" and answers_tls(self._http.host, self._http.port):
+            straight = self.proxy is None and self._http.scheme == "http"
+            if self._dated is None and straight and answers_tls(self._http.host, self._http.port):
                 raise speaks_tls(self.host) from error
-            raise unreachable(self.host, error) from error
+            raise self.trouble(error) from error
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.host, error) from error
+            raise self.trouble(error) from error
         self._dated = response.headers.get("date", ""), time.time()
         return response
 
@@ -280,7 +302,7 @@ class Body:
             return self._response.read(CHUNK_BYTES)
         except urllib3.exceptions.HTTPError as error:
             self.close()
-            raise unreachable(self._client.host, error) from error
+            raise self._client.trouble(error) from error
 
 
 def _pieces(body: Part) -> Iterator[memoryview]:

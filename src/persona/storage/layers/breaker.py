@@ -20,7 +20,7 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.layers.layer import Layer
-from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody
+from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody, silent
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -256,7 +256,7 @@ class Breaker(Layer):
         try:
             done, _ = await asyncio.wait({task, light}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                raise _silent()
+                raise self._silent()
             self._answered = light.done() and not isinstance(light.exception(), UnreachableError)
         finally:
             await _cancelled(light)
@@ -289,7 +289,7 @@ class Breaker(Layer):
         try:
             await asyncio.wait({task}, timeout=seconds)
             if not task.done():
-                raise _silent()
+                raise self._silent()
             task.result()
         except UnreachableError as error:
             if not isinstance(error, ThrottledError):
@@ -308,6 +308,10 @@ class Breaker(Layer):
             accepts = address is not None and bool(await knock(address, SHORT_KNOCK))
             self.state.failed(str(error), self._clock(), accepts=accepts)
 
+    def _silent(self) -> UnreachableError:
+        """Return the error for a provider that is there, and is silent."""
+        return silent(self.inner.address(), "“persona storage status” tries it.")
+
     def _gone(self) -> UnreachableError:
         """Open the breaker, since nobody is there, and return the error for that."""
         error = nobody(self.inner.address())
@@ -322,13 +326,6 @@ class Breaker(Layer):
             f"The provider has not answered since {since:%Y-%m-%d %H:%M:%S} UTC: {outage.error}",
             hint=f"It is tried again in {seconds} s; “persona storage status” tries it at once.",
         )
-
-
-def _silent() -> UnreachableError:
-    """Return the error for a provider that is there, and is silent."""
-    return UnreachableError(
-        "The provider accepts connections and does not answer.", hint="“persona storage status” tries it."
-    )
 
 
 async def _cancelled(task: asyncio.Task[Any]) -> None:
