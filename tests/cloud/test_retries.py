@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from persona.errors import (
     AccessDeniedError,
+    AlreadyExistsError,
     ConflictError,
     PersonaError,
     ThrottledError,
     UnreachableError,
 )
-from persona.storage.backend import StorageBackend
+from persona.storage.backend import IfAbsent, IfVersion, StorageBackend
 from persona.storage.retry import RetryPolicy
 from tests.cloud.conftest import Faulty
 from tests.contract.helpers import MIB, block, received, stream
@@ -187,6 +188,64 @@ async def test_a_reset_within_an_upload_in_parts(behind: Behind, backend: str, m
     written = await storage.write_stream("big", stream(blocks), condition=None)
     assert written.size == 12 * MIB
     assert await received(faulty.direct(), "big") == b"".join(blocks)
+
+
+WRITES = {"s3": ("PUT", r"/a(\?|$)"), "gcs": ("POST", r"uploadType=multipart"), "azure": ("PUT", r"/a(\?|$)")}
+ENDS = {"s3": ("POST", r"uploadId="), "gcs": ("PUT", r"%2Fa&.*upload_id="), "azure": ("PUT", r"comp=blocklist")}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_a_lost_answer_to_a_conditional_write_is_no_conflict(behind: Behind, name: str) -> None:
+    faulty = behind(name)
+    storage, direct = faulty.open(), faulty.direct()
+    assert await storage.conditions_kept()
+    faulty.proxy.on(*WRITES[name], lose_answer)
+    created = await storage.write("a", b"first", condition=IfAbsent(), metadata={"by": "us"})
+    assert created.version == (await direct.stat("a")).version
+    faulty.proxy.on(*WRITES[name], lose_answer)
+    updated = await storage.write("a", b"second", condition=IfVersion(created.version))
+    assert updated.version == (await direct.stat("a")).version
+    assert await direct.read("a") == b"second"
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("theirs", [b"theirs", b"ours"])
+async def test_what_another_wrote_meanwhile_is_a_conflict(behind: Behind, name: str, theirs: bytes) -> None:
+    """Also if it is as long as ours, or the same with other metadata."""
+    faulty = behind(name)
+    storage, direct = faulty.open(), faulty.direct()
+    assert await storage.conditions_kept()
+    await direct.write("a", theirs, metadata={"by": "them"})
+    faulty.proxy.on(*WRITES[name], reset)
+    with pytest.raises(AlreadyExistsError):
+        await storage.write("a", b"ours", condition=IfAbsent(), metadata={"by": "us"})
+    assert await direct.read("a") == theirs
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("s3", False), ("gcs", False), ("azure", False), ("s3", True), ("azure", True)]
+)
+async def test_a_lost_answer_to_the_end_of_a_conditional_upload(behind: Behind, name: str, other: bool) -> None:
+    faulty = behind(name)
+    storage, direct = faulty.open(chunk_size=5 * MIB), faulty.direct()
+    assert await storage.conditions_kept()
+    blocks = [block(number) for number in range(7)]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for each in blocks:
+            yield each
+        if other:
+            await direct.write("a", b"theirs")
+
+    faulty.proxy.on(*ENDS[name], reset if other else lose_answer, skip=2 if name == "gcs" else 0)  # after two parts
+    writing = storage.write_stream("a", chunks(), condition=IfAbsent())
+    if other:
+        with pytest.raises(AlreadyExistsError):
+            await writing
+        assert await direct.read("a") == b"theirs"
+    else:
+        assert (await writing).version == (await direct.stat("a")).version
+        assert await received(direct, "a") == b"".join(blocks)
 
 
 async def test_a_lost_answer_to_the_end_of_an_upload(behind: Behind) -> None:

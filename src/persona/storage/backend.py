@@ -185,7 +185,8 @@ class IfVersion:
 
 
 Condition = IfAbsent | IfVersion
-"""What must hold for a write to happen. A backend whose endpoint ignores it says so in a warning, once."""
+"""What must hold for a write to happen. A backend whose endpoint ignores it says so in a warning, once. A write that a
+backend sends again, and that meets its own first attempt, has happened."""
 
 
 class Checkpoint(Protocol):

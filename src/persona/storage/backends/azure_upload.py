@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from persona.errors import AccessDeniedError
 from persona.storage.backend import Digest
 from persona.storage.backends.answers import parse_xml, text_of, understood
-from persona.storage.backends.faults import MissingError
+from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import RestClient
 from persona.storage.backends.uploads import md5_of
@@ -78,19 +78,22 @@ class BlockUpload:
     async def finish(self) -> Written:
         """Commit the blocks."""
         md5 = self._md5.digest()
+        kept = base64.b64encode(md5).decode("ascii")
         blocks = "".join(f"<Latest>{self._blocks[number]}</Latest>" for number in sorted(self._blocks))
-        reply = await self._rest.send(
-            "PUT",
-            self._path,
-            query={"comp": "blocklist"},
-            headers={
-                **self._headers,
-                **self._encryption,
-                "x-ms-blob-content-md5": base64.b64encode(md5).decode("ascii"),
-                "content-type": "application/xml",
-            },
-            body=f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode(),
-        )
+        headers = {"x-ms-blob-content-md5": kept, "content-type": "application/xml"}
+        body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode()
+        try:
+            reply = await self._rest.send(
+                "PUT",
+                self._path,
+                query={"comp": "blocklist"},
+                headers={**self._headers, **self._encryption, **headers},
+                body=body,
+            )
+        except RepeatedError:  # the commit whose answer was lost is what stands there, if it is of this content
+            reply = await self._rest.send("HEAD", self._path, allow=[404])
+            if reply.headers.get("content-md5") != kept:
+                raise
         with understood(self._rest.host):
             return Written(reply.headers["etag"].strip('"'), Digest("md5", md5.hex()))
 

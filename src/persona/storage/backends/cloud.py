@@ -25,7 +25,7 @@ from persona.storage.backend import (
 )
 from persona.storage.backends.answers import senseless, understood
 from persona.storage.backends.bucket import Bucket
-from persona.storage.backends.faults import MissingError, RangeError, UnchangedError, changed
+from persona.storage.backends.faults import MissingError, RangeError, RepeatedError, UnchangedError, changed
 from persona.storage.backends.listing import as_listed, ascending, in_order
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, counted
@@ -296,14 +296,32 @@ class CloudBackend(Bucket):
         try:
             try:
                 written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
-            except ConflictError:
+            except ConflictError as error:
+                done = await self._done_already(key, data, attributes) if isinstance(error, RepeatedError) else None
                 # a server that keeps a tree takes the folder x of an object x/y for an object x
-                if not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path):
+                if done is None and (
+                    not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path)
+                ):
                     raise
-                written = await self._put(key, data, attributes, None)
+                written = done or await self._put(key, data, attributes, None)
         except PersonaError as error:
             raise await self._refused(error, path, condition) from error
         return self._written(path, len(data), attributes, written)
+
+    async def _done_already(self, key: str, data: Part, attributes: Attributes) -> Written | None:
+        """Return what stands there if it is what was to be written: the answer to an earlier attempt was lost then."""
+        try:
+            there = await self._head(key)
+            if there.size != len(data) or dict(there.metadata or {}) != dict(attributes.metadata):
+                return None
+            download = await self._get(key, version=there.version)
+        except (MissingError, ConflictError):  # it was gone a moment later
+            return None
+        try:
+            content = b"".join([chunk async for chunk in download])
+        finally:
+            await download.close()
+        return Written(there.version, there.digest) if content == data else None
 
     async def _upload(
         self, key: str, attributes: Attributes, condition: Condition | None, parts: Parts, notes: Notes

@@ -41,6 +41,13 @@ class UnchangedError(PersonaError):
     """The object is still at the version that was not asked for. It never leaves the backends."""
 
 
+class RepeatedError(ConflictError):
+    """A condition fails where a request was sent again: what was done the first time may be why.
+
+    It never leaves the backends as such: to callers it is a conflict.
+    """
+
+
 class DeniedError(AccessDeniedError):
     """A refusal that says already what was not allowed."""
 

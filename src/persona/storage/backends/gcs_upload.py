@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from persona.errors import UnreachableError, VerificationError
 from persona.storage.backend import Digest
 from persona.storage.backends.answers import parse_json, understood
+from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import Reply, RestClient
 from persona.storage.backends.uploads import md5_of
@@ -94,8 +95,17 @@ class ResumableUpload:
         """Say how long the object is, which makes it visible."""
         if self._foreseen < self._known:
             self._compare()
-        reply = await self._send(f"bytes */{self._position}", b"")
         md5 = base64.b64encode(self._md5.digest()).decode("ascii")
+        try:
+            reply = await self._send(f"bytes */{self._position}", b"")
+        except (
+            MissingError,
+            RepeatedError,
+        ):  # what ended before its answer was lost is what stands there, if it is ours
+            reply = await self._rest.send("GET", self._object, allow=[404])
+            with understood(self._rest.host):
+                if reply.status == 404 or parse_json(reply.body).get("md5Hash") != md5:
+                    raise
         return await taken(self._rest, self._object, reply, self._key, md5)
 
     async def abort(self) -> None:

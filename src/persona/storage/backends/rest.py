@@ -19,10 +19,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 
-from persona.errors import PersonaError, UnreachableError
+from persona.errors import ConflictError, PersonaError, ThrottledError, UnreachableError
 from persona.proxies import proxy_for
 from persona.storage.backends.answers import MAX_ANSWER_BYTES, NONSENSE, senseless
-from persona.storage.backends.faults import WrongEndpointError
+from persona.storage.backends.faults import RepeatedError, WrongEndpointError
 from persona.storage.backends.primitives import Part
 from persona.storage.retry import RetryPolicy
 
@@ -162,8 +162,10 @@ class RestClient:
             check: raises if the body of an answer is an error after all.
 
         Raises:
+            RepeatedError: a condition does not hold, and an earlier attempt may have been done all the same.
             PersonaError: what `translate` makes of a refusal, or `UnreachableError`.
         """
+        unsure = False  # whether an earlier attempt may have been done
 
         def once() -> Reply:
             request = Request(method, self.base + path, dict(query or {}), dict(headers or {}), body)
@@ -175,7 +177,19 @@ class RestClient:
                 return Reply(response.status, response.headers, content)
             raise self._refusal(response.status, response.headers, content)
 
-        return await self._policy.run(lambda: self.in_thread(once))
+        async def attempt() -> Reply:
+            nonlocal unsure
+            try:
+                return await self.in_thread(once)
+            except ConflictError as error:
+                if unsure:
+                    raise RepeatedError(str(error), hint=error.hint) from error
+                raise
+            except UnreachableError as error:
+                unsure = unsure or not isinstance(error, ThrottledError)
+                raise
+
+        return await self._policy.run(attempt)
 
     async def open(
         self, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None

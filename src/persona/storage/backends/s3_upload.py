@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from persona.errors import AccessDeniedError
 from persona.storage.backend import Condition, Digest
 from persona.storage.backends.answers import parse_xml, text_of, understood, xml_or_none
-from persona.storage.backends.faults import MissingError
+from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written, etag_condition
 from persona.storage.backends.rest import RestClient, Translator
 from persona.storage.backends.uploads import md5_of
@@ -82,7 +82,7 @@ class S3Upload:
             reply = await self._rest.send(
                 "POST", self._path, query=self._query, headers=headers, body=body, check=check
             )
-        except MissingError:
+        except (MissingError, RepeatedError):
             if not (etag := await self._done_already()):
                 raise
         else:
