@@ -12,8 +12,8 @@ import pytest
 from tests.contract.places import LACKS, Place, live_settings, local_settings, places, server_settings
 from tests.serving import Server
 
-_MARKS = dict.fromkeys(("below", "moto"), pytest.mark.no_cover)
-"""Where the same lines run as elsewhere, coverage is not measured: it takes as long as the cases themselves."""
+_MEASURED = ("local", "cached")
+"""Elsewhere the lines are those that ``tests/cloud`` runs, and measuring coverage takes as long as the cases do."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -21,8 +21,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "place" not in metafunc.fixturenames:
         return
     needs = {name for mark in metafunc.definition.iter_markers("needs") for name in mark.args}
-    chosen = [pytest.param(name, marks=_MARKS.get(name, ())) for name in places() if not needs & LACKS[name].keys()]
-    metafunc.parametrize("place", chosen, indirect=True)
+    chosen = [name for name in places() if not needs & LACKS[name].keys()]
+    marks = {name: [] if name in _MEASURED else [pytest.mark.no_cover] for name in chosen}
+    metafunc.parametrize("place", [pytest.param(name, marks=marks[name]) for name in chosen], indirect=True)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from persona.errors import InputError, NotFoundError
 from persona.storage.backend import StorageBackend
 from tests.contract.helpers import digest_of, listed, received, stream
+from tests.contract.places import Place
 
 
 async def test_a_write_is_read(storage: StorageBackend) -> None:
@@ -117,13 +118,15 @@ async def test_deleting_leaves_the_neighbours(storage: StorageBackend) -> None:
     assert not await storage.exists("a")
 
 
-async def test_deleting_many_with_some_that_are_missing(storage: StorageBackend) -> None:
+async def test_deleting_many_with_some_that_are_missing(storage: StorageBackend, place: Place) -> None:
+    """Several batches: of 1,000 on S3, 256 on Azure, 100 on GCS."""
     import asyncio
 
     kept = ["keep/1", "keep/2", "team-old/x"]
     gone = [f"team/{number:04}" for number in range(300)]
     await asyncio.gather(*(storage.write(path, b"x") for path in kept + gone))
-    failed = await storage.delete_many([*gone, *(f"missing/{number}" for number in range(2200))])
+    missing = [f"missing/{number}" for number in range(2200 if place.settings.backend == "s3" else 500)]
+    failed = await storage.delete_many([*gone, *missing])
     assert failed == {}
     assert await listed(storage) == kept
 
