@@ -10,12 +10,12 @@ import pytest
 
 from persona.config.schema import PerformanceSettings, S3Settings, StorageSettings
 from persona.config.secret import Secret
-from persona.errors import AlreadyExistsError, ConflictError, PersonaError, UnreachableError
+from persona.errors import AlreadyExistsError, ConflictError, PersonaError
 from persona.storage.backend import IfAbsent, IfVersion
 from persona.storage.stack import open_storage
 from tests.cloud.conftest import Faulty
 from tests.contract.helpers import MIB, block, received, stream
-from tests.faults import Act, answer, html, lose_answer, truncate
+from tests.faults import Act, answer, html, truncate
 
 Behind = Callable[[str], Faulty]
 
@@ -141,18 +141,6 @@ async def test_what_cannot_be_deleted_is_named(behind: Behind) -> None:
     failures = await storage.delete_many(["a", "b", "c"])
     assert list(failures) == ["b"]
     assert [found.path for found in await storage.list()] == ["b"]
-
-
-@pytest.mark.parametrize("name", ["s3", "gcs", "azure"])
-async def test_a_lost_answer_to_a_conditional_write(behind: Behind, name: str) -> None:
-    """Whether it was done cannot be told apart from another's write: it is an error, and what was written is whole."""
-    faulty = behind(name)
-    storage = faulty.open()
-    assert await storage.conditions_kept()
-    faulty.proxy.on("POST" if name == "gcs" else "PUT", "uploadType=multipart" if name == "gcs" else "/a$", lose_answer)
-    with pytest.raises((AlreadyExistsError, UnreachableError)):
-        await storage.write("a", b"mine", condition=IfAbsent())
-    assert await storage.read("a") == b"mine"
 
 
 @pytest.mark.parametrize(
