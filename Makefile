@@ -8,8 +8,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 4
 KILLS ?= 200
 
+# What is compiled once is kept, whatever the environment says: tests start a thousand processes.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit bench torture docs clean
+.PHONY: help demo test lint types imports collected unit bench torture docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +20,10 @@ help: ## List the targets.
 demo: $(VENV)/.demo ## Make personas of the example data on local disk and on S3, in a home of its own.
 	@$(BIN)/python examples/demo.py
 
-test: $(VENV)/.test $(AZURITE) lint types imports unit ## Lint, types, import contracts, all tests with coverage.
+test: ## Lint, types, import contracts, all tests with coverage.
+	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.test $(AZURITE)
+	@$(MAKE) --no-print-directory --jobs=2 lint imports types collected
+	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.test ## Check style and formatting.
 	$(BIN)/ruff check .
@@ -28,6 +34,9 @@ types: $(VENV)/.test ## Check types.
 
 imports: $(VENV)/.test ## Check which module may import which.
 	$(BIN)/lint-imports
+
+collected: $(VENV)/.test # Compile the tests once, before each worker does; what is wrong with them, `unit` tells.
+	@$(BIN)/python -m pytest --collect-only --quiet --no-cov > /dev/null || true
 
 unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered
