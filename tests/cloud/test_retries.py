@@ -222,6 +222,16 @@ async def test_what_another_wrote_meanwhile_is_a_conflict(behind: Behind, name: 
     assert await direct.read("a") == theirs
 
 
+async def test_who_may_not_look_hears_of_the_conflict(behind: Behind) -> None:
+    faulty = behind("s3")
+    storage = faulty.open()
+    assert await storage.conditions_kept()
+    faulty.proxy.on("PUT", r"/a$", lose_answer)
+    faulty.proxy.on("HEAD", r"/a$", answer(403))
+    with pytest.raises(ConflictError):
+        await storage.write("a", b"ours", condition=IfVersion((await faulty.direct().write("a", b"old")).version))
+
+
 @pytest.mark.parametrize(
     ("name", "other"), [("s3", False), ("gcs", False), ("azure", False), ("s3", True), ("azure", True)]
 )

@@ -91,7 +91,7 @@ class BlockUpload:
                 body=body,
             )
         except RepeatedError:  # the commit whose answer was lost is what stands there, if it is of this content
-            reply = await self._rest.send("HEAD", self._path, allow=[404])
+            reply = await self._rest.send("HEAD", self._path, allow=[403, 404])
             if reply.headers.get("content-md5") != kept:
                 raise
         with understood(self._rest.host):

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Se
 from contextlib import closing
 from typing import TypeVar
 
-from persona.errors import ConflictError, NameRefusedError, PersonaError, UnreachableError
+from persona.errors import AccessDeniedError, ConflictError, NameRefusedError, PersonaError, UnreachableError
 from persona.storage.backend import (
     Checkpoint,
     Condition,
@@ -298,12 +298,12 @@ class CloudBackend(Bucket):
                 written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
             except ConflictError as error:
                 done = await self._done_already(key, data, attributes) if isinstance(error, RepeatedError) else None
-                # a server that keeps a tree takes the folder x of an object x/y for an object x
-                if done is None and (
-                    not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path)
-                ):
-                    raise
-                written = done or await self._put(key, data, attributes, None)
+                if done is None:
+                    # a server that keeps a tree takes the folder x of an object x/y for an object x
+                    if not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path):
+                        raise
+                    done = await self._put(key, data, attributes, None)
+                written = done
         except PersonaError as error:
             raise await self._refused(error, path, condition) from error
         return self._written(path, len(data), attributes, written)
@@ -315,7 +315,7 @@ class CloudBackend(Bucket):
             if there.size != len(data) or dict(there.metadata or {}) != dict(attributes.metadata):
                 return None
             download = await self._get(key, version=there.version)
-        except (MissingError, ConflictError):  # it was gone a moment later
+        except (MissingError, ConflictError, AccessDeniedError):  # gone by now, or not ours to read
             return None
         try:
             content = b"".join([chunk async for chunk in download])

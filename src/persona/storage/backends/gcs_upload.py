@@ -98,13 +98,10 @@ class ResumableUpload:
         md5 = base64.b64encode(self._md5.digest()).decode("ascii")
         try:
             reply = await self._send(f"bytes */{self._position}", b"")
-        except (
-            MissingError,
-            RepeatedError,
-        ):  # what ended before its answer was lost is what stands there, if it is ours
-            reply = await self._rest.send("GET", self._object, allow=[404])
+        except (MissingError, RepeatedError):  # it had ended, and the answer was lost, if this content stands there
+            reply = await self._rest.send("GET", self._object, allow=[403, 404])
             with understood(self._rest.host):
-                if reply.status == 404 or parse_json(reply.body).get("md5Hash") != md5:
+                if reply.status != 200 or parse_json(reply.body).get("md5Hash") != md5:
                     raise
         return await taken(self._rest, self._object, reply, self._key, md5)
 

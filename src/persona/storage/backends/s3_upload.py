@@ -112,7 +112,7 @@ class S3Upload:
 
     async def _done_already(self) -> str:
         """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
-        reply = await self._rest.send("HEAD", self._path, allow=[404])
+        reply = await self._rest.send("HEAD", self._path, allow=[403, 404])
         etag = reply.headers.get("etag", "").strip('"')
         try:
             expected = _etag_of({number: bytes.fromhex(etag) for number, etag in self._etags.items()})
