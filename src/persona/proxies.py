@@ -26,6 +26,8 @@ _PORTS = {"http": 80, "https": 443}
 _METADATA = ("metadata.google.internal", "168.63.129.16", "fd00:ec2::254")
 """Services of the machine itself beside the link-local 169.254.169.254: of Google, of Azure, and of AWS over IPv6."""
 _SUFFIX = "_proxy"
+TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
+"""How http.client tells what a proxy answers to CONNECT, and in no other way (its `_tunnel`)."""
 _WRITE = "percent-encode what is no letter or digit in them."
 
 
@@ -111,8 +113,7 @@ class Proxy:
 
         reached = not isinstance(error, known.ProxyError)
         cause = error.args[-1] if error.args else error  # of both kinds it is the last
-        # http.client tells a refusal so, and in no other way (its `_tunnel`)
-        if isinstance(cause, OSError) and (said := re.match(r"Tunnel connection failed: (\d{3})\b", str(cause))):
+        if isinstance(cause, OSError) and (said := TUNNEL_REFUSED.match(str(cause))):
             return self.refusal(int(said[1]), host)
         return None if reached else self._not_reached(cause)
 

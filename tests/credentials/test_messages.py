@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from persona.config.schema import StorageSettings
 from persona.config.secret import Secret
 from tests.cli.conftest import Configure, Run, changed
 from tests.faults import Act, FaultProxy, answer, html
+from tests.proxies.tls import certificate
 from tests.servers import Azurite, SeaweedFS
 from tests.serving import Server
 
@@ -255,15 +253,8 @@ def test_tls_on_a_plain_port(persona: Run, configure: Configure, place: Place, r
 @contextmanager
 def tls_server(folder: Path) -> Iterator[str]:
     """A server that speaks TLS only, with a certificate of its own."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    day = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, day, day + timedelta(days=1))
-    certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "server.pem").write_bytes(key.private_bytes(*pem) + certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
+    context.load_cert_chain(certificate(folder))
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from persona.credentials.chain import Chain, Step, within
 from persona.errors import CredentialsError, PersonaError
 from persona.moments import moment
-from persona.proxies import ProxyRefusesError, proxy_for
+from persona.proxies import TUNNEL_REFUSED, ProxyRefusesError, proxy_for
 from persona.redaction import register
 
 SCOPE = "https://storage.azure.com/.default"
@@ -189,7 +189,7 @@ def _of_proxy(error: Exception) -> PersonaError | None:
     authority = _authority()
     if (proxy := proxy_for(f"https://{authority}")) is None:
         return None
-    refused = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+    refused = TUNNEL_REFUSED.search(str(error))
     told = proxy.refusal(int(refused[1]), authority) if refused else proxy.silent()
     if told.temporary:  # the library has tried again already
         return ProxyRefusesError(str(told), hint=told.hint)

@@ -168,19 +168,10 @@ class RestClient:
         unsure = False  # whether an earlier attempt may have been done
 
         def once() -> Reply:
-            request = Request(method, self.base + path, dict(query or {}), dict(headers or {}), body)
-            response = self._exchange(request)
-            content = self._whole(response)
-            if 200 <= response.status < 300 or response.status in allow:
-                if check is not None:
-                    check(content)
-                return Reply(response.status, response.headers, content)
-            raise self._refusal(response.status, response.headers, content)
-
-        async def attempt() -> Reply:
             nonlocal unsure
+            request = Request(method, self.base + path, dict(query or {}), dict(headers or {}), body)
             try:
-                return await self.in_thread(once)
+                return self._answer(request, allow, check)
             except ConflictError as error:
                 if unsure:
                     raise RepeatedError(str(error), hint=error.hint) from error
@@ -189,7 +180,7 @@ class RestClient:
                 unsure = unsure or not isinstance(error, ThrottledError)
                 raise
 
-        return await self._policy.run(attempt)
+        return await self._policy.run(lambda: self.in_thread(once))
 
     async def open(
         self, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -215,6 +206,16 @@ class RestClient:
         """Close the connections and end the threads."""
         self._http.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, request: Request, allow: Iterable[int], check: Callable[[bytes], None] | None) -> Reply:
+        """Send a request once, and return its answer; raise what a refusal means."""
+        response = self._exchange(request)
+        content = self._whole(response)
+        if 200 <= response.status < 300 or response.status in allow:
+            if check is not None:
+                check(content)
+            return Reply(response.status, response.headers, content)
+        raise self._refusal(response.status, response.headers, content)
 
     def _whole(self, response: BaseHTTPResponse) -> bytes:
         """Read an answer whole, as far as one may be."""
