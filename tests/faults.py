@@ -10,6 +10,7 @@ import http.client
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -36,12 +37,22 @@ class Seen:
 
 @dataclass
 class Answer:
-    """An answer, from the server behind or from the script."""
+    """An answer, from the server behind or from the script.
+
+    Args:
+        status: the status.
+        headers: its headers, without those of the framing.
+        body: its body.
+        length: the Content-Length to state, if not that of the body.
+        framing: how the body's end is told: ``length``, ``chunked``, ``close`` (of the connection), or, of an answer
+            to HEAD, ``none``.
+    """
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
     length: int | None = None
+    framing: str = "length"
 
 
 Act = Callable[["_Handler", Seen], None]
@@ -56,6 +67,7 @@ class Fault:
     act: Act
     times: int
     skip: int
+    least: int
     met: int = 0
 
     def takes(self, seen: Seen) -> bool:
@@ -96,7 +108,11 @@ class FaultProxy:
 
     def on(self, method: str, pattern: str, act: Act, *, times: int = 1, skip: int = 0) -> None:
         """Let something happen to requests whose path and query match a pattern."""
-        self.faults.append(Fault(method, re.compile(pattern), act, times, skip))
+        self.faults.append(Fault(method, re.compile(pattern), act, times, skip, skip + times))
+
+    def always(self, method: str, pattern: str, act: Act) -> None:
+        """Let something happen to each request whose path and query match a pattern: one at the least."""
+        self.faults.append(Fault(method, re.compile(pattern), act, sys.maxsize, 0, 1))
 
     def requests(self, method: str, pattern: str = "") -> list[Seen]:
         """Return the requests that came, of a method and with a matching path and query."""
@@ -124,7 +140,7 @@ class FaultProxy:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
-        missed = [fault for fault in self.faults if fault.met < fault.skip + fault.times]
+        missed = [fault for fault in self.faults if fault.met < fault.least]
         if kind is None and missed:
             raise FaultsNotMetError(f"not met: {missed}")
 
@@ -139,6 +155,16 @@ def answer(status: int, body: bytes | str = b"", **headers: str) -> Act:
     content = body.encode() if isinstance(body, str) else body
     pairs = [(name.replace("_", "-"), text) for name, text in headers.items()]
     return lambda handler, seen: handler.reply(Answer(status, pairs, content))
+
+
+def changed(change: Callable[[Seen, Answer], Answer]) -> Act:
+    """Pass the request on, and a changed answer back."""
+    return lambda handler, seen: handler.reply(change(seen, handler.ask(seen)))
+
+
+def asked(change: Callable[[Seen], Seen]) -> Act:
+    """Pass a changed request on, and its answer back."""
+    return lambda handler, seen: handler.reply(handler.ask(change(seen)))
 
 
 def html(status: int = 200) -> Act:
@@ -167,6 +193,11 @@ def stall(handler: _Handler, seen: Seen) -> None:
     """Answer nothing until the proxy ends."""
     handler.proxy.ended.wait(60)
     handler.reset()
+
+
+def _chunked(body: bytes) -> bytes:
+    pieces = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -215,11 +246,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(given.status)
         for name, text in given.headers:
             self.send_header(name, text)
-        if given.status not in (204, 304):
+        if given.status not in (204, 304) and given.framing == "length":
             self.send_header("content-length", str(len(given.body) if given.length is None else given.length))
+        if given.framing == "chunked":
+            self.send_header("transfer-encoding", "chunked")
+        if given.framing == "close":
+            self.send_header("connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(given.body)
+            self.wfile.write(_chunked(given.body) if given.framing == "chunked" else given.body)
             self.wfile.flush()
             if given.length is not None and given.length != len(given.body):
                 self.close_connection = True

@@ -1,0 +1,73 @@
+"""Services that answer otherwise than their protocol says, each as one act of a `tests.faults.FaultProxy`.
+
+A quirk is put before a real server with ``proxy.always(method, pattern, quirk)``. Each docstring names a service that
+behaves so; the sources are public threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.faults import Act, Answer, Seen, answer, asked, changed
+
+LISTINGS = r"[?&]list-type=2"
+VERSIONS = r"[?&]versions"
+
+
+def refused(status: int, code: str, message: str = "") -> Act:
+    """Refuse as S3 does."""
+    return answer(
+        status,
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>',
+        content_type="application/xml",
+    )
+
+
+def with_body(change: Callable[[bytes], bytes]) -> Act:
+    """Change the body of each answer."""
+    return changed(lambda _, given: dataclasses.replace(given, body=change(given.body)))
+
+
+def with_headers(change: Callable[[str, str], tuple[str, str] | None]) -> Act:
+    """Change each header of each answer, or leave it out."""
+
+    def change_all(_: Seen, given: Answer) -> Answer:
+        pairs = [change(name, text) for name, text in given.headers]
+        return dataclasses.replace(given, headers=[pair for pair in pairs if pair is not None])
+
+    return changed(change_all)
+
+
+def framed(framing: str) -> Act:
+    """Tell the end of the body in another way: ``chunked`` or ``close``; ``none`` leaves out the length of a HEAD."""
+    return changed(lambda _, given: dataclasses.replace(given, framing=framing))
+
+
+def _version_1(seen: Seen) -> Seen:
+    parts = urlsplit(seen.target)
+    known = {"prefix", "delimiter", "max-keys", "marker", "encoding-type"}
+    query = [(name, text) for name, text in parse_qsl(parts.query, keep_blank_values=True) if name in known]
+    return dataclasses.replace(seen, target=f"{parts.path}?{urlencode(query)}")
+
+
+version_1_listings = asked(_version_1)
+"""Know only ListObjects version 1: ``list-type``, ``start-after`` and tokens are ignored (older gateways).
+
+The query changes, so that the server behind must check no signature: moto.
+"""
+
+flipped = with_body(lambda body: bytes([body[0] ^ 1]) + body[1:] if body else body)
+"""Damage the body, its length and the headers being right: a gateway or a cache on the way."""
+
+plus_raw = with_body(lambda body: body.replace(b"%2B", b"+"))
+"""Leave a plus sign in an encoded listing as it is, so that it reads as a space."""
+
+versions_without_markers = with_body(
+    lambda body: re.sub(
+        rb"<Next\w+>[^<]*</Next\w+>|<Next\w+/>", b"", body.replace(b"<IsTruncated>false", b"<IsTruncated>true")
+    )
+)
+"""Say that a page of versions is not the last, and give nothing to go on from."""
