@@ -7,6 +7,7 @@ behaves so; the sources are public threads.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -71,3 +72,28 @@ versions_without_markers = with_body(
     )
 )
 """Say that a page of versions is not the last, and give nothing to go on from."""
+
+
+def _without_tokens(body: bytes) -> bytes:
+    if body.startswith(b"{"):
+        return json.dumps({name: each for name, each in json.loads(body).items() if name != "nextPageToken"}).encode()
+    return re.sub(rb"<(Next\w+)>[^<]*</\1>", b"", body)
+
+
+without_tokens = with_body(_without_tokens)
+"""Say that a page is not the last, where the protocol has a word for that, and not where the next one starts."""
+
+ended_early = with_body(lambda body: _without_tokens(body).replace(b"<IsTruncated>true", b"<IsTruncated>false"))
+"""Call a full page the last: gateways that merge listings have lost the token so."""
+
+
+def page_again() -> Act:
+    """Answer with the first page of a listing again and again, each time under another token."""
+    first: list[Answer] = []
+    token = re.compile(rb'(?<=<NextContinuationToken>)[^<]+|(?<=<NextMarker>)[^<]+|(?<="nextPageToken":")[^"]+')
+
+    def change(seen: Seen, given: Answer) -> Answer:
+        first.append(first[0] if first else given)
+        return dataclasses.replace(first[0], body=token.sub(b"token-%d" % len(first), first[0].body))
+
+    return changed(change)

@@ -38,7 +38,7 @@ class Server:
         self.page = page
         self.requests = 0
 
-    async def fetch(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
+    async def fetch(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]:
         self.requests += 1
         names: dict[str, bool] = {}
         for key in self.keys:
@@ -121,7 +121,7 @@ async def test_memory_does_not_grow_with_a_flat_prefix(listing: Any) -> None:
     now = datetime.now(UTC)
 
     async def peak(pages: int) -> int:
-        async def fetch(prefix: str, after: str | None, token: str | None, level: bool) -> Page:
+        async def fetch(prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]:
             page = int(token or 0)
             entries = [Entry(f"flat/{page:03}{number:03}", 1, now, f"{page}-{number}") for number in range(1000)]
             return Page(entries, [], str(page + 1) if page + 1 < pages else None)

@@ -120,7 +120,7 @@ def test_an_object_that_bears_the_name_leaves_no_marker(
 
 
 def test_many_pages_of_versions_are_read(running: Callable[[str], Server], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(S3Backend, "past_page", 3)
+    monkeypatch.setattr(S3Backend, "page_size", 3)
     settings = versioned(running("moto"))
     names = [f"o {number:02}é.txt" for number in range(8)]
     put(settings, dict.fromkeys(names, b"1"))

@@ -162,8 +162,9 @@ class PastVersion:
         path: the object.
         id: what the provider tells it by, opaque; not a version for `IfVersion`.
         size: bytes.
-        kind: ``version``, ``snapshot``; ``marker``, which has no content and stands for a deletion; or ``deleted``,
-            which the provider keeps for a while, and nobody can read or delete.
+        kind: ``version``, ``snapshot``; ``marker``, which has no content and stands for a deletion; ``deleted``,
+            which the provider keeps for a while, and nobody can read or delete; or ``foreign``, whose path is the
+            provider's key, since that is no storage path: it cannot be read or deleted here.
     """
 
     path: str

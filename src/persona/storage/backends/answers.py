@@ -17,6 +17,12 @@ MAX_ANSWER_BYTES = 32 << 20
 """The longest answer that is read whole, in bytes; a page of a listing is a few MiB at most."""
 MAX_MARKS = 500_000
 """The most tags or quotes, or commas and brackets, of such an answer, which bound what it makes in memory."""
+
+
+class ListingError(ValueError):
+    """A listing whose pages do not lead to its end: it must not be taken for the whole."""
+
+
 NONSENSE = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 """What reading an answer that makes no sense may raise."""
 
@@ -40,6 +46,11 @@ def understood(host: str) -> Iterator[None]:
         yield
     except PersonaError:
         raise
+    except ListingError as error:
+        raise WrongEndpointError(
+            f"{host} did not return a complete listing: {error}.",
+            hint="Nothing was concluded from the part that was returned. Check the endpoint, or ask its provider.",
+        ) from error
     except NONSENSE as error:
         raise senseless(host) from error
 

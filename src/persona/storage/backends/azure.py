@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,7 +19,6 @@ from persona.errors import (
     ConfigError,
     ConflictError,
     CredentialsError,
-    NameRefusedError,
     NotFoundError,
     PersonaError,
     UnreachableError,
@@ -31,7 +30,7 @@ from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.batch import send_batch
 from persona.storage.backends.etagged import ETagBackend
 from persona.storage.backends.faults import MissingError, by_status, clock_off
-from persona.storage.backends.listing import Page
+from persona.storage.backends.listing import Page, PastEntry, in_either_order
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -44,7 +43,7 @@ from persona.storage.backends.primitives import (
 from persona.storage.backends.rest import Request, encode_path
 from persona.storage.backends.uploads import md5_of
 from persona.storage.metadata import AZURE_NAME
-from persona.storage.paths import from_key, to_key
+from persona.storage.paths import to_key
 
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
 _SCOPE = "x-ms-encryption-scope"
@@ -73,6 +72,8 @@ class AzureBlobBackend(ETagBackend):
         }
     )
     max_parts = 50_000  # "Scalability and performance targets for Blob storage"
+    page_size = 5000  # "List Blobs": the most that one answer has
+    listed = staticmethod(in_either_order)
     batch_size = 256  # Azure Storage REST API, "Blob Batch"
     metadata_name = AZURE_NAME
     metadata_prefix = "x-ms-meta-"
@@ -151,8 +152,8 @@ class AzureBlobBackend(ETagBackend):
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         return headers.get(_SCOPE) == self.encryption[_SCOPE]
 
-    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
-        query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": "5000"}
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]:
+        query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(self.page_size)}
         if level:
             query["delimiter"] = "/"
         if after is not None:
@@ -163,7 +164,14 @@ class AzureBlobBackend(ETagBackend):
         with understood(self._host):
             root = parse_xml(reply.body, "EnumerationResults")
             folders = [_decoded(name) for name in root.iterfind("Blobs/BlobPrefix/Name")]
-            return Page([_entry(blob) for blob in root.iter("Blob")], folders, text_of(root, "NextMarker") or None)
+            entries = [_entry(blob) for blob in root.iter("Blob")]
+            full = self._is_full(root, len(entries) + len(folders))
+            return Page(entries, folders, text_of(root, "NextMarker") or None, more=full)
+
+    def _is_full(self, root: ElementTree.Element, rows: int) -> bool:
+        """Say whether a page has as many rows as one may have."""
+        most = text_of(root, "MaxResults")
+        return rows == min(self.page_size, int(most) if most.isdecimal() and int(most) else self.page_size)
 
     async def _copy(
         self, other: AzureBlobBackend, source: str, target: str, version: str | None, condition: Condition | None
@@ -182,34 +190,34 @@ class AzureBlobBackend(ETagBackend):
         if status != "success":
             raise UnreachableError(f"{self._host} gave up the copy ({status}).", hint="Try again.")
 
-    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
-        """Yield snapshots, earlier versions and what soft delete keeps (Azure Storage REST API, "List Blobs")."""
+    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
+        """Return snapshots, earlier versions and what soft delete keeps (Azure Storage REST API, "List Blobs")."""
         query = {
             "restype": "container",
             "comp": "list",
             "prefix": self._prefix and f"{self._prefix}/",
             "include": "versions,snapshots,deleted",
+            "maxresults": str(self.page_size),
         }
-        while True:
-            reply = await self._rest.send("GET", f"/{self.container}", query=query)
-            with understood(self._host):
-                root = parse_xml(reply.body, "EnumerationResults")
-                yield [*self._past_of(root)]
-                query["marker"] = text_of(root, "NextMarker")
-            if not query["marker"]:
-                return
+        if after is not None:
+            query["startFrom"] = after[0]  # which is listed again
+        if token:
+            query["marker"] = token
+        reply = await self._rest.send("GET", f"/{self.container}", query=query)
+        with understood(self._host):
+            root = parse_xml(reply.body, "EnumerationResults")
+            entries = [self._past_entry(blob) for blob in root.iter("Blob")]
+            return Page(entries, [], text_of(root, "NextMarker") or None, more=self._is_full(root, len(entries)))
 
-    def _past_of(self, root: ElementTree.Element) -> Iterator[PastVersion]:
-        for blob in root.iter("Blob"):
-            entry = _entry(blob)
-            snapshot, version = text_of(blob, "Snapshot"), text_of(blob, "VersionId")
-            deleted = text_of(blob, "Deleted") == "true"
-            if not snapshot and not deleted and (not version or text_of(blob, "IsCurrentVersion") == "true"):
-                continue
-            token = f"snapshot={snapshot}" if snapshot else f"versionid={version}"
-            kind = "deleted" if deleted else "snapshot" if snapshot else "version"
-            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
-                yield PastVersion(from_key(self._prefix, entry.key), token, entry.size, kind)
+    def _past_entry(self, blob: ElementTree.Element) -> PastEntry:
+        entry = _entry(blob)
+        snapshot, version = text_of(blob, "Snapshot"), text_of(blob, "VersionId")
+        deleted = text_of(blob, "Deleted") == "true"
+        token = f"snapshot={snapshot}" if snapshot else f"versionid={version}"
+        if not snapshot and not deleted and (not version or text_of(blob, "IsCurrentVersion") == "true"):
+            return PastEntry(entry.key, token, None)
+        kind = "deleted" if deleted else "snapshot" if snapshot else "version"
+        return PastEntry(entry.key, token, self._past_version(entry.key, token, entry.size, kind))
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of a snapshot or an earlier version."""

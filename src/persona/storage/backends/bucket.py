@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Self
@@ -16,7 +16,7 @@ from persona.proxies import ProxyAddress
 from persona.storage.backend import Condition, Download, Location, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import DeniedError, MissingError, changed, denied, of_condition
-from persona.storage.backends.listing import Page
+from persona.storage.backends.listing import Fetch, Page, PastEntry, as_listed
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
 from persona.storage.backends.rest import Request, RestClient
 from persona.storage.backends.uploads import Budget
@@ -44,6 +44,10 @@ class Bucket(StorageBackend):
     max_parts = 10_000
     parallel_parts = True
     batch_size = 1000
+    page_size = 1000
+    """How many rows a page of a listing is asked for."""
+    listed: Callable[[Fetch, str, str | None], AsyncIterator[Sequence[Entry]]] = staticmethod(as_listed)
+    """How the provider's own listing is brought into key order."""
     conditional_copies = True
     permissions: Mapping[str, str]
     """What the provider calls the permissions to list, read, write and delete."""
@@ -151,7 +155,10 @@ class Bucket(StorageBackend):
     async def _head(self, key: str) -> Entry: ...
 
     @abstractmethod
-    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page: ...
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]: ...
+
+    @abstractmethod
+    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]: ...
 
     @abstractmethod
     async def _copy(

@@ -19,6 +19,7 @@ from persona.storage.backend import (
     Download,
     IfAbsent,
     Listing,
+    PastVersion,
     RefusedName,
     StorageBackend,
     StorageObject,
@@ -26,7 +27,7 @@ from persona.storage.backend import (
 from persona.storage.backends.answers import senseless, understood
 from persona.storage.backends.bucket import Bucket
 from persona.storage.backends.faults import MissingError, RangeError, RepeatedError, UnchangedError, changed
-from persona.storage.backends.listing import as_listed, ascending, in_order
+from persona.storage.backends.listing import ascending, in_order, turned
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, counted
 from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
@@ -179,7 +180,7 @@ class CloudBackend(Bucket):
         base = to_key(self._prefix, folder)
         start = None if last is None else to_key(self._prefix, last)
         head = f"{base}/" if base else ""
-        pages = (in_order if self._foreign else as_listed)(self._page, head, start)
+        pages = (in_order if self._foreign else self.listed)(self._page, head, start)
         try:
             with understood(self._host):
                 checked_pages = ascending(pages)
@@ -254,6 +255,13 @@ class CloudBackend(Bucket):
                 failures |= await self._delete_singly([names[key] for key in batch])
         return failures
 
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield earlier versions, page by page."""
+        with understood(self._host):
+            pages = turned(self._past_page, None, lambda entry: entry[:2], lambda at: (sort_key(at[0]), at[1]))
+            async for page in pages:
+                yield [entry.version for entry in page.entries if entry.version is not None]
+
     async def conditions_kept(self) -> bool:
         """Say whether the endpoint itself keeps conditions on writes."""
         await self._before_write()
@@ -264,6 +272,13 @@ class CloudBackend(Bucket):
         await self._rest.close()
 
     # The parts of it.
+
+    def _past_version(self, key: str, token: str, size: int, kind: str) -> PastVersion:
+        """Return a version under its storage path; one of a foreign name under its key."""
+        try:
+            return PastVersion(from_key(self._prefix, key), token, size, kind)
+        except NameRefusedError:
+            return PastVersion(printable(key), token, size, "foreign")
 
     def _listing(self, entries: Sequence[Entry], head: str, start: str | None) -> Listing:
         """Return a page under storage paths, without what does not come after the start; `head` begins its keys."""

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -26,7 +26,6 @@ from persona.errors import (
     AccessDeniedError,
     ConfigError,
     CredentialsError,
-    NameRefusedError,
     NotFoundError,
     PersonaError,
     UnreachableError,
@@ -47,7 +46,7 @@ from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.downloads import BodyDownload
 from persona.storage.backends.faults import MissingError, by_status, changed
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
-from persona.storage.backends.listing import Page
+from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import (
     Attributes,
     Entry,
@@ -218,10 +217,10 @@ class GCSBackend(CloudBackend):
         with understood(self._host):
             return f"{json.loads(reply.body).get('kmsKeyName')}/".startswith(f"{self.encryption['kmsKeyName']}/")
 
-    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]:
         query = {
             "prefix": prefix,
-            "maxResults": "1000",
+            "maxResults": str(self.page_size),
             "fields": f"items({_FIELDS},contentType,metadata),prefixes,nextPageToken",
         }
         if level:
@@ -235,7 +234,7 @@ class GCSBackend(CloudBackend):
             page = parse_json(reply.body)
             entries = [_entry(item) for item in page.get("items", ())]
             folders = [text_in({"prefix": each}, "prefix") for each in page.get("prefixes", ())]
-            return Page(entries, folders, text_in({"nextPageToken": ""} | page, "nextPageToken") or None)
+            return Page(entries, folders, _following(page), more=len(entries) + len(folders) == self.page_size)
 
     async def _copy(
         self, other: GCSBackend, source: str, target: str, version: str | None, condition: Condition | None
@@ -255,31 +254,32 @@ class GCSBackend(CloudBackend):
                 query["rewriteToken"] = text_in(rewrite, "rewriteToken")
         raise senseless(self._host)
 
-    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
-        """Yield noncurrent generations (Google Cloud Storage, "Use Object Versioning").
+    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
+        """Return noncurrent generations (Google Cloud Storage, "Use Object Versioning").
 
         What soft delete keeps is not among them: nobody can read it, or delete it before its time.
         """
         query = {
             "versions": "true",
             "prefix": self._prefix and f"{self._prefix}/",
+            "maxResults": str(self.page_size),
             "fields": "items(name,size,generation,timeDeleted),nextPageToken",
         }
-        while True:
-            reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
-            with understood(self._host):
-                page = json.loads(reply.body)
-                yield [*self._past_of(page.get("items", ()))]
-            if not page.get("nextPageToken"):
-                return
-            query["pageToken"] = page["nextPageToken"]
+        if after is not None:
+            query["startOffset"] = after[0]  # which is listed again
+        if token:
+            query["pageToken"] = token
+        reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
+        with understood(self._host):
+            page = parse_json(reply.body)
+            entries = [self._past_entry(item) for item in page.get("items", ())]
+            return Page(entries, [], _following(page), more=len(entries) == self.page_size)
 
-    def _past_of(self, items: Iterable[Mapping[str, Any]]) -> Iterator[PastVersion]:
-        for item in items:
-            if item.get("timeDeleted", _NEVER).startswith(_NEVER):
-                continue
-            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
-                yield PastVersion(from_key(self._prefix, item["name"]), str(item["generation"]), int(item["size"]))
+    def _past_entry(self, item: Mapping[str, Any]) -> PastEntry:
+        key, generation = text_in(item, "name"), str(item["generation"])
+        if item.get("timeDeleted", _NEVER).startswith(_NEVER):
+            return PastEntry(key, generation, None)
+        return PastEntry(key, generation, self._past_version(key, generation, size_in(str(item["size"])), "version"))
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of a noncurrent generation."""
@@ -405,6 +405,11 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         text_in(item, "contentType") if "contentType" in item else None,
         {name: text_in(metadata, name) for name in metadata},
     )
+
+
+def _following(page: Mapping[str, Any]) -> str | None:
+    """Return the token of the next page."""
+    return text_in({"nextPageToken": ""} | dict(page), "nextPageToken") or None
 
 
 def _reason(body: bytes) -> str:

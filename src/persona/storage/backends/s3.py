@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
-from urllib.parse import unquote_plus, urlsplit
-from xml.etree import ElementTree
+from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from persona.config import values
@@ -19,17 +18,16 @@ from persona.credentials import aws
 from persona.errors import (
     ConfigError,
     CredentialsError,
-    NameRefusedError,
     NotFoundError,
     PersonaError,
     UnreachableError,
 )
 from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
 from persona.storage.backends import sigv4
-from persona.storage.backends.answers import parse_xml, size_in, text_of, time_in, understood, xml_or_none
+from persona.storage.backends.answers import parse_xml, text_of, understood, xml_or_none
 from persona.storage.backends.etagged import ETagBackend
 from persona.storage.backends.faults import MissingError, by_status, clock_off
-from persona.storage.backends.listing import Page
+from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import (
     MIB,
     Attributes,
@@ -41,12 +39,12 @@ from persona.storage.backends.primitives import (
     is_this_machine,
 )
 from persona.storage.backends.rest import Request, encode_path
+from persona.storage.backends.s3_listing import S3Listings, digest_of
 from persona.storage.backends.s3_upload import S3Upload, refusing
 from persona.storage.backends.uploads import give_up, md5_of
 from persona.storage.metadata import S3_NAME
-from persona.storage.paths import from_key, printable, to_key
+from persona.storage.paths import printable, to_key
 
-_MD5 = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ENCRYPTION = "x-amz-server-side-encryption"
 _KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -79,7 +77,6 @@ class S3Backend(ETagBackend):
     metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
     copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
     copy_part_bytes = 512 * MIB
-    past_page = 1000  # "ListObjectVersions": the most that one answer has
 
     def __init__(self, settings: S3Settings, performance: PerformanceSettings) -> None:
         if not settings.bucket:
@@ -108,6 +105,7 @@ class S3Backend(ETagBackend):
             address=address,
             foreign=settings.endpoint_url is not None,
         )
+        self._listings = S3Listings(self._rest, foreign=self._foreign)
         self.bucket: str = settings.bucket or ""
         self.region = region
         self.encryption = _encryption(settings)
@@ -185,33 +183,8 @@ class S3Backend(ETagBackend):
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         return headers.get(_ENCRYPTION) == self.encryption[_ENCRYPTION]
 
-    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page:
-        query = {"list-type": "2", "max-keys": "1000", "encoding-type": "url", "prefix": prefix}
-        if level:
-            query["delimiter"] = "/"
-        if token:
-            query["continuation-token"] = token
-        elif after is not None:
-            query["start-after"] = after
-        reply = await self._rest.send("GET", "/", query=query)
-        with understood(self._host):
-            return self._listed(parse_xml(reply.body, "ListBucketResult"))
-
-    def _listed(self, root: ElementTree.Element) -> Page:
-        decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
-        entries = [
-            Entry(
-                decode(text_of(item, "Key")),
-                size_in(text_of(item, "Size")),
-                time_in(text_of(item, "LastModified")),
-                etag := text_of(item, "ETag").strip('"'),
-                self._digest(etag),
-            )
-            for item in root.iter("Contents")
-        ]
-        more = text_of(root, "NextContinuationToken") if text_of(root, "IsTruncated") == "true" else ""
-        folders = [decode(text_of(item, "Prefix")) for item in root.iter("CommonPrefixes")]
-        return Page(entries, folders, more or None)
+    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]:
+        return await self._listings.objects(prefix, after, token, level, self.page_size)
 
     async def _copy(
         self, other: S3Backend, source: str, target: str, version: str | None, condition: Condition | None
@@ -240,31 +213,9 @@ class S3Backend(ETagBackend):
             await give_up(upload)
             raise
 
-    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
-        """Yield earlier versions and delete markers (Amazon S3 API Reference, "ListObjectVersions")."""
+    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
         prefix = self._prefix and f"{self._prefix}/"
-        query = {"versions": "", "encoding-type": "url", "prefix": prefix, "max-keys": str(self.past_page)}
-        while True:
-            reply = await self._rest.send("GET", "/", query=query)
-            with understood(self._host):
-                root = parse_xml(reply.body, "ListVersionsResult")
-                yield [*self._past_of(root)]
-                if text_of(root, "IsTruncated") != "true":
-                    return
-                decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
-                query["key-marker"] = decode(text_of(root, "NextKeyMarker"))
-                query["version-id-marker"] = text_of(root, "NextVersionIdMarker")
-
-    def _past_of(self, root: ElementTree.Element) -> Iterator[PastVersion]:
-        decode = unquote_plus if text_of(root, "EncodingType") == "url" else str
-        for item in root:
-            version = text_of(item, "VersionId")
-            kind = {"Version": "version", "DeleteMarker": "marker"}.get(item.tag)
-            if kind is None or (kind == "version" and text_of(item, "IsLatest") == "true"):
-                continue
-            with suppress(NameRefusedError):  # a foreign name, which no listing carries either
-                path = from_key(self._prefix, decode(text_of(item, "Key")))
-                yield PastVersion(path, version, int(text_of(item, "Size") or 0), kind)
+        return await self._listings.versions(prefix, after, self.page_size, self._past_version)
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of an earlier version."""
@@ -313,15 +264,7 @@ class S3Backend(ETagBackend):
         return encode_path(f"/{key}")
 
     def _stated(self, headers: Mapping[str, str]) -> Digest | None:
-        return self._digest(headers["etag"].strip('"'))
-
-    def _digest(self, etag: str) -> Digest | None:
-        """Return the MD5 that an ETag is, if it has the form of one: not after a multipart upload.
-
-        With SSE-KMS the form is the same and the value is not the MD5 (Amazon S3 API Reference, "Object"): an equal
-        digest proves equal content, an unequal one proves nothing there.
-        """
-        return Digest("md5", etag) if _MD5.fullmatch(etag) else None
+        return digest_of(headers["etag"].strip('"'))
 
     def _bad_keys(self, code: str) -> CredentialsError:
         """Return the error for keys that are not accepted, with what is wrong with them."""

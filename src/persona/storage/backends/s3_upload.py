@@ -108,7 +108,8 @@ class S3Upload:
                 text_of(item, "ETag").strip('"'),
             )
         following = text_of(root, "NextPartNumberMarker")
-        return following if text_of(root, "IsTruncated") == "true" and following != marker else None
+        goes_on = following.isdecimal() and int(following) > int(marker)  # parts that are not listed are sent again
+        return following if text_of(root, "IsTruncated") == "true" and goes_on else None
 
     async def _done_already(self) -> str:
         """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
