@@ -18,6 +18,7 @@ from persona.personas.generate.provider import Generated
 from persona.personas.library import Refused, find, load, save
 from persona.storage.backend import RefusedName, StorageObject
 from persona.storage.paths import sort_key
+from persona.storage.reserved import is_reserved
 from tests.personas.memory import MemoryBackend
 
 
@@ -53,6 +54,7 @@ def test_overwrite_replaces_what_was_seen(examples: Generated) -> None:
     storage.put(paths_of(examples)[0], b"old")
     asyncio.run(save(storage, "team", examples.personas, overwrite=True))
     assert storage.objects[paths_of(examples)[0]][0] == document.write(examples.personas[0])
+    assert [data for path, (data, *_) in storage.objects.items() if is_reserved(path)] == [b"old"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -71,7 +73,7 @@ def test_somebody_else_in_between_is_a_conflict_and_says_what_was_written(exampl
         asyncio.run(save(storage, "team", examples.personas, overwrite=overwrite))
     assert caught.value.exit_code == 6
     assert storage.objects[second][0] == b"theirs"
-    assert storage.writes == [first]
+    assert [path for path in storage.writes if not is_reserved(path)] == [first]
 
 
 def test_an_outage_midway_says_what_was_written(examples: Generated) -> None:

@@ -136,11 +136,32 @@ def test_an_object_that_is_a_folder_too_arrives_as_both(migrate: Run, s3: Bucket
     assert folder.all == contents
 
 
-def test_the_name_of_a_backup_in_the_source_takes_no_part(migrate: Run, local: Side, folder: Side) -> None:
-    local.fill({"a.yaml": b"a", ".persona-backup/20260101-000000-0000/a": b"old", "t/.persona-backup/x": b"user's"})
+def test_reserved_names_take_no_part_and_are_counted(persona: Run, migrate: Run, local: Side, folder: Side) -> None:
+    """At any depth; a name that Persona does not make itself may be the user's, and is told even with --quiet."""
+    own = {".persona-backup/20260101-000000-0000/a": b"old", "t/.persona-probe-1": b"p", "t/.persona-conflicts/x": b""}
+    local.fill({"a.yaml": b"a", "t.persona-x": b"b", **own, "t/.persona-notes.yaml": b"mine"})
     document = migrate("--from", "local", "--to", folder.name).done()
-    assert folder.all == {"a.yaml": b"a", "t/.persona-backup/x": b"user's"}
+    assert folder.all == {"a.yaml": b"a", "t.persona-x": b"b"}
     assert document["objects"]["total"] == 2
+    assert document["reserved"] == {"objects": 4, "bytes": 8, "names": ["t/.persona-notes.yaml"]}
+    again = persona("--quiet", "storage", "migrate", "--from", "local", "--to", folder.name)
+    assert "Reserved for Persona, left out: 4 (8 B)" in again.out
+    assert again.err.splitlines() == [
+        "Warning: Left out: t/.persona-notes.yaml. Names that begin with “.persona-” are reserved for Persona."
+    ]
+
+
+def test_nothing_is_written_below_a_reserved_name(sync: Run, local: Side, folder: Side) -> None:
+    folder.put("a.yaml")
+    said = sync(folder.settings.local.path, ".persona-mine/x").failed(2)
+    assert "“.persona-mine/x”: names that begin with “.persona-” are reserved" in said
+    assert local.all == {}
+
+
+def test_what_was_kept_in_a_nested_library_can_be_brought_back(sync: Run, local: Side) -> None:
+    local.put("team/.persona-backup/20260101-000000-0000/a.yaml", b"old")
+    sync("team/.persona-backup/20260101-000000-0000", "team").done()
+    assert local.get("team/a.yaml") == b"old"
 
 
 def test_names_too_long_for_the_destination_are_failures_of_their_own(migrate: Run, local: Side, s3: Bucket) -> None:

@@ -11,10 +11,11 @@ from persona.cli.session import Session
 from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
-from persona.storage.paths import clean
+from persona.storage.paths import clean, is_below, printable
+from persona.storage.reserved import is_reserved
 from persona.storage.stack import informing, open_below
 from persona.storage.urls import is_url, url_settings
-from persona.transfer.model import OWN, Endpoint
+from persona.transfer.model import Endpoint
 
 _WORKSPACE = "workspace:"
 
@@ -81,11 +82,20 @@ def _here(path: str) -> Path:
 
 def check_apart(source: Endpoint, target: Endpoint) -> None:
     """Raise UsageError if one place is the other, or lies in it; but what was kept there may be brought back."""
-    kept = f"{target.place.path}/{OWN}".lstrip("/")
-    if source.place.meets(target.place) and not source.place.path.startswith(kept):
+    kept = is_below(source.place.path, target.place.path) and is_reserved(source.place.path, target.place.path)
+    if source.place.meets(target.place) and not kept:
         raise UsageError(
             f"{source.backend.url()} and {target.backend.url()} are one place, or one lies in the other.",
             hint="Use two places that are apart.",
+        )
+
+
+def check_reserved(path: str) -> None:
+    """Raise UsageError if a destination is a storage path that is reserved; a folder of this machine never is."""
+    if not is_local(path) and is_reserved(path):
+        raise UsageError(
+            f"Nothing can be copied to “{printable(path)}”: names that begin with “.persona-” are reserved.",
+            hint="Name another destination.",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from persona.cli.session import Session
 from persona.errors import UsageError
 from persona.neutral import line
 from persona.storage.paths import clean, printable
+from persona.storage.reserved import RULE, is_reserved
 
 if TYPE_CHECKING:
     from persona.personas.generate.provider import Generated
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from persona.personas.sources.records import Dataset
     from persona.personas.summaries import Summaries
     from persona.storage.backend import StorageBackend
+    from persona.storage.reserved import LeftOut
 
 _TITLE_WIDTH = 90
 
@@ -63,21 +65,25 @@ def generate(
     from persona.personas.library import save
 
     folder = library_path(output)
+    if is_reserved(folder):
+        raise UsageError(f"“{printable(folder)}” is no place for a library. {RULE}", hint="Name another --output.")
     provider(provider_name)
     session.check_writable()
     dataset = read_input(session, source)
     leave_out(session, dataset)
     made = make(dataset, Options(count, seed, name_prefix), provider_name)
 
-    async def work(storage: StorageBackend) -> tuple[list[str], str]:
-        paths = await save(storage, folder, made.personas, overwrite=overwrite)
-        return paths, storage.url(folder)
+    async def work(storage: StorageBackend) -> tuple[list[str], str, str]:
+        kept: dict[str, str] = {}
+        paths = await save(storage, folder, made.personas, overwrite=overwrite, kept=kept)
+        backup = next((f"{storage.url(old.removesuffix(f'/{path}'))}/" for path, old in kept.items()), "")
+        return paths, storage.url(folder), backup
 
-    paths, location = session.with_storage(work)
+    paths, location, backup = session.with_storage(work)
     if session.json:
-        session.emit(generated_json(made, paths, location))
+        session.emit(generated_json(made, paths, location) | ({"backup": backup} if backup else {}))
     else:
-        print(generated_text(made, location))
+        print(generated_text(made, location, backup))
 
 
 def library_path(text: str) -> str:
@@ -137,7 +143,7 @@ def generated_json(made: Generated, paths: Sequence[str], location: str) -> dict
     }
 
 
-def generated_text(made: Generated, location: str) -> str:
+def generated_text(made: Generated, location: str, backup: str = "") -> str:
     """Return what ``generate`` shows to a person."""
     from persona.personas.model import percent
 
@@ -151,6 +157,8 @@ def generated_text(made: Generated, location: str) -> str:
         ("Respondents", f"{made.respondents:,}"),
         ("Coverage", f"{percent(made.coverage)} ({covered:,} respondents are in a group)"),
     ]
+    if backup:
+        summary.append(("Old contents kept in", backup))
     parts = [
         heading("Generated Personas"),
         fields(summary),
@@ -168,6 +176,7 @@ def generated_text(made: Generated, location: str) -> str:
 @click.pass_obj
 def list_(session: Session, path: str) -> int:
     """List the personas of a library at PATH (personas/ if not given)."""
+    from persona.personas.duplicates import duplicates
     from persona.personas.summaries import summaries
 
     folder = library_path(path)
@@ -176,11 +185,17 @@ def list_(session: Session, path: str) -> int:
         return await summaries(storage, folder), storage.url(folder)
 
     found, location = session.with_storage(work)
+    copies = duplicates((each.id, each.path) for each in found.personas)
     if session.json:
-        session.emit(_listed_json(found))
+        session.emit(_listed_json(found) | _copies_json(copies))
     else:
         print(_listed_text(found, location))
-    return _report(found.refused)
+    return _report(session, found.refused, found.reserved, copies)
+
+
+def _copies_json(copies: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the ids that several files have for JSON, if there are any."""
+    return {"duplicates": [{"id": key, "paths": paths} for key, paths in copies.items()]} if copies else {}
 
 
 def _listed_json(found: Summaries) -> dict[str, Any]:
@@ -213,19 +228,25 @@ def show(session: Session, path: str, key: str | None) -> None:
     PATH is the persona's file, with or without .yaml; or a library, followed by the persona's ID.
     """
     from persona.personas.document import plain
+    from persona.personas.duplicates import copies_of
     from persona.personas.library import find
 
     library_path(path)
+    settings = session.workspace.settings.storage
+    looks = settings.backend == "local" or not settings.cache.enabled  # else a read of what is cached needs no request
 
-    async def work(storage: StorageBackend) -> tuple[str, str, Persona]:
+    async def work(storage: StorageBackend) -> tuple[str, str, Persona, list[str]]:
         found, persona = await find(storage, path, key)
-        return found, storage.url(found), persona
+        copies = await copies_of(storage, found, persona) if looks else []
+        return found, storage.url(found), persona, copies
 
-    found, location, persona = session.with_storage(work)
+    found, location, persona, copies = session.with_storage(work)
     if session.json:
         session.emit(plain(persona) | {"path": found})
     else:
         print(persona_text(persona, location))
+    if copies:
+        _warn_of_copies(session, persona.id, [found, *copies])
 
 
 def persona_text(persona: Persona, location: str) -> str:
@@ -277,24 +298,27 @@ def _statement(statement: Statement) -> list[str]:
 @click.pass_obj
 def export(session: Session, path: str, format_name: str, output: str) -> int:
     """Export the personas of a library at PATH (personas/ if not given)."""
+    from persona.personas.duplicates import duplicates
     from persona.personas.export import export as exported
     from persona.personas.export import write_file
 
     library, _ = _load(session, path)
     data = exported(library.personas, format_name)
+    copies = duplicates((persona.id, path) for path, persona in library.personas)
+    document = {"format": format_name, "personas": len(library.personas), **_copies_json(copies)}
     if output == "-" and not session.json:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     elif output == "-":
-        session.emit({"format": format_name, "personas": len(library.personas), "content": data.decode()})
+        session.emit(document | {"content": data.decode()})
     else:
         write_file(Path(output).expanduser(), data)
         if session.json:
-            session.emit({"format": format_name, "personas": len(library.personas), "output": output})
+            session.emit(document | {"output": output})
         else:
             count = len(library.personas)
             session.note(f"Wrote {count} persona{'' if count == 1 else 's'} to {output}.")
-    return _report(library.refused)
+    return _report(session, library.refused, library.reserved, copies)
 
 
 def _load(session: Session, path: str) -> tuple[Library, str]:
@@ -308,11 +332,27 @@ def _load(session: Session, path: str) -> tuple[Library, str]:
     return session.with_storage(work)
 
 
-def _report(refused: Sequence[Refused]) -> int:
-    """Name on stderr what is no persona, and return the exit code: 1 if there is any."""
+def _report(
+    session: Session, refused: Sequence[Refused], reserved: LeftOut, duplicates: Mapping[str, Sequence[str]]
+) -> int:
+    """Name on stderr what is no persona, what was left out and what is there twice, and return the exit code.
+
+    Returns:
+        1 if something is no persona, else 0.
+    """
     for item in refused:
-        print(f"Not read: {line(item.path)}: {line(item.reason)}", file=sys.stderr)
+        session.warn(f"Not read: {line(item.path)}: {line(item.reason)}")
+    if reserved.names:
+        session.warn(f"Warning: {reserved.warning}")
+    for key, paths in duplicates.items():
+        _warn_of_copies(session, key, paths)
     return 1 if refused else 0
+
+
+def _warn_of_copies(session: Session, key: str, paths: Sequence[str]) -> None:
+    """Tell that several files have one id."""
+    names = ", ".join(map(line, paths))
+    session.warn(f"Warning: {len(paths)} files have the id “{line(key)}”: {names}\n  → Compare them and keep one.")
 
 
 def _brief(persona: Persona, path: str) -> dict[str, Any]:

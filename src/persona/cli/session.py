@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from persona.cli.render import json_text
+from persona.neutral import harmless
 from persona.redaction import redacted
 
 if TYPE_CHECKING:
@@ -110,6 +111,10 @@ class Session:
         """Write the one JSON document of a command to stdout."""
         self.emitted = True
         sys.stdout.write(json_text(document, indent=2) + "\n")
+
+    def warn(self, text: str) -> None:
+        """Tell what is incomplete or went wrong, on stderr, without secrets, also with ``--quiet``."""
+        print(harmless(redacted(text)), file=sys.stderr)
 
     def note(self, text: str) -> None:
         """Tell a person something beside the result, on stderr, without secrets, unless ``--quiet``."""

@@ -43,7 +43,9 @@ def report(session: Session, title: str, *, detailed: bool) -> int:
         else:
             print(report.text(title))
         for name in summary.refused:
-            session.note(f"Not counted: {name.reason}")
+            session.warn(f"Not counted: {name.reason}")
+        if summary.reserved.names:
+            session.warn(f"Warning: {summary.reserved.warning}")
         return error.exit_code if error else 1 if summary.refused else 0
 
     return session.with_storage(work, impatient(settings), force=True)
@@ -149,6 +151,8 @@ class _Report:
                 "error": redacted(str(self.error)) if self.error else None,
             },
         }
+        left_out = self.summary.reserved
+        document["reserved"] = {"objects": left_out.objects, "bytes": left_out.bytes, "names": left_out.names}
         document["encryption"] = self.place.encryption
         document["residency"] = _residency_json(self.home)
         document |= self.trouble.document()
@@ -184,6 +188,9 @@ class _Report:
                 ("Total Size", human_size(summary.total_bytes)),
                 ("Last Modified", human_time(summary.last_modified)),
             ]
+            if summary.reserved.objects:
+                count = f"{summary.reserved.objects:,} ({human_size(summary.reserved.bytes)})"
+                counts.append(("Reserved for Persona, not counted", count))
             title = (
                 f"Statistics, {Known(summary.as_of, whole=summary.whole).words()}:" if summary.as_of else "Statistics:"
             )

@@ -302,7 +302,7 @@ def result_text(document: dict[str, Any], *, title: str = "", full: bool = False
     title = title or f"{_TITLES[document['kind']]}: {document['id']}"
     parts = [
         heading(title) + "\n" + fields([("From", document["source"]), ("To", document["destination"])]),
-        "Phase 1: Inventory\n" + fields(_inventory("", objects["total"], size["total"]), "  "),
+        "Phase 1: Inventory\n" + fields(_inventory("", objects["total"], size["total"]) + _reserved(document), "  "),
     ]
     if document["state"] == "planned":
         return "\n\n".join([*parts, "Plan (nothing was written)\n" + fields(_plan(document["plan"]), "  ")])
@@ -317,6 +317,14 @@ def result_text(document: dict[str, Any], *, title: str = "", full: bool = False
 def _inventory(name: str, objects: int, size: int) -> list[tuple[str, str]]:
     label = f"{name[:1].upper()}{name[1:]} objects" if name.isalnum() else "Objects"
     return [(label, f"{objects:,}"), ("Total size", human_size(size))]
+
+
+def _reserved(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what took no part since Persona keeps it for itself."""
+    found = document["reserved"]
+    if not found["objects"]:
+        return []
+    return [("Reserved for Persona, left out", f"{found['objects']:,} ({human_size(found['bytes'])})")]
 
 
 def bar(progress: Progress) -> list[str]:

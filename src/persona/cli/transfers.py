@@ -18,6 +18,7 @@ from persona.cli import INTERRUPTED, endpoints, erased
 from persona.cli.session import Session
 from persona.cli.transfer_view import Events, View, Watches, result_text, view_of
 from persona.errors import ConfigError, ConflictError, CredentialsError, InputError, PersonaError, UsageError
+from persona.storage.reserved import LeftOut
 from persona.transfer import report
 from persona.transfer.engine import GRACE_SECONDS, Engine
 from persona.transfer.executor import AsyncioExecutor
@@ -58,6 +59,7 @@ class _Run:
         self, kind: Kind, source: str, target: str, options: Options, *, dry: bool, plan_file: Path | None
     ) -> int:
         """Make a job and run it."""
+        endpoints.check_reserved(target)
 
         async def work() -> int:
             ends = await self._opened(kind, source, target)
@@ -189,6 +191,8 @@ class _Run:
         watch.end(document)
         if self.session.json:
             self.session.emit(document)
+        if document["reserved"]["names"]:
+            self.session.warn(f"Warning: {LeftOut.of(journal.get('reserved')).warning}")
         if document["error"]:
             return
         if not document["objects"]["total"] and not document["failures"]:

@@ -19,8 +19,10 @@ from persona.errors import (
 from persona.personas import document
 from persona.personas.bounded import read_bounded
 from persona.personas.named import NOTES, keep_note
+from persona.personas.replaced import keep_replaced
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
 from persona.storage.paths import clean, join, printable
+from persona.storage.reserved import LeftOut, is_reserved
 
 if TYPE_CHECKING:
     from persona.personas.model import Persona
@@ -50,10 +52,12 @@ class Library:
     Args:
         personas: with their paths, in the order of the paths' bytes.
         refused: YAML files that are no personas, and names that cannot be carried.
+        reserved: what was left out since Persona keeps it for itself.
     """
 
     personas: list[tuple[str, Persona]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    reserved: LeftOut = field(default_factory=LeftOut)
 
 
 def path_of(folder: str, persona: Persona) -> str:
@@ -62,7 +66,12 @@ def path_of(folder: str, persona: Persona) -> str:
 
 
 async def save(
-    storage: StorageBackend, folder: str, personas: Sequence[Persona], *, overwrite: bool = False
+    storage: StorageBackend,
+    folder: str,
+    personas: Sequence[Persona],
+    *,
+    overwrite: bool = False,
+    kept: dict[str, str] | None = None,
 ) -> list[str]:
     """Write personas, each as one file; all places are looked at before the first is written.
 
@@ -70,7 +79,8 @@ async def save(
         storage: where to.
         folder: the library's path.
         personas: what to write.
-        overwrite: replace what is there, if nobody else changes it in between.
+        overwrite: replace what is there, if nobody else changes it in between; the old content is kept first.
+        kept: is filled with where the old content of each replaced path is kept.
 
     Returns:
         The paths, in the order of the personas.
@@ -88,6 +98,10 @@ async def save(
             f"{'These are' if taken[1:] else 'This is'} there already: {shown}. Nothing was written.",
             hint="Use --overwrite to replace them, or another --output or --name-prefix to keep both.",
         )
+    if taken:
+        old = await keep_replaced(storage, contents, found)
+        if kept is not None:
+            kept |= old
     written: list[str] = []
     notes = storage.notes(NOTES)
     for path, data in contents.items():
@@ -138,7 +152,7 @@ async def load(storage: StorageBackend, folder: str) -> Library:
         NotFoundError: a path other than the root holds nothing at all.
     """
     library = Library()
-    async for page in pages(storage, folder):
+    async for page in pages(storage, folder, library.reserved):
         library.refused += refused_names(page)
         named = [found for found in page if found.path.lower().endswith(SUFFIXES)]
         for start in range(0, len(named), PARALLEL):
@@ -151,8 +165,13 @@ async def load(storage: StorageBackend, folder: str) -> Library:
     return library
 
 
-async def pages(storage: StorageBackend, folder: str) -> AsyncIterator[Listing]:
+async def pages(storage: StorageBackend, folder: str, left_out: LeftOut) -> AsyncIterator[Listing]:
     """Yield what is at or below a library's path, page by page.
+
+    Args:
+        storage: where.
+        folder: the library's path.
+        left_out: counts what is left out since Persona keeps it for itself.
 
     Raises:
         NotFoundError: a path other than the root holds nothing at all.
@@ -161,6 +180,7 @@ async def pages(storage: StorageBackend, folder: str) -> AsyncIterator[Listing]:
     is_file = place.lower().endswith(SUFFIXES)
     # What has the folder's own name is no persona's file, and is not asked for: that would be one more request.
     async for page in storage.scan(place, after=None if is_file else place or None):
+        page = Listing(left_out.without(page, place), page.refused, as_of=page.as_of, whole=page.whole)
         seen += len(page) + len(page.refused)
         yield page
     if not seen and place and (is_file or not await storage.exists(place)):
@@ -209,10 +229,11 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
         InputError: the file is no persona.
     """
     place = join(path, key) if key else clean(path)
+    reserved = key is not None and is_reserved(place, clean(path))
     tried = [place] if place.lower().endswith(SUFFIXES) else [f"{place}{suffix}" for suffix in ("", *SUFFIXES)]
     lost: UnreachableError | None = None
     for candidate in tried:
-        if not clean(candidate):
+        if reserved or not clean(candidate):
             continue
         try:
             return candidate, await _read(storage, candidate)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from persona.errors import InputError, UnreachableError
 from persona.personas.library import PARALLEL, SUFFIXES, Refused, pages, read_listed, refused_names
 from persona.storage.backend import Listing, Notes, StorageBackend, StorageObject
+from persona.storage.reserved import LeftOut
 
 NOTES = "persona-1"
 """The kind of note on a file: id, name and title of a persona, or else the reason why it is none, as JSON.
@@ -45,12 +46,14 @@ class Summaries:
         refused: what could not be read, as in a `persona.personas.library.Library`.
         as_of: when the provider said so, if it does not answer now; else None.
         whole: False if only a part is known then.
+        reserved: what was left out since Persona keeps it for itself.
     """
 
     personas: list[Summary] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     as_of: datetime | None = None
     whole: bool = True
+    reserved: LeftOut = field(default_factory=LeftOut)
 
     def add(self, path: str, text: list[str] | str) -> None:
         """Take over what a note says of a file."""
@@ -67,7 +70,7 @@ async def summaries(storage: StorageBackend, folder: str) -> Summaries:
         NotFoundError: a path other than the root holds nothing at all.
     """
     found, notes = Summaries(), storage.notes(NOTES)
-    async for page in pages(storage, folder):
+    async for page in pages(storage, folder, found.reserved):
         found.whole &= page.whole
         found.as_of = min(filter(None, (found.as_of, page.as_of)), default=None)
         found.refused += refused_names(page)

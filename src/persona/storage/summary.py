@@ -12,6 +12,7 @@ from datetime import datetime
 from persona.errors import PersonaError
 from persona.storage.backend import Listing, RefusedName, StorageBackend, StorageObject
 from persona.storage.paths import sort_key
+from persona.storage.reserved import LeftOut
 
 LARGEST = 10
 MAX_GROUPS = 1000
@@ -49,6 +50,8 @@ class Summary:
     whole: bool = True
     """Whether all that was there then is counted."""
     refused: list[RefusedName] = field(default_factory=list)
+    reserved: LeftOut = field(default_factory=LeftOut)
+    """What is not counted since Persona keeps it for itself."""
     by_type: dict[str, Group] = field(default_factory=dict)
     by_prefix: dict[str, Group] = field(default_factory=dict)
     size_histogram: Counter[str] = field(default_factory=Counter)
@@ -56,19 +59,20 @@ class Summary:
 
     def add_page(self, page: Listing, *, detailed: bool) -> None:
         """Count a page of a listing."""
-        self.objects += len(page)
-        self.total_bytes += sum(found.size for found in page)
+        objects = self.reserved.without(page)
+        self.objects += len(objects)
+        self.total_bytes += sum(found.size for found in objects)
         self.refused += page.refused
         self.as_of = min(filter(None, (self.as_of, page.as_of)), default=None)
         self.whole &= page.whole
-        newest = max((found.last_modified for found in page), default=None)
+        newest = max((found.last_modified for found in objects), default=None)
         if newest and (self.last_modified is None or newest > self.last_modified):
             self.last_modified = newest
         if detailed:
-            self._add_details(page)
+            self._add_details(objects)
 
-    def _add_details(self, page: Iterable[StorageObject]) -> None:
-        for found in page:
+    def _add_details(self, objects: Iterable[StorageObject]) -> None:
+        for found in objects:
             name = found.path.rpartition("/")[2]
             ending = name.rpartition(".")[2].lower() if "." in name.lstrip(".") else ""
             _group(self.by_type, f".{ending}" if ending else "(none)").add(found.size)

@@ -10,6 +10,7 @@ from persona.errors import NotFoundError
 from persona.storage.backend import StorageObject
 from persona.storage.layers.cache import Cache, Warmth
 from persona.storage.paths import clean
+from persona.storage.reserved import is_reserved
 
 
 @dataclass(slots=True)
@@ -59,10 +60,11 @@ async def warm(
         NotFoundError: there is nothing at the path.
         PersonaError: an object could not be fetched.
     """
-    listing = await cache.list(path)
-    if not listing and clean(path):
+    folder = clean(path)
+    listing = [found for found in await cache.list(path) if not is_reserved(found.path, folder)]
+    if not listing and folder:
         raise NotFoundError(
-            f"There is nothing at {cache.url(clean(path))}.", hint="“persona storage list” shows what there is."
+            f"There is nothing at {cache.url(folder)}.", hint="“persona storage list” shows what there is."
         )
     warmed = Warmed(objects=len(listing), total_bytes=sum(found.size for found in listing))
     waiting = iter(listing)

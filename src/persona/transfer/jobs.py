@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 from persona.config.locations import make_folder
 from persona.errors import ConfigError, ConflictError, InputError, NotFoundError
 from persona.locks import LockTimeoutError, locked
+from persona.moments import new_id
 from persona.transfer.journal import Journal, forget
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
@@ -79,7 +79,7 @@ class Jobs:
         """
         make_folder(self.folder, self.home)
         now = datetime.now(UTC)
-        job = f"{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"
+        job = new_id()
         journal = Journal(self._file(job), create=True)
         with journal.transaction():
             journal.set(

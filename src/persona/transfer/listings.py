@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
 
 from persona.storage.backend import RefusedName, StorageBackend, StorageObject
 from persona.storage.paths import sort_key
+from persona.storage.reserved import LeftOut, is_reserved
 from persona.transfer.journal import Journal
-from persona.transfer.model import Row, is_own
+from persona.transfer.model import Row
 
 BATCH = 1000
 Take = Callable[[str], bool]
 """Says whether a path takes part."""
 
 
+class Page(NamedTuple):
+    """What takes part of a page of a listing.
+
+    Args:
+        objects: the objects, in key order.
+        refused: the foreign names.
+    """
+
+    objects: list[StorageObject]
+    refused: list[RefusedName]
+
+
 async def pages(
-    backend: StorageBackend, take: Take, after: str | None = None
-) -> AsyncIterator[tuple[list[StorageObject], list[RefusedName]]]:
-    """Yield what takes part of a place, page by page, and the foreign names."""
+    backend: StorageBackend, take: Take, after: str | None = None, left_out: LeftOut | None = None
+) -> AsyncIterator[Page]:
+    """Yield what takes part of a place, page by page.
+
+    Args:
+        backend: the place.
+        take: which objects take part.
+        after: only what comes after this path.
+        left_out: counts what takes no part since its name is reserved.
+    """
+    left_out = left_out if left_out is not None else LeftOut()
+    inside = is_reserved(backend.url())  # then the keys of refused names, which are whole, cannot be told apart
     async for page in backend.scan(after=after):
-        found = [item for item in page if not is_own(item.path) and take(item.path)]
-        yield found, [name for name in page.refused if not is_own(name.key)]
+        found = [item for item in left_out.without(page) if take(item.path)]
+        yield Page(found, [name for name in page.refused if inside or not is_reserved(name.key)])
 
 
 async def beside(

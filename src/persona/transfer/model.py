@@ -11,12 +11,6 @@ from persona.config.places import Place
 from persona.config.schema import ResidencySettings
 from persona.storage.backend import Digest, StorageBackend
 
-OWN = ".persona-"
-"""Begins the first segment of what this program keeps in a place for itself; it takes no part in transfers."""
-
-BACKUPS = ".persona-backup"
-"""The folder at a destination that holds what was replaced or removed, below the job's id."""
-
 
 class Kind(StrEnum):
     """What a job does."""
@@ -239,8 +233,3 @@ WRITING = {Action.COPY.value, Action.REPLACE.value}
 
 PROVED = {Step.VERIFIED.value, Step.UNCHANGED.value}
 """Steps at which what is noted as evidence holds."""
-
-
-def is_own(path: str) -> bool:
-    """Say whether an object is this program's own: a backup or a probe, and no part of a library."""
-    return path.startswith(OWN)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from persona.errors import NameRefusedError, NotFoundError, UsageError
 from persona.patterns import matching
 from persona.storage.backend import Digest, StorageObject
+from persona.storage.reserved import LeftOut
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import Take, beside, pages
 from persona.transfer.model import Action, Endpoint, Evidence, Options, Row, Step
@@ -58,10 +59,12 @@ class Planner:
         if journal.get("listed"):
             return
         count = journal.tally().all
-        async for found, refused in pages(self._source.backend, self.take, journal.last_path()):
+        left_out = LeftOut.of(journal.get("reserved"))
+        async for found, refused in pages(self._source.backend, self.take, journal.last_path(), left_out):
             with journal.transaction():
                 journal.add(_row(item) for item in found)
                 journal.refuse("source", refused)
+                journal.set(reserved=left_out.document())
             count.add(len(found), sum(item.size for item in found))
             self._watch.inventory(count.objects, count.bytes)
             self._check()
@@ -70,7 +73,8 @@ class Planner:
                 f"There is nothing in {self._source.backend.url()}.",
                 hint="Check --from. A folder of this machine is written absolute, or with ~ or .. at its beginning.",
             )
-        journal.set(listed=True)
+        left_out.last = ""  # no path outlives its row, which an erasure can forget
+        journal.set(listed=True, reserved=left_out.document())
 
     async def compare_listings(self) -> None:
         """Decide what to do with each object as far as listings tell."""

@@ -18,8 +18,9 @@ from typing import Any
 from persona.errors import InputError, NameRefusedError, PersonaError, StorageFullError
 from persona.storage.backend import RefusedName
 from persona.storage.paths import clean_object
+from persona.storage.reserved import is_reserved
 from persona.transfer.journal import Journal, columns_of, row_of
-from persona.transfer.model import Action, Kind, Options, Row, Step, is_own
+from persona.transfer.model import Action, Kind, Options, Row, Step
 
 FORMAT = "persona-plan-1"
 _BATCH = 1000
@@ -153,7 +154,7 @@ def _checked(file: Path, item: dict[str, Any], last: str, *, overwrite: bool) ->
         texts = {} if found.metadata is None else {**found.metadata}
         right = (found.action, found.step) in _PLANNED and all(isinstance(text, str) for text in texts.values())
         right = right and (overwrite or found.action != Action.REPLACE)
-        if not right or is_own(found.path) or clean_object(found.path) != found.path:
+        if not right or is_reserved(found.path) or clean_object(found.path) != found.path:
             raise ValueError
     except (TypeError, ValueError, LookupError, AttributeError, NameRefusedError) as error:
         raise _no_plan(file, f"the line of “{str(item.get('path'))[:80]!r}” is not as it should be") from error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from persona.storage.reserved import BACKUPS, LeftOut
 from persona.transfer.jobs import JobInfo
 from persona.transfer.journal import Journal
-from persona.transfer.model import BACKUPS, PROVED, WRITING, Action, Evidence, Row, Step, Tally
+from persona.transfer.model import PROVED, WRITING, Action, Evidence, Row, Step, Tally
 
 SHOWN = 100
 """How many failures a document names unless all are asked for."""
@@ -49,6 +50,7 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
         + [{"path": key, "error": reason} for key, reason in refused[: None if everything else SHOWN]],
         "plan": _plan(journal, facts, tally, len(refused)),
         "changed": journal.changes(),
+        "reserved": _reserved(facts),
         "backup": _backup(facts, tally),
         "switched": facts.get("switched"),
         "elapsed_seconds": facts["elapsed"],
@@ -84,6 +86,12 @@ def _plan(journal: Journal, facts: dict[str, Any], tally: Tally, refused: int) -
         },
     }
     return plan
+
+
+def _reserved(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what took no part since its name is reserved."""
+    found = LeftOut.of(facts.get("reserved"))
+    return {"objects": found.objects, "bytes": found.bytes, "names": found.names}
 
 
 def _pages(objects: int) -> int:

@@ -8,9 +8,10 @@ from functools import partial
 from persona.errors import ConflictError, NotFoundError, VerificationError
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObject
 from persona.storage.paths import join
+from persona.storage.reserved import BACKUPS
 from persona.transfer.content import Reading
 from persona.transfer.journal import Journal
-from persona.transfer.model import BACKUPS, Action, Endpoint, Evidence, Guard, Options, Row, Step
+from persona.transfer.model import Action, Endpoint, Evidence, Guard, Options, Row, Step
 from persona.transfer.plan import differs, proves, skip
 
 _CHANGES = 3

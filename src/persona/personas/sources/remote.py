@@ -9,6 +9,7 @@ from persona.personas.sources.read import KINDS, is_readable, read_files, some
 from persona.personas.sources.records import Dataset
 from persona.storage.backend import StorageBackend, StorageObject
 from persona.storage.paths import printable
+from persona.storage.reserved import is_reserved
 
 
 async def read_storage(storage: StorageBackend, path: str) -> Dataset:
@@ -46,6 +47,8 @@ async def _listed(storage: StorageBackend, path: str) -> tuple[list[StorageObjec
     async for page in storage.scan(path):
         for found in page:
             name = _relative(path, found.path)
+            if is_reserved(name):
+                continue
             if is_readable(name):
                 usable.append(found)
             elif not any(part.startswith(".") for part in name.split("/")):
