@@ -353,7 +353,7 @@ def test_no_attempts_more_is_one(clock: Clock) -> None:
 
 @given(attempt=st.integers(0, 20), delay=st.floats(0, 60), longest=st.floats(0, 120))
 def test_jitter_is_full_and_bounded(attempt: int, delay: float, longest: float) -> None:
-    pause = RetryPolicy(delay=delay, max_delay=longest)._pause(attempt, UnreachableError("x"))
+    pause = RetryPolicy(delay=delay, max_delay=longest).pause(attempt, UnreachableError("x"))
     assert 0 <= pause <= min(delay * 2**attempt, longest)
 
 

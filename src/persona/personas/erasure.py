@@ -302,10 +302,7 @@ async def read(storage: StorageBackend, found: StorageObject) -> tuple[bytes | U
         unread = Unread(found.path, _TOO_LARGE) if may_hold(found.path) else None
         return unread, await _metadata(storage, found)
     download = await storage.open(found.path, version=found.version)
-    try:
-        data = b"".join([chunk async for chunk in download])
-    finally:
-        await download.close()
+    data = await download.whole()
     known = found.metadata if found.metadata is not None else download.object.metadata
     return data, await _metadata(storage, found) if known is None else known
 

@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Protocol
 
 from persona.errors import NotFoundError, PersonaError
+from persona.storage.checksums import Hasher
 
 log = logging.getLogger(__name__)
 
@@ -222,6 +223,8 @@ class Download(ABC):
 
     object: StorageObject
     """The object as it was when the read began; every chunk is of this version."""
+    md5: Hasher | None = None
+    """The MD5 of what has been read, where it is computed to be compared; at the end it is that of the content."""
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -229,7 +232,21 @@ class Download(ABC):
 
         Raises:
             UnreachableError: the content broke off; a short body is never taken for a whole one.
+            VerificationError: the content is not what the provider vouches for. It is raised before the last chunk of
+                an object read from its first byte, so that nobody has all of it.
         """
+
+    async def whole(self) -> bytes:
+        """Return the content at once, and close. One that arrives damaged is read once more; `object` is then of that.
+
+        Raises:
+            UnreachableError, VerificationError: as for the stream.
+        """
+        try:
+            chunks = [chunk async for chunk in self]
+        finally:
+            await self.close()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     @abstractmethod
     async def close(self) -> None:
@@ -289,6 +306,7 @@ class StorageBackend(ABC):
 
         Raises:
             NotFoundError: there is no such object.
+            VerificationError: it arrives damaged, twice.
         """
 
     @abstractmethod

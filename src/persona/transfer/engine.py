@@ -19,6 +19,8 @@ from persona.errors import (
     UnreachableError,
     VerificationError,
 )
+from persona.storage.retry import MAX_SECONDS
+from persona.transfer.content import DamagedError
 from persona.transfer.drift import drift, names_of
 from persona.transfer.executor import Executor
 from persona.transfer.journal import Journal, Memory
@@ -91,6 +93,7 @@ class Engine:
         self._outage = 0
         self._resume_at = 0.0
         self._begun_anew: dict[str, int] = {}
+        self._damaged: set[str] = set()
         self._begun = time.monotonic()
         self._elapsed = float(journal.get("elapsed", 0.0))
 
@@ -320,11 +323,16 @@ class Engine:
         fatal = isinstance(error, CredentialsError) and not isinstance(error, AccessDeniedError)
         if fatal or isinstance(error, DriftError | StorageFullError | BucketNotFoundError):
             self._end(error)
+        elif isinstance(error, DamagedError) and (error.final or row.path in self._damaged):
+            row.step, row.error, row.mismatches = Step.FAILED, error.message, 2
+        elif isinstance(error, DamagedError):
+            self._damaged.add(row.path)  # what was read as a stream is read once more
+            row.error = error.message
         elif error.temporary or isinstance(error, VerificationError):
             self._outage += 1
             row.error = error.message
             if isinstance(error, ThrottledError) and error.retry_after:
-                self._resume_at = time.monotonic() + error.retry_after
+                self._resume_at = time.monotonic() + min(error.retry_after, MAX_SECONDS)
             if self._outage >= _OUTAGE:
                 self._end(_outage(error))
         else:

@@ -196,7 +196,9 @@ class Worker:
 
     async def _carry(self, row: Row, condition: Condition) -> None:
         """Copy through this machine."""
-        reading = Reading(self._source, row.path, row.version, partial(self._moved, row.path), md5=self._md5)
+        reading = Reading(
+            self._source, row.path, row.version, partial(self._moved, row.path), md5=self._md5, listed=row.digest
+        )
         try:
             try:
                 found = await reading.begin()
@@ -304,7 +306,7 @@ class Worker:
         """Read the source for its digests, if it was not read before."""
         if row.sha256 is not None:
             return
-        reading = Reading(self._source, row.path, row.version, md5=self._md5)
+        reading = Reading(self._source, row.path, row.version, md5=self._md5, listed=row.digest)
         try:
             async for _ in reading.chunks():
                 pass

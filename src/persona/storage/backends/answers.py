@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from persona.errors import PersonaError
+from persona.storage.backend import Digest
 from persona.storage.backends.faults import WrongEndpointError
 
 MAX_ANSWER_BYTES = 32 << 20
@@ -105,6 +107,23 @@ def size_in(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
         raise ValueError("no size")
     return int(text)
+
+
+def etag_in(text: str) -> str:
+    """Return the opaque part of an ETag, without quotes, and without the mark of a weak one.
+
+    A proxy that compresses marks an ETag as weak; the server behind compares it without the mark (RFC 9110, 8.8.3).
+    """
+    return text.strip().removeprefix("W/").strip('"')
+
+
+def digest_in(algorithm: str, text: str, *, vouched: bool = True) -> Digest:
+    """Return a digest that is given in base64.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return Digest(algorithm, base64.b64decode(text, validate=True).hex(), vouched)
 
 
 def time_in(text: str) -> datetime:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from persona.errors import AccessDeniedError
 from persona.storage.backend import Digest
-from persona.storage.backends.answers import parse_xml, text_of, understood
+from persona.storage.backends.answers import etag_in, parse_xml, text_of, understood
 from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import RestClient
@@ -95,7 +95,7 @@ class BlockUpload:
             if reply.headers.get("content-md5") != kept:
                 raise
         with understood(self._rest.host):
-            return Written(reply.headers["etag"].strip('"'), Digest("md5", md5.hex()))
+            return Written(etag_in(reply.headers["etag"]), Digest("md5", md5.hex()))
 
     async def abort(self) -> None:
         """Do nothing: uncommitted blocks cannot be deleted, are not seen, and expire within a week."""

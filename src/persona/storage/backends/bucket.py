@@ -180,6 +180,16 @@ class Bucket(StorageBackend):
     @abstractmethod
     async def _check_bucket(self) -> None: ...
 
+    async def _misstated(self, key: str, found: StorageObject, computed: str) -> bool:
+        """Say whether the digest that the provider states is none of the content's, which has another.
+
+        Args:
+            key: the object.
+            found: what the provider says of it.
+            computed: the digest of what was read, in hexadecimal.
+        """
+        return False
+
     # What is made of them.
 
     @property

@@ -24,8 +24,9 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
-from persona.storage.backends.answers import senseless, understood
+from persona.storage.backends.answers import understood
 from persona.storage.backends.bucket import Bucket
+from persona.storage.backends.downloads import ObjectDownload, Reopen
 from persona.storage.backends.faults import MissingError, RangeError, RepeatedError, UnchangedError, changed
 from persona.storage.backends.listing import ascending, in_order, turned
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
@@ -49,22 +50,41 @@ class CloudBackend(Bucket):
 
     async def read(self, path: str) -> bytes:
         """Return an object's content."""
-        download = await self.open(path)
-        parts, size = [], 0
-        try:
-            async for chunk in download:
-                parts.append(chunk)
-                size += len(chunk)
-                if size > download.object.size:  # which may never end
-                    raise senseless(self._host)
-            return b"".join(parts)
-        finally:
-            await download.close()
+        return await (await self.open(path)).whole()
 
     async def open(
         self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
     ) -> Download:
         """Start to read an object as a stream."""
+
+        async def reopen(at: int, version: str | None) -> Download:
+            left = None if length is None else start + length - at
+            return await self._open(path, at, left, version)
+
+        opened = await self._open(path, start, length, version)
+        return self._checked(path, opened, reopen, start=start, length=length, version=version)
+
+    def _checked(
+        self,
+        path: str,
+        opened: Download,
+        reopen: Reopen,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        version: str | None = None,
+    ) -> Download:
+        """Return a download that is read on after a break, and compared with its digest."""
+
+        async def misstated(found: StorageObject, computed: str) -> bool:
+            return await self._misstated(self._key(path), found, computed)
+
+        return ObjectDownload(
+            opened, reopen, start=start, length=length, version=version, policy=self._policy, misstated=misstated
+        )
+
+    async def _open(self, path: str, start: int, length: int | None, version: str | None) -> Download:
+        """Start to read an object, without care for breaks and damage."""
         key = self._key(path)
         if length == 0:
             return await self._nothing(path, version)
@@ -98,7 +118,11 @@ class CloudBackend(Bucket):
         if download.object.version == version:  # an endpoint may ignore the condition
             await download.close()
             return None
-        return download
+
+        async def reopen(at: int, version: str | None) -> Download:
+            return await self._open(path, at, None, version)
+
+        return self._checked(path, download, reopen)
 
     async def write(
         self,

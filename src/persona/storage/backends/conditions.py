@@ -102,6 +102,20 @@ class Conditions:
                     self._warn("on uploads in parts")
             return self._uploads
 
+    async def gives_as_etag(self, data: bytes, etag: str) -> bool:
+        """Say whether the version of an object with this content is this ETag, by writing one.
+
+        Raises:
+            PersonaError: it cannot be written.
+        """
+        key = self._probe_key()
+        written = await self._endpoint._put(key, data, _ATTRIBUTES, None)
+        await self._remove(key)
+        return written.version == etag
+
+    def _probe_key(self) -> str:
+        return to_key(self._prefix, f"{_probes()}{os.getpid()}-{os.urandom(8).hex()}")
+
     def _warn(self, where: str) -> None:
         log.warning(
             "%s ignores conditions %s. Persona checks before it writes instead, but of two writers in the same moment "
@@ -126,7 +140,7 @@ class Conditions:
     async def _try(self, write: Callable[[str, Condition], Awaitable[object]]) -> bool:
         """Write over a probe object under conditions that do not hold; only a refusal counts."""
         await self._sweep()
-        key = to_key(self._prefix, f"{_probes()}{os.getpid()}-{os.urandom(8).hex()}")
+        key = self._probe_key()
         kept = True
         await self._endpoint._put(key, b"probe", _ATTRIBUTES, None)
         try:

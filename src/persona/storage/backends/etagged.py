@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from persona.storage.backend import Digest, Download
-from persona.storage.backends.answers import size_in, understood
+from persona.storage.backends.answers import etag_in, size_in, understood
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.downloads import BodyDownload, Slice
 from persona.storage.backends.primitives import Attributes, Entry, range_wanted
@@ -35,6 +35,10 @@ class ETagBackend(CloudBackend):
     def _stated(self, headers: Mapping[str, str]) -> Digest | None:
         """Return the digest of the whole object that the headers of an answer state."""
 
+    def _read_headers(self) -> dict[str, str]:
+        """Return what goes with each request for content."""
+        return {}
+
     async def _get(
         self,
         key: str,
@@ -44,7 +48,7 @@ class ETagBackend(CloudBackend):
         *,
         unless: str | None = None,
     ) -> Download:
-        headers = range_wanted(start, length)
+        headers = range_wanted(start, length) | self._read_headers()
         if version is not None:
             headers["if-match"] = f'"{version}"'
         if unless is not None and _ETAG.fullmatch(unless):  # else no object has it
@@ -71,7 +75,7 @@ class ETagBackend(CloudBackend):
             key,
             size_in(lower["content-length"]),
             parsedate_to_datetime(lower["last-modified"]).astimezone(UTC),
-            lower["etag"].strip('"'),
+            etag_in(lower["etag"]),
             self._stated(headers),
             lower.get("content-type"),
             unpack({name.removeprefix(start): _text(value) for name, value in lower.items() if name.startswith(start)}),

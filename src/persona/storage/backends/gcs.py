@@ -161,7 +161,10 @@ class GCSBackend(CloudBackend):
         query = {"alt": "media"} | _condition(IfVersion(version) if version is not None else None, key)
         if unless is not None and _GENERATION.fullmatch(unless):  # else no object has it
             query["ifGenerationNotMatch"] = unless
-        body = await self._rest.open(self._path(key), query=query, headers=range_wanted(start, length))
+        # What is stored with gzip comes as it is stored: it has a length then, and its digests hold (Google Cloud
+        # Storage, "Transcoding of gzip-compressed files").
+        headers = range_wanted(start, length) | {"accept-encoding": "gzip"}
+        body = await self._rest.open(self._path(key), query=query, headers=headers)
         with ExitStack() as unless_read:
             unless_read.callback(body.close)
             with understood(self._host):

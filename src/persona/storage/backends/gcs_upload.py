@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from persona.errors import UnreachableError, VerificationError
 from persona.storage.backend import Digest
-from persona.storage.backends.answers import parse_json, understood
+from persona.storage.backends.answers import digest_in, parse_json, understood
 from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import Reply, RestClient
@@ -130,7 +130,7 @@ def digest_of(md5: str | None, crc32c: str | None) -> Digest | None:
     """Return the better digest that there is: composite objects have no MD5."""
     for algorithm, text in (("md5", md5), ("crc32c", crc32c)):
         if text:
-            return Digest(algorithm, base64.b64decode(text).hex())
+            return digest_in(algorithm, text)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -16,15 +17,16 @@ from persona.config import values
 from persona.config.schema import PerformanceSettings, S3Settings
 from persona.credentials import aws
 from persona.errors import (
+    AccessDeniedError,
     ConfigError,
     CredentialsError,
     NotFoundError,
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Condition, Digest, Location, PastVersion, Place
+from persona.storage.backend import Condition, Digest, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import sigv4
-from persona.storage.backends.answers import parse_xml, text_of, understood, xml_or_none
+from persona.storage.backends.answers import digest_in, etag_in, parse_xml, text_of, understood, xml_or_none
 from persona.storage.backends.etagged import ETagBackend
 from persona.storage.backends.faults import MissingError, by_status, clock_off
 from persona.storage.backends.listing import Page, PastEntry
@@ -45,8 +47,10 @@ from persona.storage.backends.uploads import give_up, md5_of
 from persona.storage.metadata import S3_NAME
 from persona.storage.paths import printable, to_key
 
+log = logging.getLogger(__name__)
 _REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ENCRYPTION = "x-amz-server-side-encryption"
+_CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
 _KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 
 
@@ -109,6 +113,7 @@ class S3Backend(ETagBackend):
         self.bucket: str = settings.bucket or ""
         self.region = region
         self.encryption = _encryption(settings)
+        self._etags_are_md5s: bool | None = None
         self.declared_region = declared and declared.lower()
         self.credentials = credentials
         # hashed to sign only where neither TLS nor the machine itself protects the content on its way
@@ -160,7 +165,7 @@ class S3Backend(ETagBackend):
         headers |= etag_condition(condition)
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
-            return Written(reply.headers["etag"].strip('"'), self._stated(reply.headers))
+            return Written(etag_in(reply.headers["etag"]), self._stated(reply.headers))
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
         headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes), **self.encryption}
@@ -264,7 +269,28 @@ class S3Backend(ETagBackend):
         return encode_path(f"/{key}")
 
     def _stated(self, headers: Mapping[str, str]) -> Digest | None:
-        return digest_of(headers["etag"].strip('"'))
+        opaque = headers.get(_ENCRYPTION, "").startswith("aws:kms") or _CUSTOMER_KEY in headers
+        opaque |= self._etags_are_md5s is False
+        return (None if opaque else digest_of(etag_in(headers.get("etag", "")))) or _checksum(headers)
+
+    def _read_headers(self) -> dict[str, str]:
+        """Ask for the checksums that AWS keeps of each object; services of others refused the question (Backblaze)."""
+        return {} if self._foreign else {"x-amz-checksum-mode": "ENABLED"}
+
+    async def _misstated(self, key: str, found: StorageObject, computed: str) -> bool:
+        """Say whether the ETag is no MD5, though it looks like one: so it may be where the endpoint is not AWS's own.
+
+        That is found out once, on an object of our own. Where none can be written the ETag is taken for an MD5: then a
+        damaged object is never taken for a good one.
+        """
+        if not self._foreign or found.digest != digest_of(found.version):
+            return False
+        if self._etags_are_md5s is None:
+            with suppress(AccessDeniedError):
+                self._etags_are_md5s = await self._conditions.gives_as_etag(b"probe", md5_of(b"probe").hexdigest())
+                if not self._etags_are_md5s:
+                    log.warning("%s gives ETags that are no MD5s: what is read there cannot be verified.", self._host)
+        return self._etags_are_md5s is False
 
     def _bad_keys(self, code: str) -> CredentialsError:
         """Return the error for keys that are not accepted, with what is wrong with them."""
@@ -299,6 +325,17 @@ class S3Backend(ETagBackend):
                 hint="Set this machine's clock, by NTP say.",
             )
         return by_status(status, code, self._host, headers)
+
+
+def _checksum(headers: Mapping[str, str]) -> Digest | None:
+    """Return a checksum of the whole object beside the ETag (Amazon S3 User Guide, "Checking object integrity")."""
+    if headers.get("x-amz-checksum-type") == "COMPOSITE":
+        return None
+    for algorithm in ("sha256", "sha1", "crc64nvme", "crc32c", "crc32"):
+        text = headers.get(f"x-amz-checksum-{algorithm}", "")
+        if text and "-" not in text:  # of the parts' checksums, followed by their number
+            return digest_in(algorithm, text)
+    return None
 
 
 _WRONG = {

@@ -8,7 +8,7 @@ from urllib.parse import unquote, unquote_plus
 from xml.etree import ElementTree
 
 from persona.storage.backend import Digest, PastVersion
-from persona.storage.backends.answers import parse_xml, size_in, text_of, time_in, understood, xml_or_none
+from persona.storage.backends.answers import etag_in, parse_xml, size_in, text_of, time_in, understood, xml_or_none
 from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import Entry
 from persona.storage.backends.rest import RestClient
@@ -139,7 +139,7 @@ def _entry(item: ElementTree.Element, decode: Callable[[str], str]) -> Entry:
         decode(text_of(item, "Key")),
         size_in(text_of(item, "Size")),
         time_in(text_of(item, "LastModified")),
-        etag := text_of(item, "ETag").strip('"'),
+        etag := etag_in(text_of(item, "ETag")),
         digest_of(etag),
     )
 

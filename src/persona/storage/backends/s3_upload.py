@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from persona.errors import AccessDeniedError
 from persona.storage.backend import Condition, Digest
-from persona.storage.backends.answers import parse_xml, text_of, understood, xml_or_none
+from persona.storage.backends.answers import etag_in, parse_xml, text_of, understood, xml_or_none
 from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written, etag_condition
 from persona.storage.backends.rest import RestClient, Translator
@@ -60,14 +60,14 @@ class S3Upload:
             return
         reply = await self._rest.send("PUT", self._path, query=self._part(number), body=data)
         with understood(self._rest.host):
-            self._etags[number] = reply.headers["etag"].strip('"')
+            self._etags[number] = etag_in(reply.headers["etag"])
 
     async def part_from(self, number: int, headers: Mapping[str, str]) -> None:
         """Copy a part from another object."""
         check = refusing(self._rest.translate)
         reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers, check=check)
         with understood(self._rest.host):
-            self._etags[number] = text_of(parse_xml(reply.body, "CopyPartResult"), "ETag").strip('"')
+            self._etags[number] = etag_in(text_of(parse_xml(reply.body, "CopyPartResult"), "ETag"))
 
     async def finish(self) -> Written:
         """Complete the upload; the conditions are those of a single put."""
@@ -87,7 +87,7 @@ class S3Upload:
                 raise
         else:
             with understood(self._rest.host):
-                etag = text_of(parse_xml(reply.body, "CompleteMultipartUploadResult"), "ETag").strip('"')
+                etag = etag_in(text_of(parse_xml(reply.body, "CompleteMultipartUploadResult"), "ETag"))
         return Written(etag, Digest("md5-parts", etag) if etag == _etag_of(self._md5s) else None)
 
     async def abort(self) -> None:
@@ -105,7 +105,7 @@ class S3Upload:
         for item in root.iter("Part"):
             self._there[int(text_of(item, "PartNumber")) - 1] = (
                 int(text_of(item, "Size")),
-                text_of(item, "ETag").strip('"'),
+                etag_in(text_of(item, "ETag")),
             )
         following = text_of(root, "NextPartNumberMarker")
         goes_on = following.isdecimal() and int(following) > int(marker)  # parts that are not listed are sent again
@@ -114,7 +114,7 @@ class S3Upload:
     async def _done_already(self) -> str:
         """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
         reply = await self._rest.send("HEAD", self._path, allow=[403, 404])
-        etag = reply.headers.get("etag", "").strip('"')
+        etag = etag_in(reply.headers.get("etag", ""))
         try:
             expected = _etag_of({number: bytes.fromhex(etag) for number, etag in self._etags.items()})
         except ValueError:  # an endpoint whose ETags are no MD5

@@ -159,6 +159,11 @@ class Draft:
                 os.close(self._fd)
                 self._fd = -1
 
+    def discard(self) -> None:
+        """Remove it, so that another can be made in its place."""
+        self.close()
+        Path(self.file).unlink(missing_ok=True)
+
 
 def read_whole(file: str, size: int, digest: bytes) -> bytes | None:
     """Return the content of a file of a few MiB, or None if it is not there or not what it should be."""

@@ -346,6 +346,7 @@ class _Accompanied(Download):
 
     def __init__(self, inner: Download, accompanied: Callable[[Coroutine[Any, Any, bytes | None]], Any]) -> None:
         self.object = inner.object
+        self.md5 = inner.md5
         self._inner = inner
         self._accompanied = accompanied
 
@@ -358,6 +359,12 @@ class _Accompanied(Download):
 
         while (piece := await self._accompanied(following())) is not None:
             yield piece
+
+    async def whole(self) -> bytes:
+        """Return the content at once."""
+        data: bytes = await self._accompanied(self._inner.whole())
+        self.object = self._inner.object
+        return data
 
     async def close(self) -> None:
         """Close the download."""

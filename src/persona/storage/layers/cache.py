@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from persona.errors import BucketNotFoundError, NotFoundError, PersonaError
+from persona.errors import BucketNotFoundError, NotFoundError, PersonaError, VerificationError
 from persona.storage.backend import (
     Condition,
     Download,
@@ -25,6 +26,7 @@ from persona.storage.cache.store import Flight, Store
 from persona.storage.layers.informing import Informing, Outcome
 from persona.storage.paths import clean, clean_object
 
+log = logging.getLogger(__name__)
 SMALL_BYTES = 4 << 20
 """Objects up to this size pass through memory; larger ones are read from their file in the cache."""
 
@@ -86,12 +88,7 @@ class Cache(Informing):
                 self._store.note_hit(entry, len(data))
                 return data
         download = await self.open(path)
-        if isinstance(download, Content):
-            return download.data
-        try:
-            return b"".join([chunk async for chunk in download])
-        finally:
-            await download.close()
+        return await download.whole()
 
     async def open(
         self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
@@ -288,12 +285,16 @@ class Cache(Informing):
         if not self._store.reserve(flight, found.size, evict=evict):
             return download
         if found.size > SMALL_BYTES:
-            return await self._taken_large(flight, download)
-        try:
-            data = b"".join([chunk async for chunk in download])
-        finally:
-            await download.close()
-        await self._keep(flight, found, data)
+            try:
+                return await self._taken_large(flight, download)
+            except VerificationError as error:
+                log.info("%s Reading it again.", error)
+                again = await self.inner.open(flight.path)
+                return await self._taken_large(flight, again) if again.object.size == found.size else again
+        data, reserved = await download.whole(), found.size
+        found = download.object
+        if found.size == reserved:  # another if it had to be read again, and was written in between
+            await self._keep(flight, found, data)
         return Content(found, data)
 
     async def _taken_large(self, flight: Flight, download: Download) -> Download:
@@ -305,6 +306,9 @@ class Cache(Informing):
         try:
             digest = await _written_down(draft, flight.name, download, sealing)
             fd = draft.reader() if digest else -1
+        except VerificationError:
+            draft.discard()
+            raise
         except OSError as error:
             if isinstance(error, PersonaError):
                 raise

@@ -57,12 +57,12 @@ class Fallback(Deferring):
         """Return an object's content."""
 
         async def own(entry: Entry) -> bytes:
-            return await _whole(Own(self._box, entry))
+            return await Own(self._box, entry).whole()
 
         async def kept() -> bytes | None:
             try:
                 found = self._kept(path)
-                return None if found is None else await _whole(found)
+                return None if found is None else await found.whole()
             except VerificationError as error:
                 log.info("%s", error)
                 return None
@@ -239,10 +239,3 @@ class Fallback(Deferring):
             )
         self._served = 0
         await self.inner.close()
-
-
-async def _whole(download: Download) -> bytes:
-    try:
-        return b"".join([chunk async for chunk in download])
-    finally:
-        await download.close()
