@@ -189,13 +189,18 @@ class Memory(StorageBackend):
     ) -> StorageObject | None:
         return None
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         async with self._request("delete", path):
+            there = self.objects.get(clean_object(path))
+            if condition and there and there[1].version != condition.version:
+                raise ConflictError(f"{path} has changed.")
             self.objects.pop(clean_object(path), None)
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         for path in paths:
-            await self.delete(path)
+            await self.delete(path, condition=(conditions or {}).get(path))
         return {}
 
     async def conditions_kept(self) -> bool:

@@ -30,6 +30,10 @@ CLOSED_PORT = "http://127.0.0.1:9"
 
 _S3_VERSION = "the ETag of S3 is a digest of the content: the same bytes again are the same version"
 
+_LOOKS_FIRST = (
+    "an endpoint that is not the provider's own may ignore conditions on deletes: the version is compared before"
+)
+
 _LOCAL = {
     "bucket": "a root that is not there is an empty storage, which the first write makes",
     "credentials": "there are none",
@@ -42,18 +46,20 @@ LACKS: Mapping[str, Mapping[str, str]] = {
     "below": _LOCAL,
     "cached": _LOCAL,
     "seaweedfs": {
+        "atomic deletes": _LOOKS_FIRST,
         "backslash": "the server turns it into a slash",
         "create beside a folder": "the server counts a folder as an object of that name",
         "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
         "version per write": _S3_VERSION,
     },
     "moto": {
+        "atomic deletes": _LOOKS_FIRST,
         "atomic conditions": "the server looks whether a condition holds, and writes in another step",
         "credentials": "the server accepts any",
         "version per write": _S3_VERSION,
     },
-    "fake-gcs": {"credentials": "the server accepts any, and is used without"},
-    "azurite": {"backslash": "the server turns it into a slash, as does Azure"},
+    "fake-gcs": {"atomic deletes": _LOOKS_FIRST, "credentials": "the server accepts any, and is used without"},
+    "azurite": {"atomic deletes": _LOOKS_FIRST, "backslash": "the server turns it into a slash, as does Azure"},
     "live-s3": {"version per write": _S3_VERSION},
     "live-gcs": {},
     "live-azure": {"backslash": "the service turns it into a slash"},

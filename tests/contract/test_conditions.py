@@ -103,6 +103,24 @@ async def test_no_update_is_lost(place: Place) -> None:
         await storage.close()
 
 
+@pytest.mark.needs("atomic conditions", "atomic deletes")
+async def test_a_delete_never_takes_what_another_wrote(place: Place) -> None:
+    """Of writers and deleters of one version, one writer wins, or the object is gone and no writer won."""
+    storages = await several(place)
+    for path in ("a", "b", "c"):
+        condition = IfVersion((await storages[0].write(path, b"start")).version)
+        writes = [storages[number % 4].write(path, b"%d" % number, condition=condition) for number in range(6)]
+        deletes = [storages[number % 4].delete(path, condition=condition) for number in range(6)]
+        work = [each for pair in zip(writes, deletes, strict=True) for each in pair]
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+        assert all(isinstance(each, ConflictError | StorageObject | None) for each in outcomes), outcomes
+        winners = [each for each in outcomes if isinstance(each, StorageObject)]
+        assert len(winners) == (1 if await storages[0].exists(path) else 0)
+        assert [each.version for each in winners] == [found.version for found in await storages[0].list(path)]
+    for storage in storages:
+        await storage.close()
+
+
 async def test_create_only_if_absent(storage: StorageBackend) -> None:
     await storage.write("a", b"first", condition=IfAbsent(), metadata={"by": "first"})
     with pytest.raises(AlreadyExistsError):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from persona.errors import InputError, NotFoundError
-from persona.storage.backend import StorageBackend
+from persona.errors import ConflictError, InputError, NotFoundError
+from persona.storage.backend import IfVersion, StorageBackend
 from tests.contract.helpers import digest_of, listed, received, stream
 from tests.contract.places import Place
 
@@ -129,6 +129,28 @@ async def test_deleting_many_with_some_that_are_missing(storage: StorageBackend,
     failed = await storage.delete_many([*gone, *missing])
     assert failed == {}
     assert await listed(storage) == kept
+
+
+async def test_deleting_under_a_condition(storage: StorageBackend) -> None:
+    first = await storage.write("team/a", b"first")
+    second = await storage.write("team/a", b"second")
+    with pytest.raises(ConflictError):
+        await storage.delete("team/a", condition=IfVersion(first.version))
+    assert await storage.read("team/a") == b"second"
+    await storage.delete("team/a", condition=IfVersion(second.version))
+    assert not await storage.exists("team/a")
+    await storage.delete("team/a", condition=IfVersion(second.version))  # already gone
+
+
+async def test_deleting_many_under_conditions(storage: StorageBackend) -> None:
+    versions = {path: (await storage.write(path, path.encode())).version for path in ("a", "b", "c", "d")}
+    await storage.write("b", b"another")
+    conditions = {path: IfVersion(version) for path, version in versions.items() if path != "d"}
+    conditions["gone"] = IfVersion(versions["a"])
+    failed = await storage.delete_many(["a", "b", "c", "d", "gone"], conditions=conditions)
+    assert {path: type(error) for path, error in failed.items()} == {"b": ConflictError}
+    assert await listed(storage) == ["b"]
+    assert await storage.read("b") == b"another"
 
 
 async def test_deleting_none(storage: StorageBackend) -> None:

@@ -178,6 +178,24 @@ def test_what_others_write_meanwhile_is_not_lost_and_is_looked_at_again(
     assert contents(local)["research/survey.csv"] == b"Respondent,Answer\nE10,new\n"
 
 
+def test_what_others_write_in_the_moment_of_a_delete_is_not_lost(
+    local: StorageSettings, persona: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete, put_at = LocalBackend.delete, "research/one.json"
+    put(local, {put_at: json.dumps({"respondent": SUBJECT, "answer": "yes"}).encode()})
+
+    async def raced(self: LocalBackend, path: str, **more: Any) -> None:
+        if path == put_at:
+            monkeypatch.setattr(LocalBackend, "delete", delete)
+            await self.write(path, b'{"respondent": "E99"}')
+        await delete(self, path, **more)
+
+    monkeypatch.setattr(LocalBackend, "delete", raced)
+    assert persona(*ERASE, "--yes").code == 0
+    assert LocalBackend.delete is delete
+    assert contents(local)[put_at] == b'{"respondent": "E99"}'
+
+
 def test_a_mention_is_named_and_left_to_a_person(local: StorageSettings, persona: Run) -> None:
     note = b"Interviewer: Who?\nE09: I know E08 well.\nE09: Yes.\n"
     put(local, {"notes/talk.md": note})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
 from persona.errors import ConflictError, PersonaError, UnreachableError
-from persona.storage.backend import Checkpoint, Condition, Download, Listing, StorageObject
+from persona.storage.backend import Checkpoint, Condition, Download, IfVersion, Listing, StorageObject
 from tests.personas.memory import MemoryBackend
 
 DOWN = UnreachableError("Nothing answers at example.", hint="Check the network.")
@@ -94,9 +94,9 @@ class Provider(MemoryBackend):
             elif left := [found for found in page if found.path > after]:
                 yield Listing(left)
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         self._ask()
-        await super().delete(path)
+        await super().delete(path, condition=condition)
 
 
 class _Read(Download):

@@ -67,7 +67,7 @@ class Sulking(MemoryBackend):
     ) -> Download:
         return Slow(await self.stat(path), self)
 
-    async def delete_many(self, paths: object) -> dict[str, PersonaError]:
+    async def delete_many(self, paths: object, *, conditions: object = None) -> dict[str, PersonaError]:
         return {"a": self.error} if self.error else {}
 
     async def _answer(self, path: str) -> None:

@@ -314,7 +314,7 @@ async def test_what_cannot_wait_fails(desk: Desk) -> None:
 async def test_bulk_deletions_wait_as_far_as_they_can(desk: Desk) -> None:
     desk.down()
 
-    async def failing(paths: object) -> dict[str, object]:
+    async def failing(paths: object, **_: object) -> dict[str, object]:
         raise DOWN
 
     desk.provider.delete_many = failing  # type: ignore[assignment]
@@ -324,6 +324,26 @@ async def test_bulk_deletions_wait_as_far_as_they_can(desk: Desk) -> None:
     assert [(entry.op, entry.path) for entry in desk.outbox.entries()] == [("delete", "a/x")]
     with pytest.raises(UnreachableError):
         await desk.open(writes="fail").delete_many(["a/x"])
+
+
+async def test_deletes_under_a_condition_wait_with_their_version(desk: Desk) -> None:
+    desk.down()
+    storage = desk.open()
+    await storage.delete("never/seen", condition=IfVersion("7"))
+    written = await storage.write("a/x", b"changed")
+    with pytest.raises(ConflictError):
+        await storage.delete("a/x", condition=IfVersion("1"))
+    await storage.delete("a/x", condition=IfVersion(written.version))
+    assert [(entry.op, entry.condition) for entry in desk.outbox.entries()] == [
+        ("delete", IfVersion("7")),
+        ("write", IfVersion("1")),
+        ("delete", IfVersion(written.version)),
+    ]
+    desk.provider.error = None
+    desk.provider.put("never/seen", b"written meanwhile")
+    await desk.open().exists("a")
+    assert sorted(desk.provider.objects) == ["a/y", "never/seen"]
+    assert [(entry.path, entry.state) for entry in desk.outbox.entries()] == [("never/seen", "conflict")]
 
 
 async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:

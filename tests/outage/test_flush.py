@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,9 +61,9 @@ class Watched(Layer):
         step()
         return result
 
-    async def delete(self, path):
+    async def delete(self, path, **more):
         step()
-        await self.inner.delete(path)
+        await self.inner.delete(path, **more)
         step()
 
 for owner, name in ((os, "fsync"), (Path, "rename"), (Path, "replace")):
@@ -130,6 +131,26 @@ async def test_what_others_wrote_is_never_overwritten(outbox: Outbox, provider: 
     assert {entry.state for entry in kept.values()} == {"conflict"}
     assert b"".join(outbox.content(kept["changed"])) == b"ours"
     assert said(await flush(outbox, provider)) == ([], [], 4)  # not tried again unasked
+
+
+async def test_a_write_in_the_moment_of_a_delete_stays(
+    outbox: Outbox, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = provider.delete
+
+    async def late(path: str, **how: Any) -> None:
+        if path == "a":
+            provider.put(path, b"theirs")
+        else:
+            await plain(path)  # someone else deletes it first
+        await plain(path, **how)
+
+    for path in ("a", "b"):
+        put(outbox, path, known=provider.put(path, b"1").version, delete=True)
+    monkeypatch.setattr(provider, "delete", late)
+    assert said(await flush(outbox, provider)) == (["000002"], ["000001"], 1)
+    assert provider.objects["a"][0] == b"theirs"
+    assert outbox.entry("1").conflict == Standing("3", 6, provider._describe("a").last_modified.isoformat())
 
 
 async def test_what_comes_upon_a_conflict_waits_behind_it(outbox: Outbox, provider: Provider) -> None:

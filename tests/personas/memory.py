@@ -141,12 +141,16 @@ class MemoryBackend(StorageBackend):
     ) -> StorageObject | None:
         return None
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
+        if condition and path in self.objects and self._describe(path).version != condition.version:
+            raise ConflictError(f"{path} has changed.")
         self.objects.pop(path, None)
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         for path in paths:
-            await self.delete(path)
+            await self.delete(path, condition=(conditions or {}).get(path))
         return {}
 
     async def conditions_kept(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from persona.errors import ConflictError
-from persona.storage.backend import StorageObject
+from persona.storage.backend import IfVersion, StorageObject
 from persona.storage.backends.local import LocalBackend
 from persona.transfer.model import State
 from persona.transfer.work import Worker
@@ -26,7 +26,7 @@ def backups(side: Side, job: str) -> dict[str, bytes]:
 
 
 class Meddled(LocalBackend):
-    """A folder in which someone else does something just before a write or a copy.
+    """A folder in which someone else does something just before a write, a copy or a delete.
 
     Args:
         root: the folder.
@@ -35,6 +35,12 @@ class Meddled(LocalBackend):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.before: list[Callable[[str], Any]] = []
+        self.before_delete: list[Callable[[str], Any]] = []
+
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
+        if self.before_delete:
+            await self.before_delete.pop(0)(path)
+        await super().delete(path, condition=condition)
 
     async def _copied(self, other: LocalBackend, source: str, target: str, *how: Any) -> StorageObject:
         if self.before and other is not self:
@@ -225,6 +231,19 @@ async def test_a_removed_object_that_was_written_meanwhile_is_left(
     assert await job.run() is State.INCOMPLETE
     assert await aside.read("b.yaml") == b"fresh"
     assert job.report["objects"]["removed"] == 0
+
+
+@pytest.mark.parametrize("backup", [True, False])
+async def test_a_write_in_the_moment_of_a_removal_is_left(
+    rig: MakeRig, source: LocalBackend, target: Meddled, aside: LocalBackend, backup: bool
+) -> None:
+    await source.write("a.yaml", b"a")
+    await aside.write("b.yaml", b"old")
+    target.before_delete = [lambda path: aside.write(path, b"fresh")]
+    job = rig(source, target).begin(overwrite=True, delete=True, backup=backup, delete_limit="1")
+    assert await job.run() is State.INCOMPLETE
+    assert await aside.read("b.yaml") == b"fresh"
+    assert [failure["path"] for failure in job.report["failures"]] == ["b.yaml"]
 
 
 async def test_a_conflict_error_names_no_other_object(rig: MakeRig, source: LocalBackend, target: Meddled) -> None:

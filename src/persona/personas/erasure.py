@@ -342,8 +342,7 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
         if traced is None or not traced.certain:
             return
         if traced.left is None:
-            # no provider deletes under a condition; the version was asked for a moment ago
-            await storage.delete(hit.path)
+            await storage.delete(hit.path, condition=IfVersion(hit.version))
             done.erased.append(Erased(hit.path, "removed", hit.what, hit.version))
             return
         written = await storage.write(

@@ -181,14 +181,14 @@ class IfAbsent:
 
 @dataclass(frozen=True, slots=True)
 class IfVersion:
-    """Write only if the object is still at this version; otherwise `ConflictError`."""
+    """Write or delete only if the object is still at this version; otherwise `ConflictError`."""
 
     version: str
 
 
 Condition = IfAbsent | IfVersion
 """What must hold for a write to happen. A backend whose endpoint ignores it says so in a warning, once. A write that a
-backend sends again, and that meets its own first attempt, has happened."""
+backend sends again, and that meets its own first attempt, has happened. Deletes take `IfVersion` alone."""
 
 
 class Checkpoint(Protocol):
@@ -467,12 +467,27 @@ class StorageBackend(ABC):
         """
 
     @abstractmethod
-    async def delete(self, path: str) -> None:
-        """Delete an object. That it is not there is no error."""
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
+        """Delete an object. That it is not there is no error.
+
+        Args:
+            path: the object.
+            condition: delete only if the object is still at this version.
+
+        Raises:
+            ConflictError: it is at another version, and is left alone. Where an endpoint ignores conditions on
+                deletes, the version is compared just before instead, and a write in that moment may be lost.
+        """
 
     @abstractmethod
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Delete objects in bulk, one by one where the server refuses that.
+
+        Args:
+            paths: the objects.
+            conditions: those of them that are deleted only if still at a version, as for `delete`.
 
         Returns:
             What could not be deleted, with its error, refused names among it; empty if all went well.

@@ -17,7 +17,7 @@ from persona.errors import (
     UnreachableError,
     VerificationError,
 )
-from persona.storage.backend import StorageBackend, StorageObject
+from persona.storage.backend import IfVersion, StorageBackend, StorageObject
 from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import TOKEN, Entry, Standing
 
@@ -190,14 +190,18 @@ class _Flush:
             yield piece
 
     async def _delete(self, entry: Entry) -> None:
-        """Delete, if the very version is there that was to be deleted; providers take no condition with it."""
+        """Delete the very version that was to be deleted."""
         there = await self._there(entry)
         if there is None:
             return
         if there.version != entry.version:
             raise _StandsError(there)
         self._outbox.change(entry, state="sending")
-        await self._storage.delete(entry.path)
+        try:
+            await self._storage.delete(entry.path, condition=IfVersion(there.version))
+        except ConflictError:
+            if (there := await self._there(entry)) is not None:
+                raise _StandsError(there) from None
 
     async def _there(self, entry: Entry) -> StorageObject | None:
         """Return what stands at the provider, or None; a cache on the way learns of it."""

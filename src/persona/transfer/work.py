@@ -121,9 +121,10 @@ class Worker:
             row.action, row.step = Action.REPLACE if found else Action.COPY, Step.OPEN
 
     async def remove(self, row: Row) -> None:
-        """Remove an object that the source does not have; what it was is kept first."""
+        """Remove an object that the source does not have, if it is as the inventory found it; keep a copy first."""
         try:
-            if (await self._target.stat(row.path)).version != row.target_version:
+            found = await self._target.stat(row.path)
+            if found.version != row.target_version:
                 row.step, row.error = Step.FAILED, "Someone else wrote to it at the destination after the inventory."
                 return
             if self._options.backup:
@@ -131,7 +132,7 @@ class Worker:
         except NotFoundError:
             row.step = Step.REMOVED
             return
-        await self._target.delete(row.path)
+        await self._target.delete(row.path, condition=IfVersion(found.version))
         row.step = Step.REMOVED
 
     def backup_path(self, path: str, number: int = 1) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,7 +24,7 @@ from persona.errors import (
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Condition, Digest, Location, PastVersion, Place, StorageObject
+from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import sharedkey
 from persona.storage.backends.answers import digest_in, etag_in, parse_xml, size_in, text_of, understood
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
@@ -245,18 +245,22 @@ class AzureBlobBackend(ETagBackend):
         secrets = [secret and secret.reveal() for secret in (found.account_key, found.sas)]
         return found.endpoint, found.account, found.source if found.token else None, *secrets
 
-    async def _delete(self, key: str) -> None:
-        await self._rest.send("DELETE", self._path(key))
+    async def _delete(self, key: str, condition: IfVersion | None = None) -> None:
+        """Delete a blob ("Specifying conditional headers for Blob service operations")."""
+        await self._rest.send("DELETE", self._path(key), headers=etag_condition(condition))
 
     async def _check_bucket(self) -> None:
         query = {"restype": "container", "comp": "list", "maxresults": "1"}
         await self._rest.send("GET", f"/{self.container}", query=query)
 
-    async def _delete_batch(self, keys: Sequence[str]) -> None:
+    async def _delete_batch(self, keys: Mapping[str, IfVersion | None]) -> None:
         """Delete blobs by one request, in which each has a signature of its own ("Blob Batch")."""
 
         def signed() -> list[Request]:
-            requests = [Request("DELETE", self._rest.base + self._path(key)) for key in keys]
+            requests = [
+                Request("DELETE", self._rest.base + self._path(key), headers=etag_condition(condition))
+                for key, condition in keys.items()
+            ]
             for request in requests:
                 self._authorise(request)
             return requests

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from persona.config.schema import PerformanceSettings
 from persona.errors import AccessDeniedError, BucketNotFoundError, NotFoundError, PersonaError
 from persona.proxies import ProxyAddress
-from persona.storage.backend import Condition, Download, Location, StorageBackend, StorageObject
+from persona.storage.backend import Condition, Download, IfVersion, Location, StorageBackend, StorageObject
 from persona.storage.backends.conditions import Conditions
 from persona.storage.backends.faults import DeniedError, MissingError, changed, denied, of_condition
 from persona.storage.backends.listing import Fetch, Page, PastEntry, as_listed
@@ -172,10 +172,10 @@ class Bucket(StorageBackend):
     async def _encrypted(self, key: str) -> bool: ...
 
     @abstractmethod
-    async def _delete(self, key: str) -> None: ...
+    async def _delete(self, key: str, condition: IfVersion | None = None) -> None: ...
 
     @abstractmethod
-    async def _delete_batch(self, keys: Sequence[str]) -> None: ...
+    async def _delete_batch(self, keys: Mapping[str, IfVersion | None]) -> None: ...
 
     @abstractmethod
     async def _check_bucket(self) -> None: ...

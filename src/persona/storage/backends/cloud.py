@@ -12,12 +12,20 @@ from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Se
 from contextlib import closing
 from typing import TypeVar
 
-from persona.errors import AccessDeniedError, ConflictError, NameRefusedError, PersonaError, UnreachableError
+from persona.errors import (
+    AccessDeniedError,
+    ConflictError,
+    NameRefusedError,
+    NotFoundError,
+    PersonaError,
+    UnreachableError,
+)
 from persona.storage.backend import (
     Checkpoint,
     Condition,
     Download,
     IfAbsent,
+    IfVersion,
     Listing,
     PastVersion,
     RefusedName,
@@ -251,33 +259,42 @@ class CloudBackend(Bucket):
         await holder._check_source(source, version)
         return copied
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object; that it is not there is no error."""
+        key = self._key(path)
         try:
             with self._allowed("delete"):
-                await self._delete(self._key(path))
+                await self._delete(key, await self._conditions.kept_by_deletes(key, condition))
         except MissingError:
             await self._require_bucket()
+        except ConflictError as error:
+            await self._not_deleted(path, condition, error)
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Delete objects in bulk, one by one where the server refuses that."""
         await self._require_bucket()
+        required = conditions or {}
+        singly = {path: required[path] for path in paths if path in required} if self._foreign else {}
         names: dict[str, str] = {}
         failures: dict[str, PersonaError] = {}
         for path in paths:
             try:
-                names[self._key(path)] = path
+                if path not in singly:
+                    names[self._key(path)] = path
             except NameRefusedError as error:
                 failures[path] = error
         keys = [*names]
         for start in range(0, len(keys), self.batch_size):
-            batch = keys[start : start + self.batch_size]
+            batch = {key: required.get(names[key]) for key in keys[start : start + self.batch_size]}
             try:
                 await self._delete_batch(batch)
             except PersonaError as error:
                 log.info("Deleting in bulk was refused (%s); deleting one by one.", error)
-                failures |= await self._delete_singly([names[key] for key in batch])
-        return failures
+                failures |= await self._delete_singly({names[key]: condition for key, condition in batch.items()})
+        # an endpoint that keeps conditions on single deletes may still ignore them in a batch
+        return failures | await self._delete_singly(singly)
 
     async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
         """Yield earlier versions, page by page."""
@@ -457,7 +474,17 @@ class CloudBackend(Bucket):
         finally:
             await download.close()
 
-    async def _delete_singly(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def _not_deleted(self, path: str, condition: IfVersion | None, error: ConflictError) -> None:
+        """Raise the error of a delete whose condition failed, unless the object is gone."""
+        if condition is None:
+            raise error
+        try:
+            entry = await self.stat(path)
+        except NotFoundError:
+            return
+        raise error if entry.version == condition.version else changed(path) from error
+
+    async def _delete_singly(self, paths: Mapping[str, IfVersion | None]) -> dict[str, PersonaError]:
         """Delete objects one by one, ``concurrent_uploads`` at once; return what failed."""
         slots = asyncio.Semaphore(self._performance.concurrent_uploads)
         failures: dict[str, PersonaError] = {}
@@ -465,7 +492,7 @@ class CloudBackend(Bucket):
         async def one(path: str) -> None:
             async with slots:
                 try:
-                    await self.delete(path)
+                    await self.delete(path, condition=paths[path])
                 except PersonaError as error:
                     failures[path] = error
 

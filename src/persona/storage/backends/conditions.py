@@ -39,7 +39,7 @@ class Endpoint(Protocol):
 
     async def _head(self, key: str) -> Entry: ...
 
-    async def _delete(self, key: str) -> None: ...
+    async def _delete(self, key: str, condition: IfVersion | None = None) -> None: ...
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]: ...
 
@@ -62,6 +62,7 @@ class Conditions:
         self._lock = asyncio.Lock()
         self._puts: bool | None = None
         self._uploads: bool | None = None
+        self._warned_of_deletes = False
 
     async def kept(self, key: str, condition: Condition | None) -> Condition | None:
         """Return the condition if single puts keep it; else check it here and now, and return None.
@@ -80,6 +81,24 @@ class Conditions:
             return condition
         await self.check(key, condition)
         return None
+
+    async def kept_by_deletes(self, key: str, condition: IfVersion | None) -> IfVersion | None:
+        """Do as `kept`, for deletes."""
+        if condition is None or await self.on_deletes():
+            return condition
+        await self.check(key, condition)
+        return None
+
+    async def on_deletes(self) -> bool:
+        """Say whether conditions on deletes are kept: a third-party endpoint may ignore them without an error."""
+        if self._foreign and not self._warned_of_deletes:
+            self._warned_of_deletes = True
+            log.warning(
+                "%s may ignore conditions on deletes. Persona compares the version just before each delete instead; "
+                "an object that someone writes in that moment is deleted all the same.",
+                self._endpoint._place,
+            )
+        return not self._foreign
 
     async def on_puts(self) -> bool:
         """Say whether conditions on single puts are kept."""

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -325,11 +325,15 @@ class GCSBackend(CloudBackend):
         found = self.credentials
         return self._rest.endpoint, found and (found.source, found.identity)
 
-    async def _delete(self, key: str) -> None:
-        await self._rest.send("DELETE", self._path(key))
+    async def _delete(self, key: str, condition: IfVersion | None = None) -> None:
+        """Delete an object (Google Cloud Storage, "Request preconditions")."""
+        await self._rest.send("DELETE", self._path(key), query=_condition(condition, key))
 
-    async def _delete_batch(self, keys: Sequence[str]) -> None:
-        await send_batch(self._rest, "/batch/storage/v1", [Request("DELETE", self._path(key)) for key in keys])
+    async def _delete_batch(self, keys: Mapping[str, IfVersion | None]) -> None:
+        requests = [
+            Request("DELETE", self._path(key), query=_condition(condition, key)) for key, condition in keys.items()
+        ]
+        await send_batch(self._rest, "/batch/storage/v1", requests)
 
     async def _check_bucket(self) -> None:
         await self._rest.send("GET", f"{self._bucket_path}/o", query={"maxResults": "1", "fields": "kind"})

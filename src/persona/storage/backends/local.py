@@ -25,6 +25,7 @@ from persona.storage.backend import (
     Checkpoint,
     Condition,
     Download,
+    IfVersion,
     Listing,
     Location,
     Place,
@@ -197,15 +198,17 @@ class LocalBackend(StorageBackend):
             return None
         return await self._copied(holder, source, target, version, condition)
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Remove a file and the folders that are empty then."""
-        await in_thread(self._remove, paths.clean_object(path))
+        await in_thread(self._remove, paths.clean_object(path), condition)
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Remove files one by one, a thousand in one call to a thread."""
         failed: dict[str, PersonaError] = {}
         for first in range(0, len(paths), PAGE_OBJECTS):
-            failed |= await in_thread(self._remove_all, paths[first : first + PAGE_OBJECTS])
+            failed |= await in_thread(self._remove_all, paths[first : first + PAGE_OBJECTS], conditions or {})
         return failed
 
     async def conditions_kept(self) -> bool:
@@ -257,15 +260,15 @@ class LocalBackend(StorageBackend):
         with errors_of(self._disk, draft.path):
             return draft.commit(condition, attributes)
 
-    def _remove(self, path: str) -> None:
+    def _remove(self, path: str, condition: IfVersion | None) -> None:
         with errors_of(self._disk, path):
-            remove(self._disk, path)
+            remove(self._disk, path, condition)
 
-    def _remove_all(self, given: Sequence[str]) -> dict[str, PersonaError]:
+    def _remove_all(self, given: Sequence[str], conditions: Mapping[str, IfVersion]) -> dict[str, PersonaError]:
         failed: dict[str, PersonaError] = {}
         for path in given:
             try:
-                self._remove(paths.clean_object(path))
+                self._remove(paths.clean_object(path), conditions.get(path))
             except PersonaError as error:
                 failed[path] = error
         return failed

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from persona.errors import AlreadyExistsError, ConflictError
 from persona.storage import paths
-from persona.storage.backend import Condition, IfAbsent
+from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.backends import local_meta
 from persona.storage.backends.local_files import TRIES, Disk, refuse_other_case
 from persona.storage.backends.local_folder import Folder
@@ -185,8 +185,12 @@ def check(condition: Condition | None, info: os.stat_result | None, url: str) ->
         raise ConflictError(f"{url} was changed in between.", hint="Read it again, then try again.")
 
 
-def remove(disk: Disk, path: str) -> None:
-    """Delete an object, what is kept of it, and the folders that are empty then."""
+def remove(disk: Disk, path: str, condition: IfVersion | None = None) -> None:
+    """Delete an object, what is kept of it, and the folders that are empty then.
+
+    Raises:
+        ConflictError: it is at another version.
+    """
     try:
         folder, leaf = disk.parent(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -195,6 +199,8 @@ def remove(disk: Disk, path: str) -> None:
         if not any(_is_file(folder, name) for name in (leaf, leaf + paths.BESIDE)):
             return
         with disk.locked(path):
+            if (found := disk.locate(folder, leaf)) is not None:
+                check(condition, found[1], disk.url(path))
             for name in (leaf, leaf + paths.BESIDE):
                 if _is_file(folder, name):
                     with suppress(FileNotFoundError):

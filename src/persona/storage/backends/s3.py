@@ -6,7 +6,7 @@ import base64
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from persona.errors import (
     PersonaError,
     UnreachableError,
 )
-from persona.storage.backend import Condition, Digest, Location, PastVersion, Place, StorageObject
+from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import sigv4
 from persona.storage.backends.answers import digest_in, etag_in, parse_xml, text_of, understood, xml_or_none
 from persona.storage.backends.etagged import ETagBackend
@@ -243,12 +243,15 @@ class S3Backend(ETagBackend):
         secrets = keys and (keys.access_key_id, keys.secret_access_key.reveal(), keys.session_token)
         return self._service, self.region, secrets
 
-    async def _delete(self, key: str) -> None:
-        await self._rest.send("DELETE", self._path(key))
+    async def _delete(self, key: str, condition: IfVersion | None = None) -> None:
+        """Delete an object (Amazon S3 User Guide, "How to perform conditional deletes")."""
+        await self._rest.send("DELETE", self._path(key), headers=etag_condition(condition))
 
-    async def _delete_batch(self, keys: Sequence[str]) -> None:
+    async def _delete_batch(self, keys: Mapping[str, IfVersion | None]) -> None:
         """Delete objects by one request (Amazon S3 API Reference, "DeleteObjects")."""
-        objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+        objects = "".join(
+            f"<Object><Key>{escape(key)}</Key>{_etag_element(condition)}</Object>" for key, condition in keys.items()
+        )
         body = f"<Delete>{objects}</Delete>".encode()
         headers = {"content-md5": base64.b64encode(md5_of(body).digest()).decode("ascii")}
         reply = await self._rest.send("POST", "/", query={"delete": ""}, headers=headers, body=body)
@@ -346,6 +349,11 @@ _WRONG = {
     "InvalidToken": "finds that the session token is not theirs",
 }
 _BAD_KEYS = set(_WRONG)
+
+
+def _etag_element(condition: IfVersion | None) -> str:
+    """Return the condition of one object in a request to delete many."""
+    return "" if condition is None else f'<ETag>"{escape(condition.version)}"</ETag>'
 
 
 def bucket_address(settings: S3Settings, region: str) -> str:

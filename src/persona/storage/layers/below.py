@@ -10,6 +10,7 @@ from persona.storage.backend import (
     Checkpoint,
     Condition,
     Download,
+    IfVersion,
     Listing,
     Location,
     Place,
@@ -163,11 +164,13 @@ class Below(StorageBackend):
         copied = await self._whole.copy_from(other, source, self._joined(target), version=version, condition=condition)
         return copied and self._own(copied)
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object."""
-        await self._whole.delete(self._joined(path))
+        await self._whole.delete(self._joined(path), condition=condition)
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Delete objects in bulk."""
         given: dict[str, str] = {}
         failures: dict[str, PersonaError] = {}
@@ -176,7 +179,10 @@ class Below(StorageBackend):
                 given[self._joined(path)] = path
             except NameRefusedError as error:
                 failures[path] = error
-        failed = await self._whole.delete_many([*given])
+        required = {
+            self._joined(path): condition for path, condition in (conditions or {}).items() if path not in failures
+        }
+        failed = await self._whole.delete_many([*given], conditions=required)
         return failures | {given[path]: error for path, error in failed.items()}
 
     async def conditions_kept(self) -> bool:

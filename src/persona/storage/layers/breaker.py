@@ -14,6 +14,7 @@ from persona.storage.backend import (
     Checkpoint,
     Condition,
     Download,
+    IfVersion,
     Listing,
     Location,
     StorageBackend,
@@ -177,13 +178,15 @@ class Breaker(Layer):
             lambda: self.inner.copy_from(other, source, target, version=version, condition=condition)
         )
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object."""
-        await self._guarded(lambda: self.inner.delete(path))
+        await self._guarded(lambda: self.inner.delete(path, condition=condition))
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Delete objects in bulk."""
-        failures = await self._guarded(lambda: self.inner.delete_many(paths))
+        failures = await self._guarded(lambda: self.inner.delete_many(paths, conditions=conditions))
         for error in failures.values():
             if isinstance(error, UnreachableError):
                 await self._note(error)

@@ -136,33 +136,38 @@ class Deferring(Layer):
         kind = content_type or content_type_of(path)
         return Entry("", path=clean(path), content_type=kind, metadata=checked(metadata))
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object; later, if the provider does not answer and the version to be deleted is known."""
         clean_object(path)
         if await self._may_send(path):
             try:
-                return await self.inner.delete(path)
+                return await self.inner.delete(path, condition=condition and self._real_version(condition))
             except UnreachableError as error:
                 self._met(error)
-        return await self._delete_later(path)
+        return await self._delete_later(path, condition)
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Delete objects in bulk."""
         await self._begin()
+        required = conditions or {}
         try:
-            failures = await self.inner.delete_many(paths)
+            real = {path: self._real_version(condition) for path, condition in required.items()}
+            failures = await self.inner.delete_many(paths, conditions=real)
         except UnreachableError as error:
             self._met(error)
             failures = dict.fromkeys(paths, error)
-        return {path: still for path, error in failures.items() if (still := await self._kept_deletion(path, error))}
+        kept = {path: await self._kept_deletion(path, required.get(path), error) for path, error in failures.items()}
+        return {path: error for path, error in kept.items() if error}
 
-    async def _kept_deletion(self, path: str, error: PersonaError) -> PersonaError | None:
+    async def _kept_deletion(self, path: str, condition: IfVersion | None, error: PersonaError) -> PersonaError | None:
         """Keep a deletion that failed, if the provider does not answer, and return the error that is left."""
         if not self._keeps or not isinstance(error, UnreachableError) or isinstance(error, ThrottledError):
             return error
         self._outage = error
         try:
-            await self._delete_later(path)
+            await self._delete_later(path, condition)
         except PersonaError as still:
             return still
         return None
@@ -200,7 +205,10 @@ class Deferring(Layer):
 
     def _real(self, condition: Condition | None) -> Condition | None:
         """Return a condition on a version of the outbox as one on the version that it became."""
-        if not isinstance(condition, IfVersion) or not condition.version.startswith(TOKEN) or self._outbox is None:
+        return self._real_version(condition) if isinstance(condition, IfVersion) else condition
+
+    def _real_version(self, condition: IfVersion) -> IfVersion:
+        if not condition.version.startswith(TOKEN) or self._outbox is None:
             return condition
         _, version = self._outbox.became(condition.version)
         return condition if version is None else IfVersion(version)
@@ -250,18 +258,19 @@ class Deferring(Layer):
         )
         return entry.object
 
-    async def _delete_later(self, path: str) -> None:
-        """Keep a deletion of the version that is known here."""
+    async def _delete_later(self, path: str, condition: IfVersion | None) -> None:
+        """Keep a deletion of the version that the condition names, or that is known here."""
         waiting = self._waiting(path)
         if waiting and waiting.op == "delete":
             return
-        if not waiting and not (self._memory and self._memory.described(clean(path))):
+        known = condition or waiting or (self._memory and self._memory.described(clean(path)))
+        if not known:
             raise UnreachableError(
                 f"{self._outage} Which version of {path} was to be deleted is not known here.",
                 hint="Try again when the provider answers.",
             )
         draft = await asyncio.to_thread(self._box.draft)
-        await self._put(draft, Entry("", op="delete", path=clean(path)), None)
+        await self._put(draft, Entry("", op="delete", path=clean(path)), condition)
 
     async def _begin(self) -> None:
         """Send what waits, before the first operation and every now and then, if the provider answers."""

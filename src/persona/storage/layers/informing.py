@@ -10,6 +10,7 @@ from persona.errors import PersonaError
 from persona.storage.backend import (
     Checkpoint,
     Condition,
+    IfVersion,
     StorageBackend,
     StorageObject,
 )
@@ -121,13 +122,15 @@ class Informing(Layer):
             outcome.written = await self.inner.copy_from(other, source, target, version=version, condition=condition)
             return outcome.written
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object."""
         with self._writing(path) as outcome:
-            await self.inner.delete(path)
+            await self.inner.delete(path, condition=condition)
             outcome.gone = True
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Delete objects in bulk."""
         with ExitStack() as stack:
             outcomes: dict[str, Outcome] = {}
@@ -137,7 +140,7 @@ class Informing(Layer):
                     outcomes[path] = stack.enter_context(self._writing(path))
                 except PersonaError as error:
                     failed[path] = error
-            failed |= await self.inner.delete_many([*outcomes])
+            failed |= await self.inner.delete_many([*outcomes], conditions=conditions)
             for path, outcome in outcomes.items():
                 outcome.gone = path not in failed
             return failed

@@ -9,6 +9,7 @@ from persona.storage.backend import (
     Checkpoint,
     Condition,
     Download,
+    IfVersion,
     Listing,
     Location,
     Notes,
@@ -146,13 +147,15 @@ class Layer(StorageBackend):
         """Copy an object from another place of this provider."""
         return await self.inner.copy_from(other, source, target, version=version, condition=condition)
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object."""
-        await self.inner.delete(path)
+        await self.inner.delete(path, condition=condition)
 
-    async def delete_many(self, paths: Sequence[str]) -> dict[str, PersonaError]:
+    async def delete_many(
+        self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
+    ) -> dict[str, PersonaError]:
         """Delete objects in bulk."""
-        return await self.inner.delete_many(paths)
+        return await self.inner.delete_many(paths, conditions=conditions)
 
     async def conditions_kept(self) -> bool:
         """Say whether the endpoint keeps conditions."""
