@@ -64,7 +64,6 @@ def stats(session: Session, detailed: bool) -> int:
 def list_(session: Session, prefix: str) -> None:
     """List objects below PREFIX, a folder; without it, all. Rows appear as they are read."""
 
-    from persona.storage.backend import Listing
     from persona.storage.paths import clean
     from persona.storage.reserved import LeftOut
 
@@ -72,14 +71,16 @@ def list_(session: Session, prefix: str) -> None:
         rows = _JsonRows(session) if session.json else _Rows(storage.url(prefix))
         left_out, folder = LeftOut(), clean(prefix)
         refused: list[RefusedName] = []
+        markers = 0
         try:
             async for page in storage.scan(prefix):
-                rows.page(Listing(left_out.without(page, folder), as_of=page.as_of, whole=page.whole))
+                rows.page(page.having(left_out.without(page, folder)))
                 refused += page.refused
+                markers += len(page.folder_markers)
         except PersonaError as error:
-            rows.end(refused, left_out, error)
+            rows.end(refused, left_out, markers, error)
             raise
-        rows.end(refused, left_out)
+        rows.end(refused, left_out, markers)
         if refused:
             raise IncompleteError(
                 f"{len(refused)} foreign names are no storage paths, so these objects cannot be used: "
@@ -105,9 +106,12 @@ class _Rows:
             print(f"{human_size(found.size):>10}  {human_time(found.last_modified):<20}  {line(found.path)}")
         sys.stdout.flush()
 
-    def end(self, refused: list[RefusedName], left_out: LeftOut, error: PersonaError | None = None) -> None:
+    def end(
+        self, refused: list[RefusedName], left_out: LeftOut, markers: int, error: PersonaError | None = None
+    ) -> None:
         if error is None:
             count = f"{self._count:,} objects" if self._count != 1 else "1 object"
+            count += f"; {markers:,} folder marker{'' if markers == 1 else 's'} besides" if markers else ""
             print(f"{count}, {self._known.words()}" if self._known.as_of else count)
             if left_out.objects:
                 print(f"Not shown: {left_out.objects:,} reserved for Persona. Name their folder: .persona-backup/")
@@ -135,12 +139,15 @@ class _JsonRows:
             self._before = ","
         sys.stdout.flush()
 
-    def end(self, refused: list[RefusedName], left_out: LeftOut, error: PersonaError | None = None) -> None:
+    def end(
+        self, refused: list[RefusedName], left_out: LeftOut, markers: int, error: PersonaError | None = None
+    ) -> None:
         if error is not None and not self._session.emitted:
             return  # nothing is written yet, so the error is the document
         self._session.emitted = True
         rest: dict[str, Any] = {"refused": [{"key": name.key, "reason": name.reason} for name in refused]}
         rest["reserved"] = {"objects": left_out.objects, "bytes": left_out.bytes, "names": left_out.names}
+        rest["folder_markers"] = markers
         if self._known.as_of:
             rest |= self._known.document()
         if error is not None:

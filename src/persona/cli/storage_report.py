@@ -153,6 +153,7 @@ class _Report:
         }
         left_out = self.summary.reserved
         document["reserved"] = {"objects": left_out.objects, "bytes": left_out.bytes, "names": left_out.names}
+        document["folder_markers"] = self.summary.folder_markers if self.counted else None
         document["encryption"] = self.place.encryption
         document["residency"] = _residency_json(self.home)
         document |= self.trouble.document()
@@ -191,6 +192,8 @@ class _Report:
             if summary.reserved.objects:
                 count = f"{summary.reserved.objects:,} ({human_size(summary.reserved.bytes)})"
                 counts.append(("Reserved for Persona, not counted", count))
+            if summary.folder_markers:
+                counts.append(("Folder markers, which are no objects", f"{summary.folder_markers:,}"))
             title = (
                 f"Statistics, {Known(summary.as_of, whole=summary.whole).words()}:" if summary.as_of else "Statistics:"
             )

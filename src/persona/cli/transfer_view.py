@@ -376,6 +376,8 @@ def _migration(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("Copied", f"{objects['copied']:,} ({human_size(document['bytes']['copied'])})")]
     names = (("skipped", "Equal already"), ("gone", "Deleted at the source meanwhile"), ("removed", "Removed"))
     rows += [(word, f"{objects[key]:,}") for key, word in names if objects[key]]
+    if document["folder_markers"]:
+        rows.append(("Folder markers, which are no objects", f"{document['folder_markers']:,}"))
     if document["backup"]:
         rows.append(("Old contents kept in", document["backup"]))
     return rows

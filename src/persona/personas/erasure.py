@@ -160,6 +160,8 @@ class Search:
     async def _in_page(self, page: Listing, found: Found) -> None:
         found.versions |= {each.path: each.version for each in page}
         found.unread += [Unread(printable(name.key), name.reason) for name in page.refused]
+        named = [name for name in page.folder_markers if named_by(name, self._subject)]
+        found.unread += [Unread(printable(name), _MARKER) for name in named]
         objects = [
             each for each in page if not is_tombstone(each.path) and (each.path, each.version) not in self._clean
         ]
@@ -245,6 +247,8 @@ class Search:
                 if held
                 else None
             )
+        if version.kind == "foreign":
+            return Unread(shown, _FOREIGN) if name or version.size else None
         data = None
         if may_hold(version.path):
             if version.size > MAX_BYTES and not name:
@@ -312,6 +316,8 @@ async def _metadata(storage: StorageBackend, found: StorageObject) -> Mapping[st
     return (await storage.stat(found.path)).metadata or {} if found.metadata is None else found.metadata
 
 
+_FOREIGN = "Its name is no storage path. Delete this version with your provider's tools if it holds the respondent."
+_MARKER = "A folder marker has the respondent's name. Delete this empty object with your provider's tools."
 _TOO_LARGE = f"It is larger than {MAX_BYTES >> 20} MiB, and was not looked through."
 
 

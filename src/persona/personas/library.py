@@ -180,8 +180,9 @@ async def pages(storage: StorageBackend, folder: str, left_out: LeftOut) -> Asyn
     is_file = place.lower().endswith(SUFFIXES)
     # What has the folder's own name is no persona's file, and is not asked for: that would be one more request.
     async for page in storage.scan(place, after=None if is_file else place or None):
-        page = Listing(left_out.without(page, place), page.refused, as_of=page.as_of, whole=page.whole)
-        seen += len(page) + len(page.refused)
+        seen += len(page.refused) + len(page.folder_markers)
+        page = page.having(left_out.without(page, place))
+        seen += len(page)
         yield page
     if not seen and place and (is_file or not await storage.exists(place)):
         raise NotFoundError(

@@ -121,11 +121,13 @@ class Location:
 
 
 class Listing(list[StorageObject]):
-    """Objects in key order, and beside them the foreign names that could not be carried.
+    """Objects in key order, and beside them what stands there and is no object.
 
     Args:
         objects: the objects.
         refused: what stands in the place under a name that is no storage path.
+        folder_markers: the folders for which a console or another program keeps an empty object: one whose key ends in
+            ``/``, or a directory blob of Azure. They are no objects, and lose nothing by being left where they are.
         as_of: when the provider said so, if it does not answer now and this is what is known of before; else None.
         whole: False if what is known of before is only a part: the objects that happen to be kept here.
     """
@@ -135,13 +137,19 @@ class Listing(list[StorageObject]):
         objects: Iterable[StorageObject] = (),
         refused: Iterable[RefusedName] = (),
         *,
+        folder_markers: Iterable[str] = (),
         as_of: datetime | None = None,
         whole: bool = True,
     ) -> None:
         super().__init__(objects)
         self.refused: list[RefusedName] = list(refused)
+        self.folder_markers: list[str] = list(folder_markers)
         self.as_of = as_of
         self.whole = whole
+
+    def having(self, objects: Iterable[StorageObject]) -> Listing:
+        """Return the same page with other objects."""
+        return Listing(objects, self.refused, folder_markers=self.folder_markers, as_of=self.as_of, whole=self.whole)
 
     @classmethod
     async def of(cls, pages: AsyncIterator[Listing]) -> Listing:
@@ -150,6 +158,7 @@ class Listing(list[StorageObject]):
         async for page in pages:
             everything += page
             everything.refused += page.refused
+            everything.folder_markers += page.folder_markers
             everything.whole &= page.whole
             everything.as_of = min(filter(None, (everything.as_of, page.as_of)), default=None)
         return everything

@@ -89,7 +89,7 @@ def merged(page: Listing, waiting: Iterable[Entry], after: str | None, end: str 
         if entry.op == "write":
             found[entry.path] = entry.object
     objects = sorted(found.values(), key=lambda known: sort_key(known.path))
-    return Listing(objects, page.refused, as_of=page.as_of, whole=page.whole)
+    return page.having(objects)
 
 
 def span(seconds: float) -> str:

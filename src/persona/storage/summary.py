@@ -52,6 +52,7 @@ class Summary:
     refused: list[RefusedName] = field(default_factory=list)
     reserved: LeftOut = field(default_factory=LeftOut)
     """What is not counted since Persona keeps it for itself."""
+    folder_markers: int = 0
     by_type: dict[str, Group] = field(default_factory=dict)
     by_prefix: dict[str, Group] = field(default_factory=dict)
     size_histogram: Counter[str] = field(default_factory=Counter)
@@ -63,6 +64,7 @@ class Summary:
         self.objects += len(objects)
         self.total_bytes += sum(found.size for found in objects)
         self.refused += page.refused
+        self.folder_markers += len(page.folder_markers)
         self.as_of = min(filter(None, (self.as_of, page.as_of)), default=None)
         self.whole &= page.whole
         newest = max((found.last_modified for found in objects), default=None)

@@ -22,10 +22,12 @@ class Page(NamedTuple):
     Args:
         objects: the objects, in key order.
         refused: the foreign names.
+        folder_markers: the folders that have an empty object for themselves.
     """
 
     objects: list[StorageObject]
     refused: list[RefusedName]
+    folder_markers: list[str]
 
 
 async def pages(
@@ -43,7 +45,8 @@ async def pages(
     inside = is_reserved(backend.url())  # then the keys of refused names, which are whole, cannot be told apart
     async for page in backend.scan(after=after):
         found = [item for item in left_out.without(page) if take(item.path)]
-        yield Page(found, [name for name in page.refused if inside or not is_reserved(name.key)])
+        markers = [name for name in page.folder_markers if not is_reserved(name) and take(name)]
+        yield Page(found, [name for name in page.refused if inside or not is_reserved(name.key)], markers)
 
 
 async def beside(
@@ -58,7 +61,7 @@ async def beside(
         after: only what comes after this path.
         known: leave out objects that the journal does not know.
     """
-    async for found, _ in pages(backend, take, after or None):
+    async for found, _, _ in pages(backend, take, after or None):
         if not found:
             continue
         last = found[-1].path

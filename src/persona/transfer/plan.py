@@ -5,11 +5,12 @@ The dry run and the run have the same planner. It only reads: listings, and cont
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from persona.errors import NameRefusedError, NotFoundError, UsageError
 from persona.patterns import matching
 from persona.storage.backend import Digest, StorageObject
+from persona.storage.paths import sort_key
 from persona.storage.reserved import LeftOut
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import Take, beside, pages
@@ -60,11 +61,12 @@ class Planner:
             return
         count = journal.tally().all
         left_out = LeftOut.of(journal.get("reserved"))
-        async for found, refused in pages(self._source.backend, self.take, journal.last_path(), left_out):
+        async for found, refused, markers in pages(self._source.backend, self.take, journal.last_path(), left_out):
             with journal.transaction():
                 journal.add(_row(item) for item in found)
                 journal.refuse("source", refused)
                 journal.set(reserved=left_out.document())
+                _count_markers(journal, markers)
             count.add(len(found), sum(item.size for item in found))
             self._watch.inventory(count.objects, count.bytes)
             self._check()
@@ -196,6 +198,14 @@ def patterns(include: tuple[str, ...], exclude: tuple[str, ...]) -> Take:
     except ValueError as error:
         raise UsageError(f"A pattern cannot be read: {error}", hint="Patterns are as in a .gitignore file.") from error
     return lambda path: (not include or wanted(path)) and not unwanted(path)
+
+
+def _count_markers(journal: Journal, markers: Sequence[str]) -> None:
+    """Count folder markers, of which a listing that begins again after the last object repeats some."""
+    count, last = journal.get("folder_markers", (0, None))
+    fresh = [name for name in markers if last is None or sort_key(name) > sort_key(last)]
+    if fresh:
+        journal.set(folder_markers=(count + len(fresh), fresh[-1]))
 
 
 def _row(item: StorageObject) -> Row:

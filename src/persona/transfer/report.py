@@ -49,6 +49,7 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
         "failures": failures
         + [{"path": key, "error": reason} for key, reason in refused[: None if everything else SHOWN]],
         "plan": _plan(journal, facts, tally, len(refused)),
+        "folder_markers": facts.get("folder_markers", (0, None))[0],
         "changed": journal.changes(),
         "reserved": _reserved(facts),
         "backup": _backup(facts, tally),

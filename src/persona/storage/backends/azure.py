@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
 _SCOPE = "x-ms-encryption-scope"
 _HASHED_BYTES = 4 << 20
+_FOLDER = "hdi_isfolder"
 _BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
 
 
@@ -152,12 +153,31 @@ class AzureBlobBackend(ETagBackend):
         with understood(self._host):
             return self._entry(key, headers)
 
+    def _entry(self, key: str, headers: Mapping[str, str]) -> Entry:
+        """Return what the headers say of a blob.
+
+        Raises:
+            MissingError: it marks a folder, and is no object.
+        """
+        entry = super()._entry(key, headers)
+        lower = {name.lower(): text for name, text in headers.items()}
+        said = lower.get("x-ms-resource-type", ""), lower.get(f"{self.metadata_prefix}{_FOLDER}", "")
+        if _marks_folder(entry.size, *said) and "content-range" not in lower:
+            raise MissingError("There is a folder of that name, and no object.")
+        return entry
+
     async def _encrypted(self, key: str) -> bool:
         headers = (await self._rest.send("HEAD", self._path(key))).headers
         return headers.get(_SCOPE) == self.encryption[_SCOPE]
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]:
-        query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(self.page_size)}
+        query = {
+            "restype": "container",
+            "comp": "list",
+            "prefix": prefix,
+            "include": "metadata",  # which tells folders
+            "maxresults": str(self.page_size),
+        }
         if level:
             query["delimiter"] = "/"
         if after is not None:
@@ -348,14 +368,26 @@ def _entry(blob: ElementTree.Element) -> Entry:
     properties = blob.find("Properties")
     if name is None or properties is None:
         raise ValueError("no blob")
+    size = size_in(text_of(properties, "Content-Length") or "0")
+    metadata = {each.tag.lower(): each.text or "" for each in blob.iterfind("Metadata/*")}
     return Entry(
         _decoded(name),
-        size_in(text_of(properties, "Content-Length") or "0"),
+        size,
         parsedate_to_datetime(text_of(properties, "Last-Modified")).astimezone(UTC),
         etag_in(text_of(properties, "Etag")),
         claimed(text_of(properties, "Content-MD5")),
         text_of(properties, "Content-Type") or None,
+        is_folder=_marks_folder(size, text_of(properties, "ResourceType"), metadata.get(_FOLDER, "")),
     )
+
+
+def _marks_folder(size: int, kind: str, marked: str) -> bool:
+    """Say whether a blob only marks a folder.
+
+    Accounts with a hierarchical namespace say so themselves (Azure Storage REST API, "List Blobs", ResourceType);
+    elsewhere Hadoop's driver and AzCopy leave an empty blob with a note in its metadata.
+    """
+    return not size and (kind == "directory" or marked.lower() == "true")
 
 
 def _decoded(name: ElementTree.Element) -> str:

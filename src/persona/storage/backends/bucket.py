@@ -76,6 +76,7 @@ class Bucket(StorageBackend):
         )
         self._host = self._rest.host
         self._bucket_seen = False
+        self._markers_told = False
         self._parts_explained = False
         self._conditions = Conditions(self, self._prefix, foreign=foreign)
         self._budget = Budget()

@@ -218,7 +218,7 @@ class CloudBackend(Bucket):
                 checked_pages = ascending(pages)
                 while (entries := await self._next(checked_pages)) is not None:
                     page = self._listing(entries, head, start)
-                    if page or page.refused:
+                    if page or page.refused or page.folder_markers:
                         yield page
         except MissingError:
             raise self._no_bucket() from None
@@ -321,6 +321,12 @@ class CloudBackend(Bucket):
         except NameRefusedError:
             return PastVersion(printable(key), token, size, "foreign")
 
+    def _tell(self, markers: Sequence[str]) -> None:
+        """Say of the first folder markers that are met what they are."""
+        if markers and not self._markers_told:
+            log.info("%s has folder markers, such as “%s”: they are no objects.", self._place, printable(markers[0]))
+            self._markers_told = True
+
     def _listing(self, entries: Sequence[Entry], head: str, start: str | None) -> Listing:
         """Return a page under storage paths, without what does not come after the start; `head` begins its keys."""
         after = None if start is None else sort_key(start)
@@ -331,10 +337,14 @@ class CloudBackend(Bucket):
             if not entry.key.startswith(head):
                 listing.refused.append(RefusedName(entry.key, f"“{printable(entry.key)}” is not below “{head}”."))
                 continue
+            if entry.is_folder or (entry.key.endswith("/") and not entry.size):
+                listing.folder_markers.append(entry.key.removeprefix(f"{self._prefix}/").removesuffix("/"))
+                continue
             try:
                 listing.append(entry.named(from_key(self._prefix, entry.key)))
             except NameRefusedError as error:
                 listing.refused.append(RefusedName(entry.key, str(error)))
+        self._tell(listing.folder_markers)
         return listing
 
     async def _nothing(self, path: str, version: str | None) -> Download:

@@ -21,7 +21,10 @@ Part = bytes | bytearray | memoryview
 
 
 class Entry(NamedTuple):
-    """An object as a listing or a request for its properties gives it, under the provider's key."""
+    """An object as a listing or a request for its properties gives it, under the provider's key.
+
+    `is_folder` tells that it only marks a folder, by the provider's word.
+    """
 
     key: str
     size: int
@@ -30,10 +33,11 @@ class Entry(NamedTuple):
     digest: Digest | None = None
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
+    is_folder: bool = False
 
     def named(self, path: str) -> StorageObject:
         """Return the object under a storage path."""
-        return StorageObject(path, *self[1:])
+        return StorageObject(path, *self[1:-1])
 
 
 class Written(NamedTuple):

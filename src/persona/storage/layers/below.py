@@ -24,7 +24,7 @@ class Below(StorageBackend):
     """A storage whose root is a folder of another.
 
     A local folder cannot simply be opened as a root of its own, since what its files cannot hold of their objects is
-    kept at the root that they were written under. Refused names are those of the whole storage.
+    kept at the root that they were written under. Refused names and folder markers are those of the whole storage.
 
     Args:
         whole: the storage around it, which this takes over.
@@ -138,9 +138,8 @@ class Below(StorageBackend):
         """List objects page by page, without an object that has the name of the folder itself."""
         start = to_key(self._folder, clean(after)) if after is not None else None
         async for page in self._whole.scan(to_key(self._folder, clean(prefix)), after=start):
-            found = (self._own(each) for each in page if each.path != self._folder)
-            own = Listing(found, page.refused, as_of=page.as_of, whole=page.whole)
-            if own or own.refused or own.as_of:
+            own = page.having(self._own(each) for each in page if each.path != self._folder)
+            if own or own.refused or own.folder_markers or own.as_of:
                 yield own
 
     async def list(self, prefix: str = "") -> Listing:
