@@ -19,6 +19,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.paths import clean, clean_object, is_below, sort_key
 
 PIECE = 1 << 20
@@ -129,6 +130,7 @@ class Memory(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         async with self._request("write", path):
             there = self.objects.get(clean_object(path))
@@ -147,6 +149,7 @@ class Memory(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         data = b"".join([chunk async for chunk in chunks])

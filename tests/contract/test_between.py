@@ -11,6 +11,7 @@ import pytest
 
 from persona.errors import AlreadyExistsError, ConflictError, NotFoundError
 from persona.storage.backend import IfAbsent, IfVersion, StorageBackend
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.stack import open_storage
 from tests.contract.conftest import clear
 from tests.contract.helpers import block, listed, stream
@@ -32,12 +33,16 @@ def other(place: Place, tmp_path: Path) -> Iterator[Place]:
 
 
 async def test_a_copy_keeps_all(storage: StorageBackend, other: StorageBackend) -> None:
-    written = await other.write("from/ä b", b"content", content_type="text/x-odd", metadata={"Who": "é", "b": "2"})
+    headers = ContentHeaders("gzip", "de", "inline", "no-cache")
+    written = await other.write(
+        "from/ä b", b"content", content_type="text/x-odd", metadata={"Who": "é", "b": "2"}, headers=headers
+    )
     copied = await storage.copy_from(other, "from/ä b", "to/%+", version=written.version)
     assert copied is not None
     described = await storage.stat("to/%+")
     assert (copied.path, copied.size, copied.version) == ("to/%+", 7, described.version)
     assert (described.content_type, dict(described.metadata or {})) == ("text/x-odd", {"Who": "é", "b": "2"})
+    assert described.headers == headers
     assert await storage.read("to/%+") == b"content"
     assert await other.read("from/ä b") == b"content"
     assert await listed(storage) == ["to/%+"]

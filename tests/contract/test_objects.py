@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from persona.errors import ConflictError, InputError, NotFoundError
 from persona.storage.backend import IfVersion, StorageBackend
+from persona.storage.content_headers import ContentHeaders
 from tests.contract.helpers import digest_of, listed, received, stream
 from tests.contract.places import Place
 
@@ -206,7 +208,18 @@ METADATA = {
     "alike": {"name": "lower", "Name": "upper", "NAME": "shout"},
     "empty": {"nothing": ""},
     "lines": {"text": "one\ntwo\ttabbed"},
-    "escapes": {"percent": "%41 =?utf-8?Q?no?=", "_x41_": "_", "%2D": "%"},
+    "escapes": {"percent": "%41 =?utf-8?Q?no?=", "_x41_": "_", "%2D": "%", "coded": "=?utf-8?Q?no?="},
+    "order": {"a_b": "1", "a1": "2", "ab": "3", "a_1": "4", "a": "5", "a_": "6", "A_B": "7", "a-b": "8", "a.b": "9"},
+    "spaces": {"two": "a  b", "tab": "a\tb", "break": "a\r\nx-amz-meta-b: c", "name\r\nwith: break": "d"},
+    "packed": {"persona-packed": "e30=", "persona_packed": "x", "Persona-Packed": "y"},
+}
+HEADERS = {
+    "all": ContentHeaders("gzip", "de-DE, en", 'attachment; filename="a b.txt"', "no-cache, max-age=5"),
+    "odd": ContentHeaders(
+        content_disposition="attachment; filename*=UTF-8''%C3%A9; filename=\"é  日\"",
+        cache_control="private\r\nx-injected: yes",
+        expires="Thu, 01 Dec 2044 16:00:00 GMT",
+    ),
 }
 
 
@@ -214,6 +227,31 @@ METADATA = {
 async def test_metadata_comes_back(storage: StorageBackend, kind: str) -> None:
     await storage.write("a.yaml", b"x", metadata=METADATA[kind])
     assert dict((await storage.stat("a.yaml")).metadata or {}) == METADATA[kind]
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+async def test_the_headers_of_the_content_come_back(storage: StorageBackend, kind: str) -> None:
+    """From each way to write and to read; what was compressed is read as it is stored."""
+    content, headers = gzip.compress(b"# Sarah"), HEADERS[kind]
+    for path in ("whole.md", "streamed.md"):
+        if path == "whole.md":
+            written = await storage.write(path, content, content_type="text/odd\n", headers=headers)
+        else:
+            written = await storage.write_stream(path, stream([content]), metadata={"a_b": "1"}, headers=headers)
+        assert written.headers == headers
+        described = await storage.stat(path)
+        assert described.headers == headers
+        assert described.content_type == ("text/odd\n" if path == "whole.md" else "text/markdown")
+        download = await storage.open(path)
+        assert b"".join([chunk async for chunk in download]) == content
+        assert download.object.headers in (headers, None)
+    await storage.copy("streamed.md", "copied.md")
+    described = await storage.stat("copied.md")
+    assert (described.headers, dict(described.metadata or {})) == (headers, {"a_b": "1"})
+    for found in await storage.list():
+        assert found.headers in (headers, None)
+    await storage.write("whole.md", b"plain")
+    assert (await storage.stat("whole.md")).headers == ContentHeaders()
 
 
 async def test_metadata_of_a_stream(storage: StorageBackend) -> None:
@@ -244,6 +282,8 @@ async def test_large_metadata_is_kept_or_refused(storage: StorageBackend) -> Non
 async def test_metadata_that_is_no_text_is_refused(storage: StorageBackend) -> None:
     with pytest.raises(InputError):
         await storage.write("a", b"x", metadata={"half": "\ud800"})
+    with pytest.raises(InputError):
+        await storage.write("a", b"x", headers=ContentHeaders(content_disposition="\ud800"))
     assert not await storage.exists("a")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from persona.errors import AlreadyExistsError, ConflictError, PersonaError, VerificationError
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageBackend
+from persona.storage.content_headers import ContentHeaders
 from tests.contract import helpers
 from tests.contract.helpers import MIB, Notebook, StreamBrokeError, block, listed, stream
 from tests.contract.places import Place
@@ -17,7 +18,8 @@ from tests.contract.places import Place
 BLOCKS = 14
 CONTENT = [block(number) for number in range(BLOCKS)]
 SIZE = BLOCKS * MIB
-ATTRIBUTES: Any = {"content_type": "text/x-odd", "metadata": {"a": "é"}}
+HEADERS = ContentHeaders("gzip", "de", "inline", "no-cache")
+ATTRIBUTES: Any = {"content_type": "text/x-odd", "metadata": {"a": "é"}, "headers": HEADERS}
 
 
 async def leave(storage: StorageBackend, notebook: Notebook) -> None:
@@ -49,6 +51,7 @@ async def check(storage: StorageBackend, content: Iterable[bytes] = CONTENT) -> 
     assert await storage.read("big") == b"".join(content)
     described = await storage.stat("big")
     assert (described.content_type, dict(described.metadata or {})) == ("text/x-odd", {"a": "é"})
+    assert described.headers == HEADERS
 
 
 async def test_a_cancelled_upload_goes_on(place: Place) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from persona.errors import ConflictError, NotFoundError, VerificationError
 from persona.storage.backend import StorageBackend
+from persona.storage.content_headers import ContentHeaders
 from tests.contract.helpers import MIB, StreamBrokeError, block, listed, received, stream
 
 CONTENT = bytes(range(256)) * 40
@@ -101,11 +102,13 @@ async def test_a_big_object_in_one_write(storage: StorageBackend) -> None:
 
 async def test_a_big_copy(storage: StorageBackend) -> None:
     content = b"".join(block(number) for number in range(12))
-    await storage.write_stream("big", stream([content]), metadata={"kept": "yes"})
+    headers = ContentHeaders("gzip", "de", "inline", "no-cache")
+    await storage.write_stream("big", stream([content]), metadata={"kept": "yes"}, headers=headers)
     copied = await storage.copy("big", "copy of big")
     assert copied.size == len(content)
     assert hashlib.sha256(await storage.read("copy of big")).digest() == hashlib.sha256(content).digest()
-    assert dict((await storage.stat("copy of big")).metadata or {}) == {"kept": "yes"}
+    described = await storage.stat("copy of big")
+    assert (dict(described.metadata or {}), described.headers) == ({"kept": "yes"}, headers)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
 from persona.errors import ConflictError, PersonaError, UnreachableError
 from persona.storage.backend import Checkpoint, Condition, Download, IfVersion, Listing, StorageObject
+from persona.storage.content_headers import ContentHeaders
 from tests.personas.memory import MemoryBackend
 
 DOWN = UnreachableError("Nothing answers at example.", hint="Check the network.")
@@ -51,6 +52,7 @@ class Provider(MemoryBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         if not self.writes_left:
             self.error = DOWN
@@ -71,6 +73,7 @@ class Provider(MemoryBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         self._ask()

@@ -18,6 +18,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.paths import clean, is_below, sort_key
 
 PAGE = 2
@@ -85,6 +86,7 @@ class MemoryBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         self.before_write(path)
         there = self.objects.get(path)
@@ -104,6 +106,7 @@ class MemoryBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         raise NotImplementedError

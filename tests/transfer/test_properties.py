@@ -125,7 +125,7 @@ def test_facts_come_back(facts: dict[str, object]) -> None:
     with journal() as made:
         with made.transaction():
             made.set(**facts)
-        assert made.facts() == {"format": 1} | facts
+        assert made.facts() == {"format": 2} | facts
         with pytest.raises(ZeroDivisionError), made.transaction():
             made.set(state="lost")
             raise ZeroDivisionError

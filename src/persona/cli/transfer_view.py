@@ -310,6 +310,8 @@ def result_text(document: dict[str, Any], *, title: str = "", full: bool = False
     parts.append("Phase 3: Verification\n" + fields(_verification(document), "  "))
     if document["failures"]:
         parts.append(_failures(document, None if full else 10))
+    words = {"lost": "The content arrived; the destination lacks", "differs": "Already there, and not as at the source"}
+    parts += [_lost(document["metadata"][key], word) for key, word in words.items() if document["metadata"][key]]
     parts.append(_end(document))
     return "\n\n".join(parts)
 
@@ -401,6 +403,18 @@ def _failures(document: dict[str, Any], limit: int | None) -> str:
     if left > 0:
         lines.append(f"  … and {left:,} more: persona storage migrate report {document['id']} --json")
     return "Not done:\n" + "\n".join(lines)
+
+
+def _lost(found: list[dict[str, Any]], word: str) -> str:
+    """Return what objects lack of all that goes with their content, each in a line with some of them."""
+    lines = []
+    for each in found[:10]:
+        names = ", ".join(map(printable, each["paths"]))
+        more = ", …" if each["objects"] > len(each["paths"]) else ""
+        count = f"{each['objects']:,} object{'' if each['objects'] == 1 else 's'}"
+        lines.append(f"  {printable(each['name'])} of {count}: {names}{more}")
+    lines += [f"  … and {len(found) - 10:,} more"] if len(found) > 10 else []
+    return f"{word}:\n" + "\n".join(lines)
 
 
 def _end(document: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from persona.personas.library import PARALLEL, SUFFIXES
 from persona.personas.named import keep_note, may_name
 from persona.personas.subjects import MAX_BYTES, Trace, in_metadata, may_hold, named_by, trace
 from persona.storage.backend import IfVersion, Listing, Notes, PastVersion, StorageBackend, StorageObject
+from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.outage import PROBE
 from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import Entry
@@ -300,20 +301,22 @@ async def erase(
 async def read(storage: StorageBackend, found: StorageObject) -> tuple[bytes | Unread | None, Mapping[str, str]]:
     """Return an object's content in the version that was listed, and its metadata, without a request more than needed.
 
-    The content is None if it is of a kind that is not looked through.
+    The content is None if it is of a kind that is not looked through. With the metadata are the headers of the content,
+    which may bear a name as well: that of the file in Content-Disposition.
     """
     if not may_hold(found.path) or found.size > MAX_BYTES:
         unread = Unread(found.path, _TOO_LARGE) if may_hold(found.path) else None
         return unread, await _metadata(storage, found)
     download = await storage.open(found.path, version=found.version)
     data = await download.whole()
-    known = found.metadata if found.metadata is not None else download.object.metadata
-    return data, await _metadata(storage, found) if known is None else known
+    return data, await _metadata(storage, found if found.metadata is not None else download.object)
 
 
 async def _metadata(storage: StorageBackend, found: StorageObject) -> Mapping[str, str]:
-    """Return an object's metadata, which not every listing has."""
-    return (await storage.stat(found.path)).metadata or {} if found.metadata is None else found.metadata
+    """Return an object's metadata and the headers of its content, which not every listing has."""
+    if found.metadata is None or found.headers is None:
+        found = await storage.stat(found.path)
+    return {**dict((found.headers or NO_HEADERS).items()), **(found.metadata or {})}
 
 
 _FOREIGN = "Its name is no storage path. Delete this version with your provider's tools if it holds the respondent."
@@ -343,7 +346,7 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
         found = await storage.stat(hit.path)
         if found.version != hit.version:
             return
-        content, metadata = await read(storage, found)
+        content, _ = await read(storage, found)
         traced = trace(hit.path, content if isinstance(content, bytes) else None, subject)
         if traced is None or not traced.certain:
             return
@@ -356,7 +359,8 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
             traced.left,
             condition=IfVersion(hit.version),
             content_type=found.content_type,
-            metadata={name: text for name, text in metadata.items() if name not in in_metadata(metadata, subject)},
+            metadata=_unnamed(found.metadata or {}, subject),
+            headers=ContentHeaders.of(_unnamed(dict((found.headers or NO_HEADERS).items()), subject)),
         )
         done.erased.append(Erased(hit.path, "redacted", hit.what, hit.version, written.version))
     except BucketNotFoundError:
@@ -368,6 +372,12 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
         raise
     except PersonaError as error:
         done.failed.append(Unread(hit.path, str(error)))
+
+
+def _unnamed(pairs: Mapping[str, str], subject: str) -> dict[str, str]:
+    """Return the pairs that do not mention a respondent."""
+    named = in_metadata(pairs, subject)
+    return {name: text for name, text in pairs.items() if name not in named}
 
 
 async def _delete_past(storage: StorageBackend, past: Sequence[PastHit], done: Done) -> None:

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from persona.errors import NotFoundError, PersonaError
 from persona.storage.checksums import Hasher
+from persona.storage.content_headers import ContentHeaders
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class StorageObject:
             sent, else None; listings and `stat` do not give it.
         content_type: the media type, or None where it was not asked for (listings do not carry it everywhere).
         metadata: the user's metadata, or None where it was not asked for.
+        headers: the other headers of the content, likewise.
     """
 
     path: str
@@ -64,6 +66,7 @@ class StorageObject:
     digest: Digest | None = None
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
+    headers: ContentHeaders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +359,7 @@ class StorageBackend(ABC):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole, replacing what is there unless a condition forbids it.
 
@@ -365,6 +369,7 @@ class StorageBackend(ABC):
             condition: what must hold for the write to happen.
             content_type: the media type; None derives it from the path's ending.
             metadata: the user's metadata: any names and values that are text.
+            headers: the other headers of the content.
 
         Returns:
             The object as written.
@@ -372,7 +377,7 @@ class StorageBackend(ABC):
         Raises:
             AlreadyExistsError: `IfAbsent`, and it is there.
             ConflictError: `IfVersion`, and it is at another version or gone.
-            InputError: the metadata is larger than the provider takes.
+            InputError: metadata and headers are larger than the provider takes, or no text.
         """
 
     @abstractmethod
@@ -385,6 +390,7 @@ class StorageBackend(ABC):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream, in parts above ``chunk_size``, as `write` otherwise.
@@ -405,6 +411,7 @@ class StorageBackend(ABC):
             condition: as for `write`.
             content_type: as for `write`.
             metadata: as for `write`.
+            headers: as for `write`.
             checkpoint: where to note how the upload can go on. A local folder has no use for it.
         """
 
@@ -414,7 +421,7 @@ class StorageBackend(ABC):
 
     @abstractmethod
     async def stat(self, path: str) -> StorageObject:
-        """Describe an object, with its content type and metadata.
+        """Describe an object, with its content type, metadata and headers.
 
         Raises:
             NotFoundError: there is no such object.
@@ -439,7 +446,7 @@ class StorageBackend(ABC):
 
     @abstractmethod
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
-        """Copy an object within this backend, on the provider's side where it can, with content type and metadata.
+        """Copy an object within this backend, on the provider's side where it can, with all that goes with it.
 
         Raises:
             NotFoundError: there is no such source.
@@ -456,7 +463,7 @@ class StorageBackend(ABC):
         version: str | None = None,
         condition: Condition | None = None,
     ) -> StorageObject | None:
-        """Copy an object from another place on the provider's side, with content type and metadata.
+        """Copy an object from another place on the provider's side, with all that goes with it.
 
         Args:
             other: where it is.

@@ -177,12 +177,18 @@ class _Flush:
                 condition=entry.condition,
                 content_type=entry.content_type,
                 metadata=entry.metadata,
+                headers=entry.headers,
             )
         data = b"".join(self._outbox.content(entry))
         if len(data) != entry.size:
             raise VerificationError(f"The content of {entry.id} in the outbox is not whole.")
         return await self._storage.write(
-            entry.path, data, condition=entry.condition, content_type=entry.content_type, metadata=entry.metadata
+            entry.path,
+            data,
+            condition=entry.condition,
+            content_type=entry.content_type,
+            metadata=entry.metadata,
+            headers=entry.headers,
         )
 
     async def _stream(self, entry: Entry) -> AsyncIterator[bytes]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from persona.moments import moment
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObject
+from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 
 State = Literal["waiting", "sending", "conflict", "damaged"]
 TOKEN = "outbox:"  # noqa: S105  (no password)
@@ -22,6 +23,7 @@ _KINDS = {
     "version": str | None,
     "content_type": str | None,
     "metadata": dict | None,
+    "headers": dict,
     "size": int,
     "sha256": str,
     "key": str,
@@ -60,6 +62,7 @@ class Entry:
         version: the version that the object must be at, or None; ``outbox:ID`` is what another entry becomes.
         content_type: as for `StorageBackend.write`.
         metadata: likewise.
+        headers: likewise.
         size: bytes of content.
         sha256: of the content, in hexadecimal; "" if the content is sealed.
         key: the fingerprint of the key that the content is sealed with, or "".
@@ -78,6 +81,7 @@ class Entry:
     version: str | None = None
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
+    headers: ContentHeaders = NO_HEADERS
     size: int = 0
     sha256: str = ""
     key: str = ""
@@ -101,12 +105,14 @@ class Entry:
     def object(self) -> StorageObject:
         """The object as this entry makes it."""
         written = moment(self.created_at)
-        return StorageObject(self.path, self.size, written, self.token, None, self.content_type, self.metadata)
+        known = self.content_type, self.metadata, self.headers
+        return StorageObject(self.path, self.size, written, self.token, None, *known)
 
 
 def describe(entry: Entry) -> bytes:
     """Return the description of an entry for its file."""
     values = asdict(entry)
+    values["headers"] = dict(entry.headers.items())
     del values["id"]
     return json.dumps(values, ensure_ascii=False, indent=1).encode()
 
@@ -118,11 +124,13 @@ def described(number: str, data: bytes) -> Entry:
         ValueError, TypeError: it describes none.
     """
     values: Any = json.loads(data)
+    if isinstance(values, dict):
+        values.setdefault("headers", {})  # not there in entries of before there were any
     if not isinstance(values, dict) or values.keys() != _KINDS.keys():
         raise ValueError(number)
     if not all(isinstance(values[name], kind) for name, kind in _KINDS.items()):
         raise TypeError(number)
     if values["op"] not in ("write", "delete") or values["state"] not in ("waiting", "sending", "conflict"):
         raise ValueError(number)
-    found = values.pop("conflict")
-    return Entry(number, **values, conflict=found and Standing(**found))
+    found, headers = values.pop("conflict"), ContentHeaders.of(values.pop("headers"))
+    return Entry(number, **values, headers=headers, conflict=found and Standing(**found))

@@ -229,7 +229,8 @@ class Engine:
             for row, found in pairs:
                 if row is None or found is None or row.step != Step.COPIED:
                     continue
-                if evidence := self._worker.digest_proof(row, found):
+                evidence = self._worker.digest_proof(row, found)
+                if evidence and await self._worker.looked_at(row, found):
                     row.step, row.evidence = Step.VERIFIED, evidence
                     proved.append(row)
             self._record(proved)
@@ -387,7 +388,8 @@ class Engine:
         tally = self._journal.tally()
         wrong = tally.count(steps={Step.FAILED}).objects
         left = tally.count({Action.REMOVE}, {Step.OPEN}).objects
-        return State.INCOMPLETE if wrong or left or self._journal.refused("source") else State.COMPLETE
+        lost = any(self._journal.lost(sent=True))
+        return State.INCOMPLETE if wrong or left or lost or self._journal.refused("source") else State.COMPLETE
 
 
 def _outage(error: PersonaError) -> PersonaError:

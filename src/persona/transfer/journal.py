@@ -16,9 +16,10 @@ from typing import Any
 
 from persona.errors import ConfigError, InputError, StorageFullError
 from persona.storage.backend import Digest, RefusedName
+from persona.storage.content_headers import ContentHeaders
 from persona.transfer.model import PROVED, Action, Count, Row, Step, Tally
 
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = """
 CREATE TABLE job (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE objects (
@@ -28,6 +29,7 @@ CREATE TABLE objects (
     digest TEXT,
     content_type TEXT,
     metadata TEXT,
+    headers TEXT,
     action TEXT NOT NULL,
     step TEXT NOT NULL,
     target_version TEXT,
@@ -40,7 +42,8 @@ CREATE TABLE objects (
     error TEXT,
     upload TEXT,
     attempts INTEGER NOT NULL,
-    mismatches INTEGER NOT NULL
+    mismatches INTEGER NOT NULL,
+    lost TEXT
 ) WITHOUT ROWID;
 CREATE TABLE refused (side TEXT, key TEXT, reason TEXT NOT NULL, PRIMARY KEY (side, key)) WITHOUT ROWID;
 CREATE TABLE changed (path TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
@@ -50,7 +53,7 @@ CREATE TABLE IF NOT EXISTS seen (path TEXT PRIMARY KEY, source TEXT NOT NULL, ta
 """
 _COLUMNS = [line.split()[0] for line in _SCHEMA.split("objects (")[1].split(")")[0].split("\n") if line.strip()]
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM objects"  # noqa: S608  (names of our own)
-_INSERT = f"INSERT OR REPLACE INTO objects VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_INSERT = f"INSERT OR REPLACE INTO objects ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _UPDATE = f"UPDATE objects SET {', '.join(f'{c} = ?' for c in _COLUMNS[1:])} WHERE path = ?"  # noqa: S608
 _ANEW = "Start the job anew; what has arrived is found there. “persona storage migrate prune ID” removes the journal."
 
@@ -103,6 +106,8 @@ class Journal:
                 self._db.executescript(_SCHEMA)
                 self.set(format=FORMAT)
             found = self.get("format")
+            if found == 1:
+                found = self._upgrade()
         except (sqlite3.DatabaseError, ValueError) as error:
             self._db.close()
             raise InputError(f"{file} is no journal, or is damaged: {error}.", hint=_ANEW) from error
@@ -113,6 +118,15 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _upgrade(self) -> int:
+        """Add the columns that format 1 did not have."""
+        with self.transaction():
+            if self.get("format") == 1:  # and no other process has done it meanwhile
+                for column in ("headers", "lost"):
+                    self._db.execute(f"ALTER TABLE objects ADD COLUMN {column} TEXT")
+                self.set(format=FORMAT)
+        return FORMAT
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -228,6 +242,10 @@ class Journal:
                 "UPDATE objects SET step = 'open', attempts = attempts + 1, mismatches = 0, error = NULL "
                 "WHERE step = 'active' OR (step = 'failed' AND action NOT IN ('conflict', 'refuse'))"
             )
+            self._db.execute(  # what arrived without all that was sent with it is sent again
+                "UPDATE objects SET step = 'open', action = 'replace', target_version = written, lost = NULL, "
+                "attempts = attempts + 1 WHERE step = 'verified' AND lost != '[]' AND written IS NOT NULL"
+            )
 
     def save_upload(self, path: str, token: str | None) -> None:
         """Note the token of an upload in parts, at once."""
@@ -252,6 +270,22 @@ class Journal:
             if evidence and step in PROVED:
                 tally.evidence[evidence] = tally.evidence.get(evidence, 0) + count
         return tally
+
+    def lost(self, *, sent: bool) -> Iterator[tuple[str, list[str]]]:
+        """Yield the objects that lack something at the destination of what goes with their content, and its names.
+
+        Args:
+            sent: those that this job has written; else those that were there already.
+        """
+        query = "SELECT path, lost FROM objects WHERE step = 'verified' AND lost != '[]'"
+        for path, names in self._db.execute(f"{query} AND written IS {'NOT' if sent else ''} NULL ORDER BY path"):
+            yield path, json.loads(names)
+
+    def uncompared(self) -> int:
+        """Return how many objects were compared by their content only, not by what goes with it."""
+        query = "SELECT count(*) FROM objects WHERE step IN ('verified', 'unchanged') AND lost IS NULL"
+        count: int = self._db.execute(query).fetchone()[0]
+        return count
 
     def writes(self, part_bytes: int) -> int:
         """Return how many requests it takes to write what is to be written, with parts of a size."""
@@ -352,8 +386,9 @@ def _to_columns(row: Row) -> tuple[Any, ...]:
         row.size,
         row.version,
         _digest_text(row.digest),
-        row.content_type,
-        None if row.metadata is None else json.dumps(dict(row.metadata), ensure_ascii=False),
+        row.content_type and _text(row.content_type),
+        None if row.metadata is None else json.dumps(dict(row.metadata)),
+        None if row.headers is None else json.dumps(dict(row.headers.items())),
         row.action,
         row.step,
         row.target_version,
@@ -367,6 +402,7 @@ def _to_columns(row: Row) -> tuple[Any, ...]:
         row.upload,
         row.attempts,
         row.mismatches,
+        row.lost,
     )
 
 
@@ -376,7 +412,8 @@ def _from_columns(found: tuple[Any, ...]) -> Row:
         raise TypeError("no path or no size")
     row.digest = _digest(found[3])
     row.metadata = None if found[5] is None else json.loads(found[5])
-    row.target_digest = _digest(found[9])
+    row.headers = None if found[6] is None else ContentHeaders.of(json.loads(found[6]))
+    row.target_digest = _digest(found[10])
     return row
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from persona.config.places import Place
 from persona.config.schema import ResidencySettings
 from persona.storage.backend import Digest, StorageBackend
+from persona.storage.content_headers import ContentHeaders
 
 
 class Kind(StrEnum):
@@ -153,8 +154,9 @@ class Row:
         size: bytes at the source.
         version: the source's version token; the object is read under it.
         digest: what the source's provider says of the content.
-        content_type: the media type, where the listing gives it.
-        metadata: the user's metadata, where the listing gives it.
+        content_type: the media type, where the listing gives it; once it was copied, what was sent.
+        metadata: the user's metadata, likewise.
+        headers: the other headers of the content, likewise.
         action: what is to be done.
         step: how far it is.
         target_version: the version found at the destination when it was planned, or None if nothing was there.
@@ -169,6 +171,8 @@ class Row:
         upload: the token of an upload in parts that can go on.
         attempts: how often it was begun before.
         mismatches: how often verification found other content.
+        lost: the names of what the destination lacks of all that goes with the content, as JSON; None before that was
+            looked at.
     """
 
     path: str
@@ -177,6 +181,7 @@ class Row:
     digest: Digest | None = None
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
+    headers: ContentHeaders | None = None
     action: str = ""
     step: str = Step.OPEN
     target_version: str | None = None
@@ -190,6 +195,7 @@ class Row:
     upload: str | None = None
     attempts: int = 0
     mismatches: int = 0
+    lost: str | None = None
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from persona.patterns import matching
 from persona.storage.backend import Digest, StorageObject
 from persona.storage.paths import sort_key
 from persona.storage.reserved import LeftOut
+from persona.transfer.attributes import check
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import Take, beside, pages
 from persona.transfer.model import Action, Endpoint, Evidence, Options, Row, Step
@@ -139,6 +140,7 @@ class Planner:
         row.target_version, row.target_digest = found.version, found.digest
         if proves(row.digest, found.digest):
             skip(row, Evidence.DIGEST, self._options)
+            check(row, found)
         elif seen == (row.version, found.version) and not self._options.checksum:
             row.action, row.step, row.evidence = Action.SKIP, Step.UNCHANGED, Evidence.UNCHANGED
         elif row.size != found.size:
@@ -209,4 +211,4 @@ def _count_markers(journal: Journal, markers: Sequence[str]) -> None:
 
 
 def _row(item: StorageObject) -> Row:
-    return Row(item.path, item.size, item.version, item.digest, item.content_type, item.metadata)
+    return Row(item.path, item.size, item.version, item.digest, item.content_type, item.metadata, item.headers)

@@ -22,7 +22,7 @@ from persona.storage.reserved import is_reserved
 from persona.transfer.journal import Journal, columns_of, row_of
 from persona.transfer.model import Action, Kind, Options, Row, Step
 
-FORMAT = "persona-plan-1"
+FORMAT = "persona-plan-2"
 _BATCH = 1000
 _SIDE = ("name", "url", "identity")
 _HEAD = ("kind", "workspace", "source", "destination", "options", "part_bytes", "target_objects")
@@ -159,7 +159,15 @@ def _checked(file: Path, item: dict[str, Any], last: str, *, overwrite: bool) ->
     except (TypeError, ValueError, LookupError, AttributeError, NameRefusedError) as error:
         raise _no_plan(file, f"the line of “{str(item.get('path'))[:80]!r}” is not as it should be") from error
     return replace(
-        Row(found.path, found.size, found.version, found.digest, found.content_type, found.metadata),
+        Row(
+            found.path,
+            found.size,
+            found.version,
+            found.digest,
+            found.content_type,
+            found.metadata,
+            found.headers,
+        ),
         action=found.action,
         step=_BEGINS.get((found.action, found.step), found.step),
         target_version=found.target_version,

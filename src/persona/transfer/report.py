@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from persona.storage.reserved import BACKUPS, LeftOut
@@ -11,6 +13,8 @@ from persona.transfer.model import PROVED, WRITING, Action, Evidence, Row, Step,
 
 SHOWN = 100
 """How many failures a document names unless all are asked for."""
+SHOWN_PATHS = 3
+"""How many objects it names of those that lack the same."""
 _DONE = {Step.COPIED.value, Step.VERIFIED.value}
 
 
@@ -46,6 +50,11 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
         },
         "bytes": {"total": tally.all.bytes, "copied": copied.bytes},
         "evidence": {evidence: tally.evidence.get(evidence, 0) for evidence in Evidence},
+        "metadata": {
+            "not_compared": journal.uncompared(),
+            "lost": _lost(journal.lost(sent=True)),
+            "differs": _lost(journal.lost(sent=False)),
+        },
         "failures": failures
         + [{"path": key, "error": reason} for key, reason in refused[: None if everything else SHOWN]],
         "plan": _plan(journal, facts, tally, len(refused)),
@@ -61,6 +70,18 @@ def document(journal: Journal, info: JobInfo, *, everything: bool = False) -> di
     if everything:
         result["items"] = [_item(row) for row in journal.rows()]
     return result
+
+
+def _lost(objects: Iterable[tuple[str, list[str]]]) -> list[dict[str, Any]]:
+    """Return what objects lack at the destination, each with their number and the first of them."""
+    paths: dict[str, list[str]] = {}
+    count: Counter[str] = Counter()
+    for path, names in objects:
+        count.update(names)
+        for name in names:
+            if len(shown := paths.setdefault(name, [])) < SHOWN_PATHS:
+                shown.append(path)
+    return [{"name": name, "objects": count[name], "paths": paths[name]} for name in sorted(count)]
 
 
 def _plan(journal: Journal, facts: dict[str, Any], tally: Tally, refused: int) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from persona.errors import ConflictError, NotFoundError, VerificationError
+from persona.errors import ConflictError, NotFoundError, PersonaError, VerificationError
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObject
 from persona.storage.paths import join
 from persona.storage.reserved import BACKUPS
+from persona.transfer import attributes
 from persona.transfer.content import Reading
 from persona.transfer.journal import Journal
 from persona.transfer.model import Action, Endpoint, Evidence, Guard, Options, Row, Step
@@ -57,6 +58,7 @@ class Worker:
         self._moved = moved
         self._md5 = bool(target.place.container)  # there is nothing on a disk to compare it with
         self._direct: bool | None = None
+        self._types: dict[str | None, bool] = {}
 
     async def copy(self, row: Row) -> None:
         """Copy an object, unless it has arrived already in an attempt that was cut short."""
@@ -90,6 +92,7 @@ class Worker:
             return  # likewise, since the destination has changed
         if evidence:
             skip(row, evidence, self._options)
+            attributes.check(row, found)
         else:
             differs(row, self._options)
 
@@ -105,8 +108,9 @@ class Worker:
                 row.target_version = row.written
                 row.action, row.step = Action.REPLACE, Step.OPEN
             return
-        if evidence:
+        if evidence and found is not None:
             row.step, row.evidence = Step.VERIFIED, evidence
+            attributes.check(row, found)
         elif found is not None and row.written is None:  # it was skipped for a digest that is wrong
             differs(row, self._options)
         elif found is not None and row.written is not None and found.version != row.written:
@@ -205,17 +209,20 @@ class Worker:
                 found = await reading.begin()
             except (NotFoundError, ConflictError) as error:
                 raise ChangedSourceError from error
-            kind, metadata = found.content_type or row.content_type, found.metadata
-            if metadata is None:
-                metadata = row.metadata
-            if metadata is None or kind is None:
-                described = await self._source.stat(row.path)
-                kind, metadata = described.content_type, described.metadata
+            if attributes.is_known(found):
+                attributes.take(row, found)
+            elif not attributes.is_known(row):
+                attributes.take(row, await self._source.stat(row.path))
             if found.size <= self._whole_bytes:
                 data = await reading.whole()
                 row.md5, row.sha256 = reading.md5, reading.sha256
                 written = await self._target.write(
-                    row.path, data, condition=condition, content_type=kind, metadata=metadata
+                    row.path,
+                    data,
+                    condition=condition,
+                    content_type=row.content_type,
+                    metadata=row.metadata,
+                    headers=row.headers,
                 )
                 row.proof = "whole"
             else:
@@ -224,15 +231,16 @@ class Worker:
                     reading.chunks(),
                     size=found.size,
                     condition=condition,
-                    content_type=kind,
-                    metadata=metadata,
+                    content_type=row.content_type,
+                    metadata=row.metadata,
+                    headers=row.headers,
                     checkpoint=_Checkpoint(self._journal, row),
                 )
                 row.md5, row.sha256 = reading.md5, reading.sha256
                 row.proof = "parts" if written.digest and written.digest.algorithm == "md5-parts" else ""
         finally:
             await reading.close()
-        row.size, row.written = found.size, written.version
+        row.size, row.written, row.content_type = found.size, written.version, written.content_type
 
     async def _arrived(self, row: Row) -> bool:
         """Say whether an earlier attempt got through although nobody heard of it."""
@@ -296,6 +304,27 @@ class Worker:
             return Evidence.DIGEST
         return Evidence.DIGEST if row.md5 is None and proves(row.digest, found.digest) else None
 
+    async def looked_at(self, row: Row, found: StorageObject) -> bool:
+        """Look whether all arrived that goes with an object's content, as far as a listing tells it.
+
+        Where the listing tells nothing, an object that has a type and nothing else is taken to have arrived with it if
+        the first of that type did, which is asked for. Of any other the description has to be asked for: then False.
+        """
+        if row.written is None or not attributes.is_known(row) or attributes.is_known(found):
+            attributes.check(row, found)
+            return True
+        if not attributes.is_plain(row):
+            return False
+        if row.content_type not in self._types:
+            try:
+                attributes.check(row, await self._target.stat(row.path))
+            except PersonaError:  # of this object alone: its verification tells
+                return False
+            self._types[row.content_type] = row.lost == "[]"
+        elif self._types[row.content_type]:
+            row.lost = "[]"
+        return row.lost is not None
+
     def _digest_equal(self, row: Row, found: StorageObject) -> bool:
         """Say whether the provider's MD5 is that of what we read. One that it did not compute counts for nothing."""
         digest = found.digest
@@ -309,6 +338,9 @@ class Worker:
             return
         reading = Reading(self._source, row.path, row.version, md5=self._md5, listed=row.digest)
         try:
+            found = await reading.begin()
+            if attributes.is_known(found):
+                attributes.take(row, found)
             async for _ in reading.chunks():
                 pass
         except (NotFoundError, ConflictError) as error:
@@ -357,7 +389,7 @@ class Worker:
             return False
         self._journal.note_changes({row.path: "changed"})
         row.size, row.version, row.digest = found.size, found.version, found.digest
-        row.content_type, row.metadata = found.content_type, found.metadata
+        attributes.take(row, found)
         await self.abandon(row)
         return True
 

@@ -24,6 +24,7 @@ from persona.errors import (
     PersonaError,
     UnreachableError,
 )
+from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import sharedkey
 from persona.storage.backends.answers import digest_in, etag_in, parse_xml, size_in, text_of, understood
@@ -44,7 +45,8 @@ from persona.storage.backends.primitives import (
 )
 from persona.storage.backends.rest import Request, encode_path
 from persona.storage.backends.uploads import md5_of
-from persona.storage.metadata import AZURE_NAME
+from persona.storage.content_headers import ContentHeaders
+from persona.storage.metadata import unpack
 from persona.storage.paths import to_key
 
 log = logging.getLogger(__name__)
@@ -80,9 +82,9 @@ class AzureBlobBackend(ETagBackend):
     page_size = 5000  # "List Blobs": the most that one answer has
     listed = staticmethod(in_either_order)
     batch_size = 256  # Azure Storage REST API, "Blob Batch"
-    metadata_name = AZURE_NAME
+    rules = metadata.AZURE
     metadata_prefix = "x-ms-meta-"
-    metadata_limit = 8192  # "Setting and retrieving properties and metadata for Blob service resources"
+    header_prefix = "x-ms-blob-"
     stale_version = "0x8D0000000000000"
     # Copy Blob takes no scope, and Copy Blob From URL, which does, needs a source that is public or has a SAS
     encrypted_copies = False
@@ -132,10 +134,9 @@ class AzureBlobBackend(ETagBackend):
         digest = (await self._rest.in_thread(lambda: md5_of(data))).digest()
         headers = {
             "x-ms-blob-type": "BlockBlob",
-            "content-type": attributes.content_type,
             "content-md5": base64.b64encode(digest).decode("ascii"),
         }
-        headers |= etag_condition(condition) | self._metadata_headers(attributes) | self.encryption
+        headers |= etag_condition(condition) | self._headers_of(key, attributes) | self.encryption
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
             return Written(etag_in(reply.headers["etag"]), Digest("md5", digest.hex()))
@@ -144,8 +145,7 @@ class AzureBlobBackend(ETagBackend):
         return self._left(key, BLOCKS, attributes, condition)
 
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
-        headers = etag_condition(condition) | {"x-ms-blob-content-type": attributes.content_type}
-        headers |= self._metadata_headers(attributes)
+        headers = etag_condition(condition) | self._headers_of(key, attributes)
         return BlockUpload(self._rest, self._path(key), headers, self.encryption)
 
     async def _head(self, key: str) -> Entry:
@@ -369,15 +369,15 @@ def _entry(blob: ElementTree.Element) -> Entry:
     if name is None or properties is None:
         raise ValueError("no blob")
     size = size_in(text_of(properties, "Content-Length") or "0")
-    metadata = {each.tag.lower(): each.text or "" for each in blob.iterfind("Metadata/*")}
+    pairs = {each.tag.lower(): each.text or "" for each in blob.iterfind("Metadata/*")}
     return Entry(
         _decoded(name),
         size,
         parsedate_to_datetime(text_of(properties, "Last-Modified")).astimezone(UTC),
         etag_in(text_of(properties, "Etag")),
         claimed(text_of(properties, "Content-MD5")),
-        text_of(properties, "Content-Type") or None,
-        is_folder=_marks_folder(size, text_of(properties, "ResourceType"), metadata.get(_FOLDER, "")),
+        *_described(properties, blob.find("Metadata")),
+        is_folder=_marks_folder(size, text_of(properties, "ResourceType"), pairs.get(_FOLDER, "")),
     )
 
 
@@ -388,6 +388,17 @@ def _marks_folder(size: int, kind: str, marked: str) -> bool:
     elsewhere Hadoop's driver and AzCopy leave an empty blob with a note in its metadata.
     """
     return not size and (kind == "directory" or marked.lower() == "true")
+
+
+def _described(
+    properties: ElementTree.Element, pairs: ElementTree.Element | None
+) -> tuple[str | None, Mapping[str, str] | None, ContentHeaders | None]:
+    """Return what a listing tells of a blob's type, metadata and headers; None for what it does not tell in full."""
+    headers = {each.tag.lower(): each.text for each in properties if each.text}
+    if pairs is None or pairs.get("Encrypted") == "true" or pairs.find("x-ms-invalid-name") is not None:
+        return headers.get("content-type"), None, None
+    held = unpack(headers, {each.tag.lower(): each.text or "" for each in pairs})
+    return held.headers.get("content-type"), held.metadata, ContentHeaders.of(held.headers)
 
 
 def _decoded(name: ElementTree.Element) -> str:

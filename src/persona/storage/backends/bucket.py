@@ -204,7 +204,13 @@ class Bucket(StorageBackend):
     def _written(self, path: str, size: int, attributes: Attributes, written: Written) -> StorageObject:
         self._bucket_seen = True
         return StorageObject(
-            clean(path), size, datetime.now(UTC), *written, attributes.content_type, attributes.metadata
+            clean(path),
+            size,
+            datetime.now(UTC),
+            *written,
+            attributes.content_type,
+            attributes.metadata,
+            attributes.headers,
         )
 
     async def _absent(self, path: str) -> NotFoundError:

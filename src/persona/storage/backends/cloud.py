@@ -40,6 +40,7 @@ from persona.storage.backends.listing import ascending, in_order, turned
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, counted
 from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
+from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
 from persona.storage.paths import clean, from_key, printable, sort_key, to_key
@@ -140,9 +141,10 @@ class CloudBackend(Bucket):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole."""
-        attributes = Attributes(content_type or content_type_of(path), checked(metadata))
+        attributes = _attributes(path, content_type, metadata, headers)
         return await self._write_whole(path, data, attributes, condition)
 
     async def write_stream(
@@ -154,11 +156,12 @@ class CloudBackend(Bucket):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream, in parts above ``chunk_size``."""
         key = self._key(path)
-        attributes = Attributes(content_type or content_type_of(path), checked(metadata))
+        attributes = _attributes(path, content_type, metadata, headers)
         part_bytes = self._part_bytes(size)
         notes = Notes(checkpoint, part_bytes, fingerprint(key, attributes, condition, self.encryption))
         with closing(Parts(counted(chunks, path, size), part_bytes, size, self._budget)) as parts:
@@ -378,7 +381,8 @@ class CloudBackend(Bucket):
         """Return what stands there if it is what was to be written: the answer to an earlier attempt was lost then."""
         try:
             there = await self._head(key)
-            if there.size != len(data) or dict(there.metadata or {}) != dict(attributes.metadata):
+            ours = dict(attributes.metadata), attributes.headers
+            if there.size != len(data) or (dict(there.metadata or {}), there.headers or NO_HEADERS) != ours:
                 return None
             download = await self._get(key, version=there.version)
         except (MissingError, ConflictError, AccessDeniedError):  # gone by now, or not ours to read
@@ -480,6 +484,7 @@ class CloudBackend(Bucket):
                 condition=condition,
                 content_type=found.content_type,
                 metadata=found.metadata,
+                headers=found.headers,
             )
         finally:
             await download.close()
@@ -508,3 +513,15 @@ class CloudBackend(Bucket):
 
         await asyncio.gather(*map(one, paths))
         return failures
+
+
+def _attributes(
+    path: str, content_type: str | None, metadata: Mapping[str, str] | None, headers: ContentHeaders | None
+) -> Attributes:
+    """Return what a writer's arguments mean.
+
+    Raises:
+        InputError: it is no text.
+    """
+    kind, others = content_type or content_type_of(path), headers or NO_HEADERS
+    return Attributes(kind, checked(metadata, kind, *dict(others.items()).values()), others)

@@ -14,7 +14,9 @@ from persona.storage.backends.answers import etag_in, size_in, understood
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.downloads import BodyDownload, Slice
 from persona.storage.backends.primitives import Attributes, Entry, range_wanted
-from persona.storage.metadata import pack, unpack
+from persona.storage.content_headers import NAMES, ContentHeaders
+from persona.storage.content_types import DEFAULT
+from persona.storage.metadata import Rules, decoded, unpack
 from persona.storage.paths import from_key
 
 _ETAG = re.compile(r"(?!\*$)[!#-~]+")  # RFC 9110, section 8.8.3; Azurite takes "*" in quotes for any version
@@ -23,9 +25,10 @@ _ETAG = re.compile(r"(?!\*$)[!#-~]+")  # RFC 9110, section 8.8.3; Azurite takes 
 class ETagBackend(CloudBackend):
     """A backend whose versions are ETags."""
 
-    metadata_name: re.Pattern[str]
+    rules: Rules
     metadata_prefix: str
-    metadata_limit: int
+    header_prefix = ""
+    """What comes before the names of the headers of the content in a request that writes them."""
 
     @abstractmethod
     def _path(self, key: str) -> str:
@@ -71,20 +74,26 @@ class ETagBackend(CloudBackend):
         """Return what the headers of an answer say of an object."""
         start = self.metadata_prefix
         lower = {name.lower(): text for name, text in headers.items()}
+        named = {name.removeprefix(start): _text(value) for name, value in lower.items() if name.startswith(start)}
+        held = unpack({name: _text(lower[name]) for name in ("content-type", *NAMES) if name in lower}, named)
         return Entry(
             key,
             size_in(lower["content-length"]),
             parsedate_to_datetime(lower["last-modified"]).astimezone(UTC),
             etag_in(lower["etag"]),
             self._stated(headers),
-            lower.get("content-type"),
-            unpack({name.removeprefix(start): _text(value) for name, value in lower.items() if name.startswith(start)}),
+            held.headers.get("content-type"),
+            held.metadata,
+            ContentHeaders.of(held.headers),
         )
 
-    def _metadata_headers(self, attributes: Attributes) -> dict[str, str]:
-        """Return the user's metadata as the headers of a request."""
-        packed = pack(attributes.metadata, self.metadata_name, self.metadata_limit)
-        return {f"{self.metadata_prefix}{name}": text for name, text in packed.items()}
+    def _headers_of(self, key: str, attributes: Attributes) -> dict[str, str]:
+        """Return what goes with an object's content as the headers of a request."""
+        held = attributes.held(self.rules, key)
+        given = {"content-type": DEFAULT} | held.headers
+        return {f"{self.header_prefix}{name}": text for name, text in given.items()} | {
+            f"{self.metadata_prefix}{name}": text for name, text in held.metadata.items()
+        }
 
 
 def _size_of(content_range: str, start: int) -> int:
@@ -100,8 +109,8 @@ def _size_of(content_range: str, start: int) -> int:
 
 
 def _text(header: str) -> str:
-    """Return the text of a header: some services send UTF-8 as it is, which arrives as Latin-1."""
+    """Return the text of a header: S3 encodes what is not ASCII, and some services send UTF-8, read as Latin-1."""
     try:
-        return header.encode("latin-1").decode()
+        return decoded(header.encode("latin-1").decode())
     except UnicodeError:
         return header

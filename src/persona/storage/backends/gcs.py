@@ -30,6 +30,7 @@ from persona.errors import (
     PersonaError,
     UnreachableError,
 )
+from persona.storage import metadata
 from persona.storage.backend import (
     Condition,
     Download,
@@ -57,6 +58,8 @@ from persona.storage.backends.primitives import (
     range_wanted,
 )
 from persona.storage.backends.rest import Request
+from persona.storage.content_headers import ContentHeaders
+from persona.storage.content_types import DEFAULT
 from persona.storage.paths import from_key, to_key
 
 ENDPOINT = "https://storage.googleapis.com"
@@ -65,7 +68,14 @@ _MOST_REWRITES = 10_000  # one moves 1 GiB or takes 30 seconds (Google Cloud Sto
 _NEVER = "0001-"
 """How fake-gcs-server begins the time of what has not happened; Google leaves it out."""
 _FIELDS = "name,size,updated,generation,md5Hash,crc32c"
-_DESCRIBED = f"{_FIELDS},contentType,metadata"
+_HEADERS = {  # "Objects", resource representations; there is no Expires
+    "content-type": "contentType",
+    "content-encoding": "contentEncoding",
+    "content-language": "contentLanguage",
+    "content-disposition": "contentDisposition",
+    "cache-control": "cacheControl",
+}
+_DESCRIBED = ",".join((_FIELDS, *_HEADERS.values(), "metadata"))
 
 
 class GCSBackend(CloudBackend):
@@ -174,11 +184,11 @@ class GCSBackend(CloudBackend):
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
-        resource = {"name": key, "md5Hash": md5, **_resource(attributes)}
+        resource = {"name": key, "md5Hash": md5, **_resource(key, attributes)}
         boundary = uuid.uuid4().hex
         head = (
             f"--{boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n"
-            f"{json.dumps(resource)}\r\n--{boundary}\r\ncontent-type: {attributes.content_type}\r\n\r\n"
+            f"{json.dumps(resource)}\r\n--{boundary}\r\ncontent-type: {resource['contentType']}\r\n\r\n"
         )
         reply = await self._rest.send(
             "POST",
@@ -197,7 +207,7 @@ class GCSBackend(CloudBackend):
             | _condition(condition, key)
             | self.encryption,
             headers={"content-type": "application/json; charset=utf-8"},
-            body=json.dumps(_resource(attributes)).encode(),
+            body=json.dumps(_resource(key, attributes)).encode(),
         )
         with understood(self._host):
             session = urlsplit(reply.headers["location"])
@@ -224,7 +234,7 @@ class GCSBackend(CloudBackend):
         query = {
             "prefix": prefix,
             "maxResults": str(self.page_size),
-            "fields": f"items({_FIELDS},contentType,metadata),prefixes,nextPageToken",
+            "fields": f"items({_DESCRIBED}),prefixes,nextPageToken",
         }
         if level:
             query["delimiter"] = "/"
@@ -394,23 +404,26 @@ def _condition(condition: Condition | None, path: str) -> dict[str, str]:
     return {}
 
 
-def _resource(attributes: Attributes) -> dict[str, Any]:
-    resource: dict[str, Any] = {"contentType": attributes.content_type}
-    if attributes.metadata:
-        resource["metadata"] = dict(attributes.metadata)
-    return resource
+def _resource(key: str, attributes: Attributes) -> dict[str, Any]:
+    """Return what goes with an object's content as the properties of a resource."""
+    held = attributes.held(metadata.GCS, key)
+    resource: dict[str, Any] = {"contentType": DEFAULT} | {_HEADERS[name]: text for name, text in held.headers.items()}
+    return resource | ({"metadata": held.metadata} if held.metadata else {})
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
-    metadata: Mapping[str, str] = item.get("metadata", {})
+    pairs: Mapping[str, str] = item.get("metadata", {})
+    headers = {name: text_in(item, field) for name, field in _HEADERS.items() if field in item}
+    held = metadata.unpack(headers, {name: text_in(pairs, name) for name in pairs})
     return Entry(
         text_in(item, "name"),
         size_in(str(item["size"])),
         time_in(item["updated"]),
         str(item["generation"]),
         digest_of(item.get("md5Hash"), item.get("crc32c")),
-        text_in(item, "contentType") if "contentType" in item else None,
-        {name: text_in(metadata, name) for name in metadata},
+        held.headers.get("content-type"),
+        held.metadata,
+        ContentHeaders.of(held.headers),
     )
 
 

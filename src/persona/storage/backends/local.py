@@ -42,6 +42,7 @@ from persona.storage.backends.local_read import CHUNK_BYTES, LocalDownload, copy
 from persona.storage.backends.local_scan import FoundFile, Walk
 from persona.storage.backends.local_threads import Patience, in_thread
 from persona.storage.backends.streams import counted
+from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
 
 PAGE_OBJECTS = 1000
@@ -111,10 +112,11 @@ class LocalBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write a temporary file and rename it."""
         path = paths.clean_object(path)
-        return await self._put(path, data, condition, attributes_of(path, content_type, metadata))
+        return await self._put(path, data, condition, attributes_of(path, content_type, metadata, headers))
 
     async def write_stream(
         self,
@@ -125,11 +127,12 @@ class LocalBackend(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write a temporary file as the stream comes, and rename it at its end."""
         path = paths.clean_object(path)
-        attributes = attributes_of(path, content_type, metadata)
+        attributes = attributes_of(path, content_type, metadata, headers)
         pieces = _gathered(counted(chunks, path, size))
         first, second = await anext(pieces), await anext(pieces, None)
         if second is None:  # a small object is one call to a thread in all
@@ -227,7 +230,8 @@ class LocalBackend(StorageBackend):
 
         def copy() -> StorageObject:
             fd, _, found = other._open(source)
-            attributes = Attributes(found.content_type or content_type_of(target), found.metadata or {})
+            kind = found.content_type or content_type_of(target)
+            attributes = Attributes(kind, found.metadata or {}, found.headers or NO_HEADERS)
             try:
                 other._expect(found, version)
                 with errors_of(self._disk, target):
@@ -364,6 +368,7 @@ def describe(path: str, info: os.stat_result, attributes: Attributes | None = No
         version=version_of(info),
         content_type=attributes.content_type if attributes else None,
         metadata=attributes.metadata if attributes else None,
+        headers=attributes.headers if attributes else None,
     )
 
 

@@ -1,6 +1,6 @@
-"""What a file cannot hold of an object: its content type and the user's metadata.
+"""What a file cannot hold of an object: its content type, other headers of the content, and the user's metadata.
 
-They are kept only if there is any metadata, or a content type other than the one that the path's ending
+They are kept only if there is any metadata or header, or a content type other than the one that the path's ending
 stands for, in ``.persona/meta/<aa>/<SHA-256 of the path>.<mtime in ns>.json``. The time binds them to one
 version of the object, since no two versions have the same (see `persona.storage.backends.local_draft`): they
 are written before the object gets its name and older ones are removed after, so that whoever finds a version
@@ -19,34 +19,40 @@ from hashlib import sha256
 from persona.errors import InputError, VerificationError
 from persona.storage.backends.local_files import Disk
 from persona.storage.backends.local_folder import READ, Folder
+from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """An object's content type and metadata.
+    """An object's content type, metadata and headers.
 
     Args:
         content_type: the media type.
         metadata: the user's metadata.
+        headers: the other headers of the content.
     """
 
     content_type: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    headers: ContentHeaders = NO_HEADERS
 
 
-def attributes_of(path: str, content_type: str | None, metadata: Mapping[str, str] | None) -> Attributes:
+def attributes_of(
+    path: str, content_type: str | None, metadata: Mapping[str, str] | None, headers: ContentHeaders | None
+) -> Attributes:
     """Return what a writer's arguments mean.
 
     Raises:
         InputError: the metadata is not text.
     """
-    for text in (content_type or "", *(metadata or {}), *(metadata or {}).values()):
+    others = headers or NO_HEADERS
+    for text in (content_type or "", *dict(others.items()).values(), *(metadata or {}), *(metadata or {}).values()):
         try:
             text.encode()
         except (AttributeError, UnicodeEncodeError) as error:
             raise InputError(f"The metadata of “{path}” must be text: {text!r} is not.") from error
-    return Attributes(content_type or content_type_of(path), dict(metadata or {}))
+    return Attributes(content_type or content_type_of(path), dict(metadata or {}), others)
 
 
 def read(disk: Disk, path: str, mtime_ns: int) -> Attributes | None:
@@ -60,7 +66,8 @@ def read(disk: Disk, path: str, mtime_ns: int) -> Attributes | None:
 
     try:
         found = json.loads(_content(fd))
-        return Attributes(str(found["content_type"]), {str(k): str(v) for k, v in found["metadata"].items()})
+        metadata = {str(k): str(v) for k, v in found["metadata"].items()}
+        return Attributes(str(found["content_type"]), metadata, ContentHeaders.of(found.get("headers", {})))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VerificationError(
             f"The metadata of {disk.url(path)} is damaged.", hint="Write the object again, with its metadata."
@@ -80,13 +87,18 @@ def _content(fd: int) -> bytes:
 
 def write(disk: Disk, path: str, mtime_ns: int, attributes: Attributes) -> None:
     """Keep the attributes of the version that is about to come, durably, if they need to be kept."""
-    if not attributes.metadata and attributes.content_type == content_type_of(path):
+    if not attributes.metadata and not attributes.headers and attributes.content_type == content_type_of(path):
         return
     import json
 
     place, stem = _place(disk, path)
     disk.make_folders(place)
-    content = {"path": path, "content_type": attributes.content_type, "metadata": dict(attributes.metadata)}
+    content = {
+        "path": path,
+        "content_type": attributes.content_type,
+        "metadata": dict(attributes.metadata),
+        "headers": dict(attributes.headers.items()),
+    }
     with Folder.at_root(place) as folder:
         name = f"{stem}.{mtime_ns}.json"
         try:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from persona.config.schema import PerformanceSettings
 from persona.errors import ConfigError, NameRefusedError
 from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion, StorageObject
+from persona.storage.content_headers import NO_HEADERS, ContentHeaders
+from persona.storage.metadata import Held, Rules, pack
 from persona.storage.paths import clean
 from persona.storage.retry import RetryPolicy
 
@@ -33,6 +35,7 @@ class Entry(NamedTuple):
     digest: Digest | None = None
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
+    headers: ContentHeaders | None = None
     is_folder: bool = False
 
     def named(self, path: str) -> StorageObject:
@@ -54,10 +57,16 @@ class Attributes:
     Args:
         content_type: the media type.
         metadata: the user's metadata, not yet packed for the provider.
+        headers: the other headers of the content.
     """
 
     content_type: str
     metadata: Mapping[str, str]
+    headers: ContentHeaders = NO_HEADERS
+
+    def held(self, rules: Rules, key: str) -> Held:
+        """Return all of it as a provider can hold it; `pack` tells the rest."""
+        return pack(self.metadata, {"content-type": self.content_type, **dict(self.headers.items())}, rules, key)
 
 
 class Upload(Protocol):

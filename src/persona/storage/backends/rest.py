@@ -7,6 +7,7 @@ wait has a limit. Blocking calls of urllib3 run in threads of their own.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -28,6 +29,9 @@ from persona.storage.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
+
+# An object's metadata comes as headers, a few bytes each: 2 KiB on S3 may be 500 of them, and 100 are read by default.
+http.client._MAXHEADERS = 1000  # type: ignore[attr-defined]
 
 T = TypeVar("T")
 CHUNK_BYTES = 1 << 20

@@ -24,6 +24,7 @@ from persona.errors import (
     PersonaError,
     UnreachableError,
 )
+from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import sigv4
 from persona.storage.backends.answers import digest_in, etag_in, parse_xml, text_of, understood, xml_or_none
@@ -44,7 +45,7 @@ from persona.storage.backends.rest import Request, encode_path
 from persona.storage.backends.s3_listing import S3Listings, digest_of
 from persona.storage.backends.s3_upload import S3Upload, refusing
 from persona.storage.backends.uploads import give_up, md5_of
-from persona.storage.metadata import S3_NAME
+from persona.storage.content_headers import NO_HEADERS
 from persona.storage.paths import printable, to_key
 
 log = logging.getLogger(__name__)
@@ -76,9 +77,8 @@ class S3Backend(ETagBackend):
         }
     )
     min_part_bytes = 5 * MIB  # Amazon S3 User Guide, "Multipart upload limits"
-    metadata_name = S3_NAME
+    rules = metadata.S3
     metadata_prefix = "x-amz-meta-"
-    metadata_limit = 2048  # Amazon S3 User Guide, "Working with object metadata"
     copy_limit = 5 << 30  # CopyObject copies up to 5 GiB (Amazon S3 API Reference); above, parts are copied
     copy_part_bytes = 512 * MIB
 
@@ -161,14 +161,14 @@ class S3Backend(ETagBackend):
         return "" if root is None else next((item.text or "" for item in root.iter("LocationConstraint")), "").strip()
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
-        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes), **self.encryption}
+        headers = {**self._headers_of(key, attributes), **self.encryption}
         headers |= etag_condition(condition)
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
             return Written(etag_in(reply.headers["etag"]), self._stated(reply.headers))
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
-        headers = {"content-type": attributes.content_type, **self._metadata_headers(attributes), **self.encryption}
+        headers = {**self._headers_of(key, attributes), **self.encryption}
         reply = await self._rest.send("POST", self._path(key), query={"uploads": ""}, headers=headers)
         with understood(self._host):
             begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
@@ -207,7 +207,7 @@ class S3Backend(ETagBackend):
     async def _copy_in_parts(
         self, entry: Entry, headers: Mapping[str, str], target: str, condition: Condition | None
     ) -> None:
-        attributes = Attributes(entry.content_type or "", entry.metadata or {})
+        attributes = Attributes(entry.content_type or "", entry.metadata or {}, entry.headers or NO_HEADERS)
         upload = await self._begin(target, attributes, condition)
         try:
             for number, start in enumerate(range(0, entry.size, self.copy_part_bytes)):

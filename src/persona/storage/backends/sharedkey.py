@@ -34,7 +34,7 @@ def sign(request: Request, account: str, key: str) -> None:
     request.headers["x-ms-date"] = formatdate(usegmt=True)
     if request.body:
         request.headers["content-length"] = str(len(request.body))
-    own = sorted((name, text) for name, text in request.headers.items() if name.startswith("x-ms-"))
+    own = [(name, request.headers[name]) for name in sorted(request.headers, key=_rank) if name.startswith("x-ms-")]
     lines = [
         request.method,
         *(request.headers.get(name, "") for name in _STANDARD),
@@ -46,3 +46,12 @@ def sign(request: Request, account: str, key: str) -> None:
         "ascii"
     )
     request.headers["authorization"] = f"SharedKey {account}:{signature}"
+
+
+def _rank(name: str) -> tuple[str, str]:
+    """Return what the service sorts a header by: in the order of its culture (en-US), not of ASCII.
+
+    There ``_`` comes before digits, digits before letters, and ``-`` counts only between names that are equal without
+    (azure-storage-blob, ``_shared/authentication.py``; Azure/azure-sdk-for-net, issue 41328).
+    """
+    return name.replace("-", "").replace("_", "!"), name

@@ -163,6 +163,7 @@ def fingerprint(key: str, attributes: Attributes, condition: Condition | None, e
     """Return a digest of what an upload is begun with: one that is begun with something else does not go on."""
     given = [key, attributes.content_type, sorted(attributes.metadata.items()), repr(condition)]
     given += [sorted(encryption.items())] if encryption else []
+    given += [sorted(attributes.headers.items())] if attributes.headers else []
     return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:32]
 
 

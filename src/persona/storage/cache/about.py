@@ -7,6 +7,7 @@ from typing import Any
 
 from persona.moments import moment
 from persona.storage.backend import Digest, StorageObject
+from persona.storage.content_headers import ContentHeaders
 
 
 def write(found: StorageObject) -> bytes:
@@ -18,6 +19,8 @@ def write(found: StorageObject) -> bytes:
         about["type"] = found.content_type
     if found.metadata is not None:
         about["metadata"] = dict(found.metadata)
+    if found.headers is not None:
+        about["headers"] = dict(found.headers.items())
     return json.dumps(about, separators=(",", ":")).encode()
 
 
@@ -34,6 +37,7 @@ def read(path: str, version: str, text: bytes) -> StorageObject | None:
             Digest(*digest) if digest else None,
             about.get("type"),
             about.get("metadata"),
+            ContentHeaders.of(about["headers"]) if "headers" in about else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

@@ -17,6 +17,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.paths import clean, clean_object, to_key
 
 
@@ -92,10 +93,11 @@ class Below(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         written = await self._whole.write(
-            self._joined(path), data, condition=condition, content_type=content_type, metadata=metadata
+            self._joined(path), data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
         )
         return self._own(written)
 
@@ -108,6 +110,7 @@ class Below(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream."""
@@ -118,6 +121,7 @@ class Below(StorageBackend):
             condition=condition,
             content_type=content_type,
             metadata=metadata,
+            headers=headers,
             checkpoint=checkpoint,
         )
         return self._own(written)

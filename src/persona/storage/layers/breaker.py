@@ -20,6 +20,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.layer import Layer
 from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody, silent
 
@@ -106,10 +107,13 @@ class Breaker(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         return await self._guarded(
-            lambda: self.inner.write(path, data, condition=condition, content_type=content_type, metadata=metadata)
+            lambda: self.inner.write(
+                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+            )
         )
 
     async def write_stream(
@@ -121,6 +125,7 @@ class Breaker(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream."""
@@ -132,6 +137,7 @@ class Breaker(Layer):
                 condition=condition,
                 content_type=content_type,
                 metadata=metadata,
+                headers=headers,
                 checkpoint=checkpoint,
             )
         )

@@ -23,6 +23,7 @@ from persona.storage.cache.index import Entry
 from persona.storage.cache.sealing import CHUNK_BYTES, Sealing, chunk_context, in_chunks, seal_whole, size_of
 from persona.storage.cache.shown import Shown
 from persona.storage.cache.store import Flight, Store
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.informing import Informing, Outcome
 from persona.storage.paths import clean, clean_object
 
@@ -152,11 +153,12 @@ class Cache(Informing):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole, and keep it."""
         with self._writing(path) as outcome:
             outcome.written = written = await self.inner.write(
-                path, data, condition=condition, content_type=content_type, metadata=metadata
+                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
             )
             flight = outcome.flights[0][2]
             if flight is not None and self._keeps(flight.path) and self._store.reserve(flight, len(data)):

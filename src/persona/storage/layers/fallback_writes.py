@@ -16,6 +16,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
 from persona.storage.flush import Flushed, flush
 from persona.storage.layers.layer import Layer
@@ -69,13 +70,19 @@ class Deferring(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole; to the outbox, if the provider does not answer."""
         clean_object(path)
         if await self._may_send(path):
             try:
                 return await self.inner.write(
-                    path, data, condition=self._real(condition), content_type=content_type, metadata=metadata
+                    path,
+                    data,
+                    condition=self._real(condition),
+                    content_type=content_type,
+                    metadata=metadata,
+                    headers=headers,
                 )
             except UnreachableError as error:
                 self._met(error)
@@ -85,7 +92,7 @@ class Deferring(Layer):
             draft.write(data)
             return draft
 
-        entry = self._entry(path, content_type, metadata)
+        entry = self._entry(path, content_type, metadata, headers)
         return await self._put(await asyncio.to_thread(filled), entry, condition)
 
     async def write_stream(
@@ -97,6 +104,7 @@ class Deferring(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream, which is spooled first if it may have to go to the outbox."""
@@ -110,6 +118,7 @@ class Deferring(Layer):
                 condition=condition,
                 content_type=content_type,
                 metadata=metadata,
+                headers=headers,
                 checkpoint=checkpoint,
             )
         draft = await self._spooled(path, chunks, size)
@@ -123,18 +132,26 @@ class Deferring(Layer):
                         condition=self._real(condition),
                         content_type=content_type,
                         metadata=metadata,
+                        headers=headers,
                         checkpoint=checkpoint,
                     )
                 except UnreachableError as error:
                     self._met(error)
-            entry = self._entry(path, content_type, metadata)
+            entry = self._entry(path, content_type, metadata, headers)
             return await self._put(draft, entry, condition)
         finally:
             await asyncio.to_thread(draft.discard)
 
-    def _entry(self, path: str, content_type: str | None, metadata: Mapping[str, str] | None) -> Entry:
-        kind = content_type or content_type_of(path)
-        return Entry("", path=clean(path), content_type=kind, metadata=checked(metadata))
+    def _entry(
+        self,
+        path: str,
+        content_type: str | None,
+        metadata: Mapping[str, str] | None,
+        headers: ContentHeaders | None,
+    ) -> Entry:
+        kind, others = content_type or content_type_of(path), headers or NO_HEADERS
+        pairs = checked(metadata, kind, *dict(others.items()).values())
+        return Entry("", path=clean(path), content_type=kind, metadata=pairs, headers=others)
 
     async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object; later, if the provider does not answer and the version to be deleted is known."""

@@ -15,6 +15,7 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.cache.store import Flight, Store
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.layer import Layer
 from persona.storage.paths import clean_object, is_below, join
 
@@ -70,11 +71,12 @@ class Informing(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         with self._writing(path) as outcome:
             outcome.written = await self.inner.write(
-                path, data, condition=condition, content_type=content_type, metadata=metadata
+                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
             )
             return outcome.written
 
@@ -87,6 +89,7 @@ class Informing(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream."""
@@ -98,6 +101,7 @@ class Informing(Layer):
                 condition=condition,
                 content_type=content_type,
                 metadata=metadata,
+                headers=headers,
                 checkpoint=checkpoint,
             )
             return outcome.written

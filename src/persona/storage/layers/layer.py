@@ -17,6 +17,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.content_headers import ContentHeaders
 
 
 class Layer(StorageBackend):
@@ -84,9 +85,12 @@ class Layer(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole."""
-        return await self.inner.write(path, data, condition=condition, content_type=content_type, metadata=metadata)
+        return await self.inner.write(
+            path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+        )
 
     async def write_stream(
         self,
@@ -97,6 +101,7 @@ class Layer(StorageBackend):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream."""
@@ -107,6 +112,7 @@ class Layer(StorageBackend):
             condition=condition,
             content_type=content_type,
             metadata=metadata,
+            headers=headers,
             checkpoint=checkpoint,
         )
 

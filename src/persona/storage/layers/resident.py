@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Mapping
 
 from persona.config.schema import ResidencySettings
 from persona.storage.backend import Checkpoint, Condition, StorageBackend, StorageObject
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.layer import Layer
 from persona.storage.residency import Remembered, Residence, residence
 
@@ -37,10 +38,13 @@ class Resident(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         await self.require()
-        return await super().write(path, data, condition=condition, content_type=content_type, metadata=metadata)
+        return await super().write(
+            path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+        )
 
     async def write_stream(
         self,
@@ -51,6 +55,7 @@ class Resident(Layer):
         condition: Condition | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        headers: ContentHeaders | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> StorageObject:
         """Write an object from a stream."""
@@ -62,6 +67,7 @@ class Resident(Layer):
             condition=condition,
             content_type=content_type,
             metadata=metadata,
+            headers=headers,
             checkpoint=checkpoint,
         )
 
