@@ -15,6 +15,7 @@ from typing import Any
 
 from persona.config.schema import StorageSettings
 from persona.config.secret import Secret
+from tests import forking
 
 ROOT = Path(__file__).parents[2]
 RUN_SECONDS = 240.0
@@ -104,7 +105,11 @@ class Command:
         Raises:
             CommandFailedError: it ended otherwise, or showed a traceback.
         """
-        return ended(self.start(*arguments, **environment), arguments, good)
+        try:
+            done = forking.run(arguments, self.project, self.environment | environment, seconds=RUN_SECONDS)
+        except TimeoutError as error:
+            raise CommandFailedError(f"{arguments} did not end in {RUN_SECONDS} s") from error
+        return _checked(Ran(arguments, done.code, done.out, done.err), good)
 
 
 def ended(process: subprocess.Popen[str], arguments: tuple[str, ...], good: tuple[int, ...] | None = (0,)) -> Ran:
@@ -117,9 +122,12 @@ def ended(process: subprocess.Popen[str], arguments: tuple[str, ...], good: tupl
         raise CommandFailedError(
             f"{arguments} did not end in {RUN_SECONDS} s:\n{out[-2000:]}\n{err[-2000:]}"
         ) from error
-    ran = Ran(arguments, process.returncode, out, err)
-    if "Traceback" in err or (good is not None and ran.code not in good):
-        raise CommandFailedError(f"{arguments} ended with {ran.code}:\n{out[-2000:]}\n{err[-4000:]}")
+    return _checked(Ran(arguments, process.returncode, out, err), good)
+
+
+def _checked(ran: Ran, good: tuple[int, ...] | None) -> Ran:
+    if "Traceback" in ran.err or (good is not None and ran.code not in good):
+        raise CommandFailedError(f"{ran.arguments} ended with {ran.code}:\n{ran.out[-2000:]}\n{ran.err[-4000:]}")
     return ran
 
 
