@@ -14,7 +14,8 @@ def matching(patterns: Sequence[str]) -> Matches:
 
     ``transcripts/`` and ``transcripts/**`` mean all below that folder, ``*.raw`` is found in every folder, ``!`` takes
     back, and the last pattern that fits decides: https://git-scm.com/docs/gitignore. As everywhere in a storage path,
-    ``./`` at the beginning is the root, and names are the same in any Unicode normal form.
+    ``./`` at the beginning is the root. A pattern matches a name in any Unicode form: what a user types is in the
+    keyboard's form, and what a Mac has written in another.
 
     Raises:
         ValueError: a pattern cannot be read, or can mean nothing, like a comment; says which.
@@ -36,11 +37,11 @@ def matching(patterns: Sequence[str]) -> Matches:
     for given, read in zip(patterns, spec.patterns, strict=True):
         if read.include is None:
             raise ValueError(f"“{given}” means nothing")
-    return spec.match_file
+    return lambda path: spec.match_file(path if path.isascii() else normalize("NFC", path))
 
 
 def _spelt(pattern: str) -> str:
-    """Return a pattern with its root and its letters as storage paths have them."""
+    """Return a pattern with its root as storage paths have it, in NFC."""
     negation = "!" if pattern.startswith("!") else ""
     rest = normalize("NFC", pattern[len(negation) :])
     return negation + (rest[1:] if rest.startswith("./") else rest)

@@ -66,7 +66,7 @@ def test_all_commands_work_regardless_of_the_backend(
     listed = persona("list", "./personas/", "--json").json
     assert set(listed) == {"personas"}
     assert [set(row) for row in listed["personas"]] == [{"id", "name", "title", "path"}] * 4
-    for path in ("personas", "/personas", "personas/"):
+    for path in ("personas", "./personas", "personas/"):
         assert persona("list", path, "--json").json == listed
     assert {name: text.encode() for name, text in exports(persona).items()} == expected
     for name in FORMATS:

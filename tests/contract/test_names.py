@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from persona.errors import NameRefusedError
-from persona.storage.backend import StorageBackend
+from persona.storage.backend import IfAbsent, StorageBackend
 from tests.contract.helpers import listed, scanned, stream
 
 pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring them takes time
@@ -57,6 +57,17 @@ NAMES = [
     "ﬀ ligature",
     "ß/ẞ",
     "I/İ/ı",
+    "Interview 10:30.txt",
+    'C++ "draft".md',
+    "e\u0301/u\u0308.yaml",
+    "é/u\u0308",
+    ".PERSONA/x",
+    "%~tmp-0123456789abcdef",
+    "x%~=",
+    "%~2Epersona/%~3A",
+    "what?*",
+    "\u2028",
+    "n" * 255,
 ]
 
 
@@ -135,10 +146,8 @@ async def test_long_names_sort_among_short_ones(storage: StorageBackend) -> None
     assert await listed(storage) == sorted(paths, key=str.encode)
 
 
-async def test_a_name_is_brought_into_form(storage: StorageBackend) -> None:
-    forms = dict.fromkeys(("./a/b", "/a/b", "a/b/"), "a/b")
-    forms |= {".//a": "a", "//a": "a", unicodedata.normalize("NFD", "é/ü.yaml"): "é/ü.yaml"}
-    for given, meant in forms.items():
+async def test_a_name_may_be_typed_as_a_folder_is(storage: StorageBackend) -> None:
+    for given, meant in {"./a/b": "a/b", "a/b/": "a/b", "././a/": "a"}.items():
         assert (await storage.write(given, b"x")).path == meant
         assert await listed(storage) == [meant]
         assert await storage.read(meant) == await storage.read(given) == b"x"
@@ -147,7 +156,25 @@ async def test_a_name_is_brought_into_form(storage: StorageBackend) -> None:
         assert await listed(storage) == []
 
 
+async def test_two_forms_of_a_name_are_two_objects(storage: StorageBackend) -> None:
+    nfc, nfd = "Zo\u00eb/M\u00fcller.yaml", "Zoe\u0308/Mu\u0308ller.yaml"
+    assert unicodedata.normalize("NFC", nfd) == nfc
+    await storage.write(nfd, b"decomposed", condition=IfAbsent())
+    assert not await storage.exists(nfc)
+    assert await listed(storage, "Zo\u00eb") == []
+    await storage.write(nfc, b"composed", condition=IfAbsent())
+    assert await listed(storage) == sorted([nfc, nfd], key=str.encode)
+    assert await storage.read(nfc) == b"composed"
+    await storage.delete(nfc)
+    assert await storage.read(nfd) == b"decomposed"
+    assert await listed(storage) == [nfd]
+
+
 REFUSED = {
+    "slash first": "/a/b",
+    "two slashes first": "//a",
+    "two slashes last": "a//",
+    "here and a slash": ".//a",
     "parent": "a/../b",
     "only parent": "..",
     "parent first": "../a",
@@ -199,7 +226,7 @@ async def test_the_root_is_no_object(storage: StorageBackend) -> None:
         if name in ("list", "scan", "scan after"):
             await call(storage, "")
             continue
-        for root in ("", "/", "."):
+        for root in ("", "/", "./", "."):
             with pytest.raises(NameRefusedError):
                 await call(storage, root)
     assert await listed(storage) == ["there"]

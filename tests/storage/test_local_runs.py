@@ -59,7 +59,7 @@ async def test_refusals_in_runs_come_once(tmp_path: Path, held: int) -> None:
     storage = LocalBackend(tmp_path)
     for number in range(20):
         (tmp_path / f"{number:02}").write_bytes(b"")
-        (tmp_path / f"{number:02}%=").write_bytes(b"")
+        (tmp_path / f"{number:02}%~=").write_bytes(b"")
         (tmp_path / f"bad\n{number}").write_bytes(b"")
     assert await paths_of(storage) == [f"{number:02}" for number in range(20)]
     assert len(await refused_by(storage)) == len((await storage.list()).refused) == 40

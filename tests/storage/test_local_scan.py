@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from persona.errors import PersonaError
 from persona.storage.backends import local_scan
 from persona.storage.backends.local import LocalBackend
 from persona.storage.backends.local_files import Disk
@@ -29,12 +29,13 @@ names = st.sampled_from(
         "a.",
         "A",
         "é",
+        "e\u0301",
         "%",
-        "n" * 198,
-        "n" * 199,
-        "n" * 201,
-        "n" * 230,
-        "n" * 198 + "!!!",
+        "n" * 249,
+        "n" * 252,
+        "n" * 256,
+        "n" * 280,
+        "n" * 249 + "!" * 7,
     ]
 )
 keys = st.lists(st.lists(names, min_size=1, max_size=3).map("/".join), min_size=1, max_size=12, unique=True)
@@ -43,8 +44,8 @@ keys = st.lists(st.lists(names, min_size=1, max_size=3).map("/".join), min_size=
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=keys, data=st.data())
 def test_the_order_is_that_of_the_keys(keys: list[str], data: st.DataObject) -> None:
-    after = data.draw(st.sampled_from([*keys, "a", "n" * 198, "n" * 200, "b/b"]))
-    prefix = data.draw(st.sampled_from(["", *keys, "a", "n" * 201]))
+    after = data.draw(st.sampled_from([*keys, "a", "n" * 249, "n" * 252, "b/b"]))
+    prefix = data.draw(st.sampled_from(["", *keys, "a", "n" * 256]))
 
     async def work(root: Path) -> None:
         storage = LocalBackend(root)
@@ -86,17 +87,18 @@ async def test_what_people_put_there_is_listed(tmp_path: Path) -> None:
 async def test_strangers_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     storage = LocalBackend(tmp_path)
     await storage.write("good", b"x")
-    strangers = ["What is this?", "50%", "etc.", unicodedata.normalize("NFD", "é"), "a%-", "n" * 230]
+    strangers = ["a\nb", "n" * 249 + "%~-", os.fsdecode(b"latin-\xe9.txt")]
     for name in strangers:
         (tmp_path / name).write_text("x")
-    (tmp_path / os.fsdecode(b"latin-\xe9.txt")).write_text("x")
-    (tmp_path / "folder:").mkdir()
-    (tmp_path / "folder:" / "x").write_text("x")
+    for folder in ("folder\x7f", "x%~="):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x").write_text("x")
     os.mkfifo(tmp_path / "pipe")
     refused = await refused_by(storage)
-    assert refused.keys() == {*strangers, os.fsdecode(b"latin-\xe9.txt"), "folder:/", "pipe"}
+    assert refused.keys() == {*strangers, "folder\x7f/", "x%~=/", "pipe"}
     assert "regular" in refused["pipe"]
-    assert "NFC" in refused[unicodedata.normalize("NFD", "é")]
+    assert "UTF-8" in refused[os.fsdecode(b"latin-\xe9.txt")]
+    assert "control character" in refused["a\nb"]
     assert all(refused.values())
     assert await paths_of(storage) == ["good"]
 
@@ -110,24 +112,38 @@ async def test_a_name_too_long_for_a_path_is_reported(tmp_path: Path) -> None:
 
 async def test_two_files_of_one_object(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("first")
-    (tmp_path / "x%=").write_text("second")
+    (tmp_path / "x%~=").write_text("second")
     storage = LocalBackend(tmp_path)
     assert await paths_of(storage) == ["x"]
     assert await storage.read("x") == b"first"
-    assert list(await refused_by(storage)) == ["x%="]
+    assert list(await refused_by(storage)) == ["x%~="]
 
 
-async def test_the_control_folder_is_no_part_of_it(tmp_path: Path) -> None:
+async def test_the_control_folder_is_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = LocalBackend(tmp_path)
     await storage.write("a", b"x", metadata={"of": "it"})
     await storage.write(".persona/mine", b"x")
+    (tmp_path / ".PERSONA").mkdir()
+    (tmp_path / ".PERSONA" / "theirs").write_text("x")
     assert (tmp_path / ".persona").is_dir()
-    assert await paths_of(storage) == [".persona/mine", "a"]
+    assert await paths_of(storage) == [".PERSONA/theirs", ".persona/mine", "a"]
     assert await refused_by(storage) == {}
+    (tmp_path / ".persona" / "notes.txt").write_text("x")  # not dropped without a word
+    assert list(await refused_by(storage)) == [".persona/notes.txt"]
+    monkeypatch.setenv("PERSONA_HOME", str(tmp_path / ".persona"))
+    assert await refused_by(LocalBackend(tmp_path)) == {}, "what the program keeps for itself is no part of a home"
+
+
+async def test_a_file_of_the_name_of_the_control_folder_is_reported(tmp_path: Path) -> None:
+    (tmp_path / ".persona").write_text("x")
+    storage = LocalBackend(tmp_path)
+    assert list(await refused_by(storage)) == [".persona"]
+    with pytest.raises(PersonaError, match="persona"):
+        await storage.write("a", b"x")
 
 
 async def test_only_old_temporary_files_are_removed(tmp_path: Path) -> None:
-    old, young = tmp_path / "%tmp-old", tmp_path / "%tmp-young"
+    old, young = tmp_path / f"%~tmp-{0:016x}", tmp_path / f"%~tmp-{1:016x}"
     old.write_text("x")
     young.write_text("x")
     yesterday = young.stat().st_mtime - 25 * 3600
@@ -210,7 +226,7 @@ async def test_a_file_that_moves_beside_a_folder_meanwhile_is_found(
     def moving(self: local_scan.Walk, place: tuple[str, ...], key: str) -> Iterator[Entry]:
         entries = read(self, place, key)
         if (tmp_path / "a").is_file():
-            (tmp_path / "a").rename(tmp_path / "a%=")
+            (tmp_path / "a").rename(tmp_path / "a%~=")
             (tmp_path / "a").mkdir()
         return entries
 

@@ -229,9 +229,7 @@ def bucket(value: Any) -> str:
 
 def prefix(value: Any) -> str:
     """Read a key prefix, a folder such as ``workspaces/product-research/``; "" is the whole bucket."""
-    from unicodedata import normalize
-
-    found = "" if value == "" else normalize("NFC", text(value)).removeprefix("./").strip("/")
+    found = "" if value == "" else text(value).removeprefix("./").strip("/")
     segments = found.split("/") if found else []
     if {"", ".", ".."} & set(segments) or len(found.encode()) > _MAX_PREFIX_BYTES:
         raise ValueError(f"a folder such as team/personas, of at most {_MAX_PREFIX_BYTES} bytes, without . and ..")

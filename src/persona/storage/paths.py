@@ -1,19 +1,28 @@
 """The one gate for names: what a storage path may be, and how it becomes a key or a file, and back.
 
-A storage path is UTF-8 text in Unicode's NFC, its segments parted by ``/``. ``./personas/``, ``personas/``
-and ``/personas`` are the same place. Nothing else in the project joins, splits or cleans names.
+A storage path is UTF-8 text of at most 1,024 bytes, its segments parted by ``/``. Refused are the segments ``.`` and
+``..``, empty segments, and control characters; every other name is carried as it is, in the Unicode form that it has.
+Nothing else in the project joins, splits or cleans names.
 
-On disk a segment is written as it is, so that people find their files, except that percent-encoding
-(``%XX``, the bytes of UTF-8) stands for what Linux, macOS or Windows cannot hold or take for something else:
-the characters ``% \\ : * ? " < > |``, a dot or space at the end, the first character of a name that Windows
-keeps for a device (``CON``, ``LPT1.txt``), and the dot of ``.persona`` at the root, which is this program's
-own folder. A segment of more than 200 bytes becomes nested folders, all but the last of which end in ``%-``.
-Since ``%`` is always written ``%25``, names with ``%-``, ``%=`` or ``%tmp-`` never come from a storage path.
+On disk a segment is itself wherever this system can hold it. What it cannot hold is escaped: ``%~`` and two upper-case
+hexadecimal digits stand for one ASCII character.
+
+- Anywhere: the dot of ``.persona`` at the root, which is this program's own folder, and names that look like one of the
+  forms below. A segment of more than 255 bytes becomes nested folders, all but the last of which end in ``%~-``.
+- On Windows also ``< > : " \\ | ? *``, a dot or space at the end, and the first character of a device's name (``CON``,
+  ``LPT1.txt``): https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+- ``%~=`` ends the name of an object's file if a folder has its own name, and ``%~tmp-`` with 16 hexadecimal digits is a
+  file that is not an object yet.
+
+A name is an escape only if this module would have written it. Any other is itself, so that each file of a folder that
+somebody else filled has a storage path, and no two have the same.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,45 +32,51 @@ from persona.errors import NameRefusedError
 MAX_PATH_BYTES = 1024
 """The longest storage path, in bytes of UTF-8: the limit of S3, GCS and Azure alike."""
 
-MAX_NAME_BYTES = 200
-"""The longest file name that is written: file systems take 255 bytes, or 255 UTF-16 units."""
+MAX_NAME_BYTES = 255
+"""The longest file name that file systems take (NAME_MAX on Linux; 255 UTF-16 units elsewhere, which is no less)."""
 
 CONTROL_FOLDER = ".persona"
-"""The folder in a local storage's root that holds what belongs to no object by itself."""
+"""The folder in a local storage's root that holds locks and metadata."""
 
-SPLIT = "%-"
-"""Ends a folder's name that is only the first part of a segment."""
+CONTROL_NAMES = ("locks", "meta")
+"""What is in it. Anything else there is somebody else's."""
 
-BESIDE = "%="
-"""Ends a file's name whose own name is taken by a folder: objects ``x`` and ``x/y`` can both exist."""
+ON_WINDOWS = os.name == "nt"
 
-TEMPORARY = "%tmp-"
-"""Begins the name of a file that is not yet an object."""
+_SPLIT = "%~-"
+_BESIDE = "%~="
+_PART_BYTES = MAX_NAME_BYTES - 2 * len(_SPLIT)  # a device's name in a part is escaped as well, which takes 3 bytes
+_SHORTEST_PART = _PART_BYTES - 3 + len(_SPLIT)  # no character or escape takes more than 4 bytes
 
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
-_ESCAPED = re.compile(r'[%\\:*?"<>|]|[. ]\Z')
+_RESERVED = re.compile(r"%(?=~)")
+_RESERVED_ON_WINDOWS = re.compile(r'%(?=~)|[<>:"\\|?*]|[. ]\Z')
+_NOT_ON_WINDOWS = re.compile(r'[<>:"\\|?*]|[. ]\Z')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|\Z)", re.IGNORECASE)
-_UNIT = re.compile(r"%[0-9A-F]{2}|.", re.DOTALL)
-_ESCAPE = re.compile(r"%([0-9A-F]{2})")
+_TEMPORARY = re.compile(r"%~tmp-[0-9a-f]{16}\Z")
+_UNIT = re.compile(r"%~[0-9A-F]{2}|.", re.DOTALL)
+_ESCAPE = re.compile(r"%~([0-9A-F]{2})")
+_SWAP_CASE = {ord(letter): letter.swapcase() for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 def clean(path: str) -> str:
-    """Return the storage path that a user's text means; "" is the root.
+    """Return the storage path that a caller's text means; "" is the root, as are ``.`` and ``/``.
+
+    A ``./`` at the beginning and a ``/`` at the end are dropped.
 
     Raises:
         NameRefusedError: the text cannot name an object on every backend.
     """
     text = path
-    while text.startswith(("./", "/")):
-        text = text[2:] if text.startswith("./") else text[1:]
+    while text.startswith("./"):
+        text = text[2:]
     text = text.removesuffix("/")
     if text in ("", "."):
         return ""
-    text = unicodedata.normalize("NFC", text)
     if reason := _refusal(text):
         raise NameRefusedError(
             f"“{printable(path)}” cannot be a storage path: {reason}.",
-            hint="Use segments of ordinary characters, parted by single slashes.",
+            hint="Separate segments by single slashes, without one at the beginning, and use no control characters.",
         )
     return text
 
@@ -92,6 +107,25 @@ def is_below(path: str, prefix: str) -> bool:
     return not prefix or path == prefix or path.startswith(prefix + "/")
 
 
+def other_forms(text: str) -> list[str]:
+    """Return the text in Unicode's NFC and NFD, as far as these differ from it: what a keyboard may have meant."""
+    forms = (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+    return [] if text.isascii() else [form for form in dict.fromkeys(forms) if form != text]
+
+
+def fold(text: str) -> str:
+    """Return what names have in common that a file system may take for one: case and Unicode form do not count."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+
+
+def lookalikes(name: str) -> list[str]:
+    """Return other spellings of a name by which to find out whether a file system tells names apart."""
+    spellings = [name.translate(_SWAP_CASE)]
+    if not name.isascii():
+        spellings += [name.swapcase(), *other_forms(name)]
+    return [spelling for spelling in dict.fromkeys(spellings) if spelling != name]
+
+
 def to_key(prefix: str, path: str) -> str:
     """Return a provider's key for a storage path under a configured prefix (itself a clean path).
 
@@ -117,39 +151,78 @@ def from_key(prefix: str, key: str) -> str:
     path = key.removeprefix(head)
     if not key.startswith(head) or not path:
         raise NameRefusedError(f"“{printable(key)}” lies outside the prefix “{prefix}”.")
-    if reason := _refusal(path) or _form(path):
+    if reason := _refusal(path):
         raise NameRefusedError(f"“{printable(key)}” is no storage path: {reason}.")
     return path
 
 
-def to_names(segment: str, *, first: bool) -> list[str]:
+def to_names(segment: str, *, first: bool, windows: bool | None = None) -> list[str]:
     """Return the file names that stand for one segment: one name, or nested folders if it is long.
 
     Args:
         segment: a segment of a storage path.
         first: whether it is the path's first segment.
+        windows: whether Windows is to hold the names; None asks this system.
     """
-    text = _ESCAPED.sub(lambda match: _escape(match[0]), segment)
-    if first and segment.casefold() == CONTROL_FOLDER:
-        text = _escape(text[0]) + text[1:]
-    names = [text] if len(text.encode()) <= MAX_NAME_BYTES else _split(text)
-    return [_escape(name[0]) + name[1:] if _DEVICE.match(name) else name for name in names]
+    on_windows = ON_WINDOWS if windows is None else windows
+    text = segment
+    if len(segment.encode()) <= MAX_NAME_BYTES:
+        text = _encoded(segment, first, on_windows)
+    if len(text.encode()) <= MAX_NAME_BYTES:
+        return [text]
+    parts = _split(_escaped(segment, on_windows))
+    return [_escape_device(part) if on_windows else part for part in parts]
 
 
-def from_names(names: Sequence[str], *, first: bool) -> str:
+def from_names(names: Sequence[str], *, first: bool, windows: bool | None = None) -> str:
     """Return the segment that file names stand for: the exact inverse of `to_names`.
 
     Raises:
         NameRefusedError: the names are not ones that `to_names` could have made.
     """
-    text = "".join([*(name.removesuffix(SPLIT) for name in names[:-1]), names[-1]])
-    segment = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
-    reason = "it is empty" if not segment else _refusal(segment) or _form(segment)
-    if not reason and to_names(segment, first=first) != list(names):
-        reason = "on disk that name would be written in another way"
+    on_windows = ON_WINDOWS if windows is None else windows
+    segment = names[0]
+    if len(names) > 1:
+        segment = _decoded("".join([*(name.removesuffix(_SPLIT) for name in names[:-1]), names[-1]]))
+    elif _is_escape(segment, first, on_windows):
+        segment = _decoded(segment)
+    reason = _refusal(segment)
+    if not reason and to_names(segment, first=first, windows=on_windows) != list(names):
+        reason = "Persona uses names of this form for itself"
     if reason:
         raise NameRefusedError(f"“{printable('/'.join(names))}” is no storage path: {reason}.")
     return segment
+
+
+def is_part(name: str) -> bool:
+    """Say whether a folder's name is only the first part of a long segment."""
+    return name.endswith(_SPLIT) and len(sort_key(name)) >= _SHORTEST_PART
+
+
+def beside(name: str) -> str | None:
+    """Return the name of an object's file whose own name is taken by a folder; None if it would be too long."""
+    found = name + _BESIDE
+    return found if len(sort_key(found)) <= MAX_NAME_BYTES else None
+
+
+def without_beside(name: str) -> str:
+    """Return the name that a file would have if no folder had taken it."""
+    return name.removesuffix(_BESIDE) or name
+
+
+def temporary() -> str:
+    """Return a new name for a file that is not an object yet."""
+    return f"%~tmp-{secrets.token_hex(8)}"
+
+
+def is_temporary(name: str) -> bool:
+    """Say whether a file is not an object yet, by its name."""
+    return bool(_TEMPORARY.match(name))
+
+
+def is_portable(path: str) -> bool:
+    """Say whether Windows, too, can hold every segment of a storage path under its own name."""
+    return not any(_NOT_ON_WINDOWS.search(segment) or _DEVICE.match(segment) for segment in path.split("/"))
 
 
 def to_file(root: Path, path: str) -> Path:
@@ -173,9 +246,9 @@ def from_file(root: Path, file: Path) -> str:
     *folders, last = file.relative_to(root).parts
     segments: list[str] = []
     names: list[str] = []
-    for name in (*folders, last.removesuffix(BESIDE)):
+    for depth, name in enumerate((*folders, without_beside(last))):
         names.append(name)
-        if not name.endswith(SPLIT) or len(names) + len(segments) > len(folders):
+        if depth == len(folders) or not is_part(name):
             segments.append(from_names(names, first=not segments))
             names = []
     return from_key("", "/".join(segments))
@@ -196,7 +269,7 @@ def _refusal(text: str) -> str:
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        return "it is not valid Unicode"
+        return "it is not valid UTF-8"
     if size > MAX_PATH_BYTES:
         return f"it is {size} bytes long, and {MAX_PATH_BYTES} is the limit"
     if _CONTROL.search(text):
@@ -209,23 +282,56 @@ def _refusal(text: str) -> str:
     return ""
 
 
-def _form(text: str) -> str:
-    """Return why a text is in the wrong normal form, or "" if it is in the right one."""
-    return "" if unicodedata.is_normalized("NFC", text) else "it is not in Unicode's NFC"
+def _encoded(segment: str, first: bool, windows: bool) -> str:
+    """Return a segment as one file name, however long: itself, or escaped."""
+    if first and (segment == CONTROL_FOLDER or (windows and segment.casefold() == CONTROL_FOLDER)):
+        return _escape(segment[0]) + segment[1:]
+    reserved = "%~" in segment and (_has_own_form(segment) or _is_escape(segment, first, windows))
+    if reserved or (windows and (_NOT_ON_WINDOWS.search(segment) or _DEVICE.match(segment))):
+        return _escape_device(_escaped(segment, windows)) if windows else _escaped(segment, windows)
+    return segment
+
+
+def _is_escape(name: str, first: bool, windows: bool) -> bool:
+    """Say whether `_encoded` would have written this name for another one."""
+    if "%~" not in name or len(name) > MAX_NAME_BYTES:
+        return False
+    plain = _decoded(name)
+    return plain != name and _encoded(plain, first, windows) == name
+
+
+def _has_own_form(name: str) -> bool:
+    """Say whether a name looks like one that this program gives to files that are no objects by themselves."""
+    return without_beside(name) != name or is_part(name) or is_temporary(name)
+
+
+def _escaped(segment: str, windows: bool) -> str:
+    """Return a segment with all escaped that the system cannot hold or `_decoded` would take for an escape."""
+    return (_RESERVED_ON_WINDOWS if windows else _RESERVED).sub(lambda match: _escape(match[0]), segment)
+
+
+def _escape_device(name: str) -> str:
+    """Return a name that is no device's on Windows."""
+    return _escape(name[0]) + name[1:] if _DEVICE.match(name) else name
+
+
+def _decoded(name: str) -> str:
+    """Return a name with its escapes undone."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), name)
 
 
 def _escape(character: str) -> str:
-    """Return one ASCII character in percent-encoding."""
-    return f"%{ord(character):02X}"
+    """Return the escape of one ASCII character."""
+    return f"%~{ord(character):02X}"
 
 
 def _split(text: str) -> list[str]:
-    """Return an encoded name in parts that fit, cut neither inside a character nor inside an escape."""
+    """Return an escaped name in parts that fit, cut neither inside a character nor inside an escape."""
     parts: list[str] = []
     part, size, left = "", 0, len(text.encode())
     for unit in _UNIT.findall(text):
-        if left > MAX_NAME_BYTES and size + len(unit.encode()) > MAX_NAME_BYTES - len(SPLIT):
-            parts.append(part + SPLIT)
+        if left > MAX_NAME_BYTES - len(_SPLIT) and size + len(unit.encode()) > _PART_BYTES:
+            parts.append(part + _SPLIT)
             left -= size
             part, size = "", 0
         part += unit

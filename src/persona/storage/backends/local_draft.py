@@ -11,17 +11,21 @@ gets a new token, too.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import time
 from contextlib import suppress
 
-from persona.errors import AlreadyExistsError, ConflictError
+from persona.errors import AlreadyExistsError, ConflictError, NameRefusedError
 from persona.storage import paths
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.backends import local_meta
-from persona.storage.backends.local_files import TRIES, Disk, refuse_other_case
+from persona.storage.backends.local_entries import refuse_taken, taken_by
+from persona.storage.backends.local_files import TRIES, Disk, homes
 from persona.storage.backends.local_folder import Folder
 from persona.storage.backends.local_meta import Attributes
+
+log = logging.getLogger(__name__)
 
 _CLOCK_STEPS_NS = (1, 1_000, 10_000_000, 1_000_000_000, 2_000_000_000)
 """By how much a time grows to differ where it is kept in ns, µs, 10 ms (exFAT), 1 s (HFS+) or 2 s (FAT)."""
@@ -52,7 +56,7 @@ class Draft:
         """Set by another thread: do not become visible any more."""
         self._folder: Folder | None = None
         self._leaf = ""
-        self._name = f"{paths.TEMPORARY}{os.urandom(8).hex()}"
+        self._name = paths.temporary()
         self._fd: int | None = None
         self._visible = False
 
@@ -96,10 +100,9 @@ class Draft:
         self._date(fd, time.time_ns())
         os.fsync(fd)
         with self.disk.locked(self.path):
+            refuse_taken(folder, self._leaf)
             found = self.disk.locate(folder, self._leaf)
             check(condition, found and found[1], self.disk.url(self.path))
-            if self.disk.ignores_case:
-                refuse_other_case(folder, self._leaf)
             mtime_ns = self._outlast(fd, found[1].st_mtime_ns if found else -1)
             self._close()
             if self.cancelled:
@@ -107,6 +110,7 @@ class Draft:
             local_meta.write(self.disk, self.path, mtime_ns, attributes)
             try:
                 name = self._rename(folder, found[0] if found else None)
+                _expect_own_name(folder, name)
             except BaseException:
                 local_meta.prune(self.disk, self.path, keep=found[1].st_mtime_ns if found else None)
                 raise
@@ -115,6 +119,7 @@ class Draft:
             if found:
                 local_meta.prune(self.disk, self.path, keep=mtime_ns)
         folder.sync()
+        _note_if_not_portable(self.path)
         return info
 
     def discard(self) -> None:
@@ -152,11 +157,11 @@ class Draft:
         for _ in range(TRIES):
             name = current or self._leaf
             if not current and folder.has_folder(self._leaf):
-                name += paths.BESIDE
+                name = paths.beside(name) or name
             try:
                 folder.replace(self._name, name)
             except (IsADirectoryError, PermissionError):
-                if name == self._leaf and folder.has_folder(name):
+                if name == self._leaf and folder.has_folder(name) and paths.beside(name):
                     continue  # in between a folder was made here
                 raise
             return name
@@ -166,6 +171,28 @@ class Draft:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+_noted = False
+
+
+def _note_if_not_portable(path: str) -> None:
+    """Warn, once a process, that another system could not hold a name as it is."""
+    global _noted
+    if not _noted and not paths.ON_WINDOWS and not paths.is_portable(path):
+        _noted = True
+        log.warning("“%s” is not a valid file name on Windows. It was written as it is.", paths.printable(path))
+
+
+def _expect_own_name(folder: Folder, name: str) -> None:
+    """Take a new file back, and raise, if the disk has given it a name in another Unicode form, as HFS+ does."""
+    if name.isascii():
+        return
+    try:
+        refuse_taken(folder, name)
+    except NameRefusedError:
+        folder.unlink(name)
+        raise
 
 
 def check(condition: Condition | None, info: os.stat_result | None, url: str) -> None:
@@ -196,12 +223,12 @@ def remove(disk: Disk, path: str, condition: IfVersion | None = None) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     with folder:
-        if not any(_is_file(folder, name) for name in (leaf, leaf + paths.BESIDE)):
+        if not any(_is_file(folder, name) for name in homes(leaf)):
             return
         with disk.locked(path):
             if (found := disk.locate(folder, leaf)) is not None:
                 check(condition, found[1], disk.url(path))
-            for name in (leaf, leaf + paths.BESIDE):
+            for name in homes(leaf):
                 if _is_file(folder, name):
                     with suppress(FileNotFoundError):
                         folder.unlink(name)
@@ -225,9 +252,9 @@ def remove_empty_folders(disk: Disk, path: str) -> None:
 
 
 def _is_file(folder: Folder, name: str) -> bool:
-    """Say whether there is anything of this name but a folder."""
+    """Say whether there is anything of just this name but a folder."""
     try:
         folder.lstat(name)
     except FileNotFoundError:
         return False
-    return not folder.has_folder(name)
+    return not folder.has_folder(name) and taken_by(folder, name) is None

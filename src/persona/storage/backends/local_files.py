@@ -28,6 +28,7 @@ from persona.errors import (
 )
 from persona.locks import LockTimeoutError, locked
 from persona.storage import paths
+from persona.storage.backends.local_entries import refuse_taken, taken_by
 from persona.storage.backends.local_folder import Folder, LinkError
 
 TRIES = 32
@@ -54,7 +55,7 @@ class Disk:
         private = self.root == home or self.root.startswith(home + os.sep)
         self.file_mode, self.folder_mode = (0o600, 0o700) if private else (0o666, 0o777)
         self.private = private
-        self.ignores_case = False
+        self.holds_home = self.control() == home
         self._prepared = False
 
     def control(self, *names: str) -> str:
@@ -102,12 +103,15 @@ class Disk:
     def locate(self, folder: Folder, leaf: str) -> tuple[str, os.stat_result] | None:
         """Return the name and the description of an object's file, or None if there is no such object.
 
-        The file is ``leaf``, or ``leaf%=`` if a folder has that name. A file is only ever renamed from the
-        first to the second, so that looking in this order finds it at any moment.
+        The file is ``leaf``, or the one beside it if a folder has that name. A file is only ever renamed from the
+        first to the second, so that looking in this order finds it at any moment. An entry that the file system
+        takes for ``leaf``, but that has another name, is another object.
         """
-        for name in (leaf, leaf + paths.BESIDE):
+        for name in homes(leaf):
             with suppress(FileNotFoundError):
                 info = folder.lstat(name)
+                if taken_by(folder, name) is not None:
+                    continue
                 if stat.S_ISLNK(info.st_mode):
                     fd = self._open_link(folder, name)
                     info = os.fstat(fd)
@@ -124,10 +128,10 @@ class Disk:
         Raises:
             FileNotFoundError: there is no such object.
         """
-        for name in (leaf, leaf + paths.BESIDE):
+        for name in homes(leaf):
             with suppress(FileNotFoundError):
                 info = folder.lstat(name)
-                if stat.S_ISDIR(info.st_mode):
+                if stat.S_ISDIR(info.st_mode) or taken_by(folder, name) is not None:
                     continue
                 if stat.S_ISLNK(info.st_mode):
                     fd = self._open_link(folder, name)
@@ -165,10 +169,10 @@ class Disk:
     def locked(self, path: str) -> Iterator[None]:
         """Hold the lock of a path: of writers and deleters, in all processes, one at a time goes on.
 
-        Paths share locks, and those that differ in case alone always do.
+        Paths share locks, and those that some file system takes for one always do.
         """
         self.prepare()
-        file = self.control("locks", f"{crc32(path.casefold().encode()) % LOCK_FILES:02x}.lock")
+        file = self.control("locks", f"{crc32(paths.fold(path).encode()) % LOCK_FILES:02x}.lock")
         try:
             with locked(file, LOCK_SECONDS, mode=self.file_mode):
                 yield
@@ -179,15 +183,16 @@ class Disk:
             ) from error
 
     def prepare(self) -> None:
-        """Make the root and the folder of locks, once, and find out whether case matters."""
+        """Make the root and the folder of locks, once."""
         if self._prepared and os.path.isdir(self.control("locks")):
             return
+        if os.path.isfile(self.control()) and not os.path.islink(self.control()):
+            raise NameRefusedError(
+                f"{self.control()} is a file, and Persona keeps a folder of that name here.", hint="Rename the file."
+            )
         self.make_folders(self.control("locks"))
         if os.path.islink(self.control()):
             raise _outside(self.control(), "is a link")
-        with suppress(FileNotFoundError):
-            upper = os.path.join(self.root, paths.CONTROL_FOLDER.upper())
-            self.ignores_case = os.path.samefile(upper, self.control())
         self._prepared = True
 
     def make_folders(self, path: str) -> None:
@@ -213,6 +218,8 @@ class Disk:
 
     def _child(self, folder: Folder, name: str) -> Folder:
         """Open a folder in a folder, through a link if that stays inside the root."""
+        if taken_by(folder, name) is not None:
+            raise FileNotFoundError(errno.ENOENT, "there is one of another name", name)
         try:
             return folder.child(name)
         except LinkError as link:
@@ -228,9 +235,8 @@ class Disk:
 
     def _make(self, folder: Folder, name: str, key: str) -> Folder:
         """Open a folder in a folder, made if it is missing."""
-        if self.ignores_case:
-            refuse_other_case(folder, name)
         for _ in range(TRIES):
+            refuse_taken(folder, name)
             try:
                 return self._child(folder, name)
             except FileNotFoundError:  # or another process removed it, since it was empty
@@ -243,18 +249,24 @@ class Disk:
 
     def _move_beside(self, folder: Folder, name: str, key: str) -> None:
         """Give an object's file the name that leaves its own to a folder."""
+        beside = paths.beside(name)
+        if beside is None:
+            raise NameRefusedError(
+                f"“{key}” is an object, and its name is too long to make a folder of that name beside it on this disk.",
+                hint="Use a shorter name for one of the two.",
+            )
         with self.locked(key), suppress(FileNotFoundError):
             info = folder.lstat(name)
             if folder.has_folder(name):
                 return
             _refuse_special(folder, name, info)
             with suppress(FileNotFoundError):
-                folder.lstat(name + paths.BESIDE)
+                folder.lstat(beside)
                 raise NameRefusedError(
-                    f"“{key}” stands twice in {folder.path}: as {name} and as {name}{paths.BESIDE}.",
+                    f"“{key}” stands twice in {folder.path}: as {name} and as {beside}.",
                     hint="Remove the one that is not wanted.",
                 )
-            folder.replace(name, name + paths.BESIDE)
+            folder.replace(name, beside)
 
     def _open_link(self, folder: Folder, name: str) -> int:
         """Open the file that a link leads to, if that is inside the root."""
@@ -268,15 +280,10 @@ class Disk:
             return real.open(names[-1])
 
 
-def refuse_other_case(folder: Folder, name: str) -> None:
-    """Raise if a name that differs in case alone stands where a file system would take it for this one."""
-    for other in os.listdir(folder.path if folder.fd is None else folder.fd):
-        if other != name and other.casefold() == name.casefold():
-            raise NameRefusedError(
-                f"“{name}” cannot be written in {folder.path}: this disk does not tell upper from lower "
-                f"case, and “{other}” is there.",
-                hint="Use the name that is there, or remove it first.",
-            )
+def homes(leaf: str) -> list[str]:
+    """Return the names that an object's file may have: its own, and the one beside a folder of that name."""
+    beside = paths.beside(leaf)
+    return [leaf] if beside is None else [leaf, beside]
 
 
 def translate(error: OSError, url: str, root: str) -> PersonaError:

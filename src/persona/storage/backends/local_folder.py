@@ -54,7 +54,7 @@ class Folder:
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder", path)
             return Folder(path, None)
         try:
-            return Folder(path, os.open(name, _ENTER, dir_fd=self.fd))
+            return Folder(path, os.open(self.at(name), _ENTER, dir_fd=self.fd))
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP) and stat.S_ISLNK(self.lstat(name).st_mode):
                 raise LinkError(path) from None

@@ -104,7 +104,7 @@ class Walk:
         while todo:
             parts = todo.pop()
             for name, mode in self._names((*place, *parts)):
-                if name.endswith(paths.SPLIT) and stat.S_ISDIR(mode):
+                if stat.S_ISDIR(mode) and paths.is_part(name):
                     if (*parts, name) not in todo:
                         todo.append((*parts, name))
                 elif entry := self._entry(place, parts, name, key, mode):
@@ -140,7 +140,7 @@ class Walk:
             if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
                 raise NameRefusedError("it is no regular file")
             is_folder = stat.S_ISDIR(mode)
-            plain = name if is_folder else name.removesuffix(paths.BESIDE)
+            plain = name if is_folder else paths.without_beside(name)
             segment = paths.from_names([*parts, plain], first=not place)
             full = paths.from_key("", f"{key}/{segment}" if key else segment)
         except FileNotFoundError:
@@ -167,12 +167,26 @@ class Walk:
                 before = folder.lstat(".").st_mtime_ns
                 with os.scandir(folder.path if folder.fd is None else folder.fd) as entries:
                     for entry in entries:
-                        if entry.name.startswith(paths.TEMPORARY):
+                        if paths.is_temporary(entry.name):
                             _remove_stale(folder, entry.name)
-                        elif place or entry.name.casefold() != paths.CONTROL_FOLDER:
+                        elif place or not self._is_control(entry):
                             yield entry.name, _file_type(entry)
                 if folder.lstat(".").st_mtime_ns == before:
                     break
+
+    def _is_control(self, entry: os.DirEntry[str]) -> bool:
+        """Say whether an entry of the root is this program's own folder; report what somebody else put into it."""
+        control = self.disk.control()
+        if paths.fold(entry.name) != paths.CONTROL_FOLDER or not entry.is_dir(follow_symlinks=False):
+            return False
+        if entry.name != paths.CONTROL_FOLDER and not _is_same(entry, control):
+            return False
+        if not self.disk.holds_home:
+            with suppress(PermissionError):
+                for name in sorted(set(os.listdir(control)) - set(paths.CONTROL_NAMES)):
+                    shown = f"{paths.CONTROL_FOLDER}/{name}"
+                    self._refuse(shown, "it lies in the folder that Persona keeps for itself")
+        return True
 
     def _describe(self, entry: Entry) -> os.stat_result | None:
         """Describe an entry's file through the folder opened last, or afresh if it is not found there."""
@@ -200,6 +214,13 @@ class Walk:
         if self._open is not None:
             self._open[1].close()
             self._open = None
+
+
+def _is_same(entry: os.DirEntry[str], path: str) -> bool:
+    """Say whether a path leads to an entry."""
+    with suppress(OSError):
+        return os.path.samestat(entry.stat(follow_symlinks=False), os.lstat(path))
+    return False
 
 
 def _file_type(entry: os.DirEntry[str]) -> int:
