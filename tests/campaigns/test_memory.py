@@ -20,7 +20,7 @@ MIGRATE = [sys.executable, "-m", "persona", "storage", "migrate", "--from", "loc
 
 
 @pytest.mark.parametrize(
-    ("counts", "flags"), [((4_000, 10_000), []), ((20_000, 60_000), ["--dry-run"])], ids=["moved", "planned"]
+    ("counts", "flags"), [((4_000, 8_000), []), ((20_000, 40_000), ["--dry-run"])], ids=["moved", "planned"]
 )
 def test_more_objects_take_the_same_memory(counts: tuple[int, int], flags: list[str], tmp_path: Path) -> None:
     """All in one folder, which is harder than nested folders."""

@@ -27,8 +27,6 @@ from tests.docs.test_docs import TREE
 from tests.servers import Azurite
 from tests.serving import Server
 
-pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring them takes time
-
 ROOT = Path(__file__).parents[2]
 SURVEY = ROOT / "examples" / "research" / "survey.csv"
 TOKEN = "CANARY0token0of0the0token0endpoint"

@@ -21,8 +21,6 @@ from persona.personas.sources.read import read_files, read_path
 from tests import unmeasured
 from tests.hostile.torment import MOST_MB
 
-pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring a bomb takes longer than reading it
-
 FULL = limits.MAX_FILE_BYTES - 64
 SURVEY = b"id,q,r\n" + b"".join(b"%d,%s,The bus is late\n" % (n, b"yes" if n % 2 else b"no") for n in range(12))
 BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {

@@ -54,26 +54,26 @@ import asyncio, hashlib, sys
 from pathlib import Path
 from persona.storage.backends.local import LocalBackend
 
-GIB, MIB = 1024**3, 1024**2
+SIZE, MIB = 256 * 1024**2, 1024**2
 up, down = hashlib.blake2b(), hashlib.blake2b()
 
 async def chunks():
     block = bytes(range(256)) * (MIB // 256)
-    for number in range(GIB // MIB):
+    for number in range(SIZE // MIB):
         chunk = number.to_bytes(8, "big") + block[8:]
         up.update(chunk[:4096])
         yield chunk
 
 async def main():
     storage = LocalBackend(Path(sys.argv[1]))
-    written = await storage.write_stream("big", chunks(), size=GIB)
-    assert written.size == GIB
+    written = await storage.write_stream("big", chunks(), size=SIZE)
+    assert written.size == SIZE
     total = 0
     async for chunk in await storage.open("big"):
         assert len(chunk) == MIB
         down.update(chunk[:4096])
         total += len(chunk)
-    assert total == GIB
+    assert total == SIZE
     assert up.digest() == down.digest()
 
 asyncio.run(main())
@@ -145,7 +145,7 @@ def test_no_update_is_lost_between_processes_of_which_some_are_killed(tmp_path: 
     assert final > 10
 
 
-def test_a_gibibyte_goes_through_little_memory(tmp_path: Path) -> None:
+def test_a_large_object_goes_through_little_memory(tmp_path: Path) -> None:
     worker = Worker(STREAMER, tmp_path, tmp_path / "root")
     (tmp_path / "root" / "big").unlink()
     (rss,) = worker.kill()
