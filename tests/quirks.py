@@ -27,6 +27,23 @@ def refused(status: int, code: str, message: str = "") -> Act:
     )
 
 
+def azure_refused(status: int, code: str, message: str = "") -> Act:
+    """Refuse as Azure Blob Storage does."""
+    return answer(
+        status,
+        f'\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{message}\n'
+        "RequestId:1\nTime:2026-01-01T00:00:00Z</Message></Error>",
+        content_type="application/xml",
+        x_ms_error_code=code,
+    )
+
+
+def gcs_refused(status: int, reason: str, message: str = "") -> Act:
+    """Refuse as the JSON API of Google Cloud Storage does."""
+    error = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}]}
+    return answer(status, json.dumps({"error": error}), content_type="application/json")
+
+
 def with_body(change: Callable[[bytes], bytes]) -> Act:
     """Change the body of each answer."""
     return changed(lambda _, given: dataclasses.replace(given, body=change(given.body)))

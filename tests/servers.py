@@ -221,12 +221,15 @@ class Azurite(Server):
         )
         return StorageSettings(backend="azure", azure=azure)
 
-    def signed(self, method: str, path: str, query: dict[str, str], *, good: str = "2") -> bytes:
-        """Make one request without a body, signed with the account's key.
+    def signed(
+        self, method: str, path: str, query: dict[str, str], *, extra: dict[str, str] | None = None, good: str = "2"
+    ) -> bytes:
+        """Make one request without a body, signed with the account's key; `extra` are more headers of ``x-ms-``.
 
         Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
         """
         headers = {"x-ms-date": format_datetime(datetime.now(UTC), usegmt=True), "x-ms-version": "2023-11-03"}
+        headers = dict(sorted((headers | (extra or {})).items()))
         lines = [method, *[""] * 11, *(f"{name}:{value}" for name, value in headers.items())]
         # the account stands twice: as the resource's owner, and in an emulator's path
         lines.append(f"/{self.account}/{self.account}/{path}")

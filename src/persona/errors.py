@@ -5,6 +5,11 @@
     PersonaError                      exit 1
     ├── IncompleteError               exit 1    some objects failed, the others are done
     ├── StorageFullError              exit 1    no space left, quota used up
+    ├── ObjectStateError              exit 1    the state of this one object at its provider forbids it
+    │   ├── ArchivedError             exit 1    archived: restore it before it is read
+    │   ├── HeldError                 exit 1    retention or a legal hold: no change, no deletion
+    │   ├── LeasedError               exit 1    another program holds a lease on it
+    │   └── EncryptionKeyError        exit 4    the key that encrypts it cannot be used
     ├── UsageError                    exit 2
     │   ├── NameRefusedError          exit 2    also ValueError
     │   └── InputError                exit 2    also ValueError
@@ -27,9 +32,12 @@ report, an outbox.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from persona.redaction import redacted
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class PersonaError(Exception):
@@ -59,6 +67,38 @@ class IncompleteError(PersonaError):
 
 class StorageFullError(PersonaError):
     """There is no space left where the object should go."""
+
+
+class ObjectStateError(PersonaError):
+    """The state of one object at its provider forbids this. Nobody else wrote to it, and no permission is missing."""
+
+
+class ArchivedError(ObjectStateError):
+    """The object is in an archive class or tier: it must be restored before it can be read."""
+
+
+class HeldError(ObjectStateError):
+    """A retention policy or a legal hold keeps the object from being changed or deleted.
+
+    Args:
+        message: what happened.
+        hint: what to do.
+        until: when the retention ends, if the provider says it.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", until: datetime | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.until = until
+
+
+class LeasedError(ObjectStateError):
+    """Another program holds a lease on the object."""
+
+
+class EncryptionKeyError(ObjectStateError):
+    """The key that encrypts the object at the provider cannot be used: not allowed, disabled or missing."""
+
+    exit_code = 4
 
 
 class UsageError(PersonaError):

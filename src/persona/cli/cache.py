@@ -14,6 +14,7 @@ from persona.cli.app import PersonaGroup, fresh_option
 from persona.cli.render import fields, heading, human_size
 from persona.cli.session import Session
 from persona.errors import ConfigError, IncompleteError, UsageError
+from persona.neutral import line
 
 if TYPE_CHECKING:
     from persona.config.schema import CacheSettings
@@ -156,7 +157,7 @@ def clear(session: Session, older_than: float | None) -> None:
 @click.argument("path")
 @fresh_option
 @click.pass_obj
-def warm(session: Session, path: str) -> None:
+def warm(session: Session, path: str) -> int:
     """Fetch the objects at PATH into the cache, until it is full. What is there and fresh is not fetched again.
 
     The personas among them are read once, so that “persona list” need not read them.
@@ -186,16 +187,20 @@ def warm(session: Session, path: str) -> None:
         session.emit(_warmed_json(warmed))
     else:
         print(_warmed_text(warmed))
+    for failed, reason in warmed.failures:
+        print(f"Not fetched: {line(failed)}: {line(reason)}", file=sys.stderr)
     if warmed.left or warmed.too_large:
         raise IncompleteError(
             f"The cache is full: {warmed.left + warmed.too_large:,} of {warmed.objects:,} objects are not in it.",
             hint=f"storage.cache.max_size is {human_size(settings.cache.max_size)}: raise it, or clear the cache.",
         )
+    return 1 if warmed.failures else 0
 
 
 def _warmed_json(warmed: Warmed) -> dict[str, Any]:
     names = ("objects", "fetched", "fresh", "never", "too_large", "gone", "left", "bytes", "total_bytes")
-    return {**{name: getattr(warmed, name) for name in names}, "full": bool(warmed.left)}
+    document = {**{name: getattr(warmed, name) for name in names}, "full": bool(warmed.left)}
+    return document | {"failures": [{"path": path, "error": reason} for path, reason in warmed.failures]}
 
 
 def _warmed_text(warmed: Warmed) -> str:
@@ -209,6 +214,7 @@ def _warmed_text(warmed: Warmed) -> str:
         ("Larger than the cache", warmed.too_large),
         ("Deleted meanwhile", warmed.gone),
         ("Left out, since the cache is full", warmed.left),
+        ("Failed", len(warmed.failures)),
     )
     rows += [(word, f"{count:,}") for word, count in others if count]
     return f"{heading('Cache Warming')}\n{fields(rows)}"

@@ -168,14 +168,15 @@ class _Erasure:
         past: bool,
     ) -> dict[str, Any]:
         mentions = [hit for hit in left.hits if hit.action == "look"]
-        remaining = [hit for hit in left.hits if hit.action != "look"]
+        failed = {each.path for each in done.failed}  # these say themselves why
+        remaining = [hit for hit in left.hits if hit.action != "look" and hit.path not in failed]
         unknown = left.past_unknown if past else None
         return {
             "subject": mark,
             "location": location,
             "erased_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
-            "complete": not (mentions or remaining or left.past or left.unread or unknown),
+            "complete": not (mentions or remaining or failed or left.past or left.unread or unknown),
             "erased": [
                 {
                     "path": self._masked(each.path),

@@ -15,6 +15,7 @@ from persona.errors import (
     ConflictError,
     CredentialsError,
     NotFoundError,
+    ObjectStateError,
     PersonaError,
     UnreachableError,
 )
@@ -258,6 +259,8 @@ class Search:
                 data = await self._storage.beneath("")[0].read_past(version)
             except NotFoundError:
                 return None
+            except ObjectStateError as error:  # of this version alone
+                return Unread(shown, str(error))
         if traced := await asyncio.to_thread(trace, version.path, data, self._subject):
             return PastHit(version, traced.what) if traced.certain else Unread(shown, "It mentions the id.")
         self._clean.add(known)

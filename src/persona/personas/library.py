@@ -13,6 +13,7 @@ from persona.errors import (
     ConflictError,
     InputError,
     NotFoundError,
+    ObjectStateError,
     PersonaError,
     UnreachableError,
 )
@@ -51,7 +52,7 @@ class Library:
 
     Args:
         personas: with their paths, in the order of the paths' bytes.
-        refused: YAML files that are no personas, and names that cannot be carried.
+        refused: YAML files that are no personas or cannot be read, and names that cannot be carried.
         reserved: what was left out since Persona keeps it for itself.
     """
 
@@ -158,7 +159,7 @@ async def load(storage: StorageBackend, folder: str) -> Library:
         for start in range(0, len(named), PARALLEL):
             part = named[start : start + PARALLEL]
             for found, result in zip(part, await asyncio.gather(*(read_listed(storage, f) for f in part)), strict=True):
-                if isinstance(result, InputError):
+                if isinstance(result, PersonaError):
                     library.refused.append(Refused(found.path, str(result)))
                 elif result is not None:
                     library.personas.append((found.path, result))
@@ -195,13 +196,17 @@ def refused_names(page: Listing) -> list[Refused]:
     return [Refused(printable(name.key), name.reason) for name in page.refused]
 
 
-async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | InputError | None:
-    """Return a persona, why it is none, or None if it has been deleted since it was listed."""
+async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | PersonaError | None:
+    """Return a persona, why it is none or cannot be read, or None if it has been deleted since it was listed.
+
+    What concerns this object alone is returned: it is no persona (`InputError`), or it is archived, say. What concerns
+    the storage as a whole is raised.
+    """
     if found.size > document.MAX_BYTES:
         return document.too_large(found.path, found.size)
     try:
         return await _read(storage, found.path)
-    except InputError as error:
+    except (InputError, ObjectStateError) as error:
         return error
     except BucketNotFoundError:
         raise

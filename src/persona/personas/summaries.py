@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from persona.errors import InputError, UnreachableError
+from persona.errors import InputError, PersonaError, UnreachableError
 from persona.personas.library import PARALLEL, SUFFIXES, Refused, pages, read_listed, refused_names
 from persona.storage.backend import Listing, Notes, StorageBackend, StorageObject
 from persona.storage.reserved import LeftOut
@@ -87,7 +87,7 @@ async def _add(found: Summaries, storage: StorageBackend, page: Listing, notes: 
     for start in range(0, len(rest), PARALLEL):
         part = rest[start : start + PARALLEL]
         for each, text in zip(part, await asyncio.gather(*(_read(storage, page, each) for each in part)), strict=True):
-            if isinstance(text, UnreachableError):
+            if isinstance(text, Exception):
                 texts[each.path] = str(text)
             elif text is not None:
                 texts[each.path] = text
@@ -124,4 +124,6 @@ async def _read(storage: StorageBackend, page: Listing, found: StorageObject) ->
         return error  # the provider is away: then what is known is listed, and this is not known
     if isinstance(read, InputError):
         return str(read)
+    if isinstance(read, PersonaError):
+        return read  # archived, say: it may be readable later, and no note is kept
     return None if read is None else [read.id, read.name, read.title]

@@ -531,7 +531,8 @@ class StorageBackend(ABC):
         """Delete what `past` gave, for good. That it is gone is no error.
 
         Raises:
-            AccessDeniedError: it is held, by a retention policy say, or these credentials may not do it.
+            HeldError: a retention policy or a legal hold is on it.
+            AccessDeniedError: these credentials may not do it.
         """
         log.debug("Of %s no earlier versions are kept.", self.url(version.path))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from persona.errors import NotFoundError
+from persona.errors import NotFoundError, ObjectStateError
 from persona.storage.backend import StorageObject
 from persona.storage.layers.cache import Cache, Warmth
 from persona.storage.paths import clean
@@ -27,6 +27,7 @@ class Warmed:
         left: how many were left out since the cache is full.
         bytes: what was fetched.
         total_bytes: what the objects are in all.
+        failures: the objects whose own state does not let them be read, each with the reason.
     """
 
     objects: int = 0
@@ -38,11 +39,12 @@ class Warmed:
     left: int = 0
     bytes: int = 0
     total_bytes: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def done(self) -> int:
         """How many objects have been dealt with."""
-        return self.fetched + self.fresh + self.never + self.too_large + self.gone + self.left
+        return self.fetched + self.fresh + self.never + self.too_large + self.gone + self.left + len(self.failures)
 
 
 async def warm(
@@ -58,7 +60,7 @@ async def warm(
 
     Raises:
         NotFoundError: there is nothing at the path.
-        PersonaError: an object could not be fetched.
+        PersonaError: nothing can be fetched.
     """
     folder = clean(path)
     listing = [found for found in await cache.list(path) if not is_reserved(found.path, folder)]
@@ -90,6 +92,9 @@ async def _work(
             warmth = Warmth.LEFT if warmed.left else await cache.warm(found)
         except NotFoundError:
             warmed.gone += 1
+            continue
+        except ObjectStateError as error:
+            warmed.failures.append((found.path, str(error)))
             continue
         name = warmth.value
         setattr(warmed, name, getattr(warmed, name) + 1)

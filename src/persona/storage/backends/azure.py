@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import logging
 import re
 from collections.abc import Mapping
@@ -27,11 +28,12 @@ from persona.errors import (
 from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import sharedkey
-from persona.storage.backends.answers import digest_in, etag_in, parse_xml, size_in, text_of, understood
+from persona.storage.backends.answers import digest_in, etag_in, parse_xml, size_in, text_of, understood, xml_or_none
+from persona.storage.backends.azure_causes import CAUSES
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.batch import send_batch
 from persona.storage.backends.etagged import ETagBackend
-from persona.storage.backends.faults import MissingError, by_status, clock_off
+from persona.storage.backends.faults import MissingError, Refusal, State, clock_off, explained
 from persona.storage.backends.listing import Page, PastEntry, in_either_order
 from persona.storage.backends.primitives import (
     Attributes,
@@ -256,9 +258,20 @@ class AzureBlobBackend(ETagBackend):
         name, _, value = version.id.partition("=")
         path = self._path(to_key(self._prefix, version.path))
         try:
-            return (await self._rest.send(method, path, query={name: value})).body
+            async with self._about(version.path, "delete" if method == "DELETE" else "read", {name: value}):
+                return (await self._rest.send(method, path, query={name: value})).body
         except MissingError as error:
             raise await self._absent(version.path) from error
+
+    async def _state(self, key: str, query: Mapping[str, str]) -> State:
+        """Look at the immutability of a blob (Azure Storage REST API, "Get Blob Properties")."""
+        headers = (await self._rest.send("HEAD", self._path(key), query=query)).headers
+        until = headers.get("x-ms-immutability-policy-until-date")
+        return State(
+            parsedate_to_datetime(until).astimezone(UTC) if until else None,
+            headers.get("x-ms-legal-hold", "").lower() == "true",
+            headers.get("x-ms-archive-status", "").startswith("rehydrate-pending"),
+        )
 
     def _account(self) -> tuple[object, ...]:
         found = self.credentials
@@ -360,7 +373,7 @@ class AzureBlobBackend(ETagBackend):
                     hint="“persona storage config test” shows where they come from; set the right ones there.",
                 )
             )
-        return by_status(status, code, self._host, headers)
+        return explained(Refusal(status, code, _said(body), self._host, headers), CAUSES)
 
 
 def _entry(blob: ElementTree.Element) -> Entry:
@@ -399,6 +412,13 @@ def _described(
         return headers.get("content-type"), None, None
     held = unpack(headers, {each.tag.lower(): each.text or "" for each in pairs})
     return held.headers.get("content-type"), held.metadata, ContentHeaders.of(held.headers)
+
+
+def _said(body: bytes) -> str:
+    """Return the sentence of a refusal; what follows in other lines is for Azure's own people."""
+    root = xml_or_none(body.removeprefix(codecs.BOM_UTF8))
+    lines = text_of(root, "Message").strip().splitlines() if root is not None else []
+    return lines[0] if lines else ""
 
 
 def _decoded(name: ElementTree.Element) -> str:

@@ -5,17 +5,34 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
-from persona.errors import AccessDeniedError, BucketNotFoundError, NotFoundError, PersonaError
+from persona.errors import (
+    AccessDeniedError,
+    ArchivedError,
+    BucketNotFoundError,
+    HeldError,
+    NotFoundError,
+    ObjectStateError,
+    PersonaError,
+)
 from persona.proxies import ProxyAddress
 from persona.storage.backend import Condition, Download, IfVersion, Location, StorageBackend, StorageObject
+from persona.storage.backends.answers import NONSENSE
 from persona.storage.backends.conditions import Conditions
-from persona.storage.backends.faults import DeniedError, MissingError, changed, denied, of_condition
+from persona.storage.backends.faults import (
+    DeniedError,
+    MissingError,
+    State,
+    changed,
+    denied,
+    of_condition,
+    of_object,
+)
 from persona.storage.backends.listing import Fetch, Page, PastEntry, as_listed
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
 from persona.storage.backends.rest import Request, RestClient
@@ -111,6 +128,28 @@ class Bucket(StorageBackend):
         except AccessDeniedError as error:
             raise self._denied(error, verb) from error
 
+    @asynccontextmanager
+    async def _about(self, path: str, verb: str, query: Mapping[str, str] | None = None) -> AsyncIterator[None]:
+        """Say of an error within which object it is about, and why that cannot be read, written or deleted.
+
+        Args:
+            path: the object.
+            verb: what is to be done with it: read, write or delete.
+            query: which of its versions is meant, as parameters of the provider's.
+        """
+        try:
+            yield
+        except (ObjectStateError, AccessDeniedError) as error:
+            raise await self._told(error, path, verb, query or {}) from error
+
+    async def _told(self, error: PersonaError, path: str, verb: str, query: Mapping[str, str]) -> PersonaError:
+        """Return an error with its object; who is refused a deletion without a reason looks whether it is locked."""
+        state, denied_deletion = State(), verb == "delete" and isinstance(error, AccessDeniedError)
+        if denied_deletion or isinstance(error, HeldError | ArchivedError):
+            with suppress(PersonaError, *NONSENSE):  # the refusal itself is what counts
+                state = await self._state(self._key(path), query)
+        return self._denied(of_object(error, path, state), verb)
+
     async def _next(self, pages: AsyncIterator[Sequence[Entry]]) -> Sequence[Entry] | None:
         """Return the next page, or None after the last; not what is done with it meanwhile is to be blamed on it."""
         with self._allowed("list"):
@@ -171,6 +210,9 @@ class Bucket(StorageBackend):
 
     @abstractmethod
     async def _encrypted(self, key: str) -> bool: ...
+
+    @abstractmethod
+    async def _state(self, key: str, query: Mapping[str, str]) -> State: ...
 
     @abstractmethod
     async def _delete(self, key: str, condition: IfVersion | None = None) -> None: ...
@@ -249,7 +291,7 @@ class Bucket(StorageBackend):
         told = of_condition(error, path, condition)
         if isinstance(error, MissingError):
             await self._require_bucket()
-        return self._no_bucket() if isinstance(told, MissingError) else self._denied(told, "write")
+        return self._no_bucket() if isinstance(told, MissingError) else await self._told(told, path, "write", {})
 
     def _part_bytes(self, size: int | None) -> int:
         """Return the size of a part: ``chunk_size``, raised to what the provider demands."""

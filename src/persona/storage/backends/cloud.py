@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from persona.errors import (
     AccessDeniedError,
+    ArchivedError,
     ConflictError,
     NameRefusedError,
     NotFoundError,
@@ -35,7 +36,14 @@ from persona.storage.backend import (
 from persona.storage.backends.answers import understood
 from persona.storage.backends.bucket import Bucket
 from persona.storage.backends.downloads import ObjectDownload, Reopen
-from persona.storage.backends.faults import MissingError, RangeError, RepeatedError, UnchangedError, changed
+from persona.storage.backends.faults import (
+    MissingError,
+    RangeError,
+    RepeatedError,
+    UnchangedError,
+    changed,
+    of_condition,
+)
 from persona.storage.backends.listing import ascending, in_order, turned
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, counted
@@ -98,7 +106,7 @@ class CloudBackend(Bucket):
         if length == 0:
             return await self._nothing(path, version)
         try:
-            with self._allowed("read"):
+            async with self._about(path, "read"):
                 download = await self._get(key, start, length, version)
         except RangeError:
             return await self._nothing(path, version)
@@ -116,7 +124,8 @@ class CloudBackend(Bucket):
     async def open_changed(self, path: str, version: str) -> Download | None:
         """Start to read an object if it is at another version: one request."""
         try:
-            download = await self._get(self._key(path), unless=version)
+            async with self._about(path, "read"):
+                download = await self._get(self._key(path), unless=version)
         except UnchangedError:
             return None
         except MissingError:
@@ -266,7 +275,7 @@ class CloudBackend(Bucket):
         """Delete an object; that it is not there is no error."""
         key = self._key(path)
         try:
-            with self._allowed("delete"):
+            async with self._about(path, "delete"):
                 await self._delete(key, await self._conditions.kept_by_deletes(key, condition))
         except MissingError:
             await self._require_bucket()
@@ -466,6 +475,8 @@ class CloudBackend(Bucket):
             await self._copy(other, source, target, version, condition)
         except MissingError:
             raise await other._absent(from_key(other._prefix, source)) from None
+        except ArchivedError as error:
+            raise await other._told(error, from_key(other._prefix, source), "read", {}) from error
         except PersonaError as error:
             if isinstance(error, ConflictError):  # of the source or of the target: which, is not said
                 await other._check_source(from_key(other._prefix, source), version)
@@ -491,13 +502,14 @@ class CloudBackend(Bucket):
 
     async def _not_deleted(self, path: str, condition: IfVersion | None, error: ConflictError) -> None:
         """Raise the error of a delete whose condition failed, unless the object is gone."""
+        refusal = of_condition(error, path, None)  # what it is if the condition is not the cause
         if condition is None:
-            raise error
+            raise refusal
         try:
             entry = await self.stat(path)
         except NotFoundError:
             return
-        raise error if entry.version == condition.version else changed(path) from error
+        raise refusal if entry.version == condition.version else changed(path) from error
 
     async def _delete_singly(self, paths: Mapping[str, IfVersion | None]) -> dict[str, PersonaError]:
         """Delete objects one by one, ``concurrent_uploads`` at once; return what failed."""

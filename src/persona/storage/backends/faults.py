@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from persona.errors import (
     AccessDeniedError,
     AlreadyExistsError,
+    ArchivedError,
     ConflictError,
     CredentialsError,
+    HeldError,
     NameRefusedError,
+    ObjectStateError,
     PersonaError,
     StorageFullError,
     ThrottledError,
     UnreachableError,
 )
+from persona.neutral import line
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 
 _CODE = re.compile(r"[\w .-]{1,80}", re.ASCII)  # what else comes for a code is not repeated
+_WAIT = "Wait until its retention ends, or ask whoever manages the locks of the bucket to release it."
+MAX_SENTENCE = 300
+"""How much of a server's own sentence is shown, in characters."""
+_CONFLICTS = {
+    "",
+    "PreconditionFailed",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "ConcurrentModification",
+    "ObjectAlreadyExists",
+    "FileAlreadyExists",
+    "BlobAlreadyExists",
+    "ConditionNotMet",
+    "conditionNotMet",
+    "conflict",
+}
+"""The codes with which 409 means that a condition does not hold, or that another write is going on."""
 MAX_SKEW_SECONDS = 840.0
 """Above this a signature is refused for the time in it: S3, Google and Azure allow 15 minutes or less."""
 
@@ -48,6 +72,36 @@ class RepeatedError(ConflictError):
     """
 
 
+class ConditionError(ConflictError):
+    """A condition fails. It never leaves the backends as such.
+
+    Args:
+        message: what to say where a condition was sent.
+        other: the error where none was: then nobody else's write is the cause.
+    """
+
+    def __init__(self, message: str, other: PersonaError) -> None:
+        super().__init__(message)
+        self.other = other
+
+
+class UnexplainedError(AccessDeniedError):
+    """A refusal with 401 or 403 that the provider's table does not explain. It leaves the backends as `DeniedError`.
+
+    Args:
+        start: what to say, without the full stop.
+        quote: the server's own sentence.
+    """
+
+    def __init__(self, start: str, quote: str) -> None:
+        super().__init__(
+            f"{start}.{quote}",
+            hint="“persona storage config test” shows which operation is refused; ask for that permission.",
+        )
+        self.start = start
+        self.quote = quote
+
+
 class DeniedError(AccessDeniedError):
     """A refusal that says already what was not allowed."""
 
@@ -65,13 +119,53 @@ def taken(path: str) -> AlreadyExistsError:
     return AlreadyExistsError(f"{path} is there already.", hint="Choose another name, or overwrite it.")
 
 
+class State(NamedTuple):
+    """What a provider says of one object's state.
+
+    Args:
+        until: when its retention ends.
+        legal_hold: whether a hold without an end is on it.
+        restoring: whether it is being restored from an archive.
+    """
+
+    until: datetime | None = None
+    legal_hold: bool = False
+    restoring: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether it can be neither changed nor deleted now."""
+        return self.legal_hold or (self.until is not None and self.until > datetime.now(UTC))
+
+
+def of_object(error: PersonaError, path: str, state: State) -> PersonaError:
+    """Return the error of one object with its name, until when it is held, and whether it is being restored."""
+    message = error.message.replace("The object", path, 1)
+    if isinstance(error, ArchivedError) and state.restoring:
+        return ArchivedError(
+            f"{path} is being restored from the archive, and cannot be read yet.",
+            hint="Run the command again once that is complete.",
+        )
+    if isinstance(error, AccessDeniedError) and state.held:  # services that do not say why
+        message = f"{path} is locked: this version cannot be changed or deleted."
+        error = HeldError(message, hint=_WAIT)
+    if isinstance(error, HeldError):
+        until = state.until or error.until
+        ends = [f"The retention ends at {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC."] if until else []
+        ends += ["A legal hold without an end is on it."] if state.legal_hold else []
+        return HeldError(" ".join([message, *ends]), hint=error.hint, until=until)
+    if isinstance(error, ObjectStateError):
+        return type(error)(message, hint=error.hint)
+    return error
+
+
 def of_condition(error: PersonaError, path: str, condition: Condition | None) -> PersonaError:
     """Return the error in the words of the condition that failed."""
     if isinstance(condition, IfVersion) and isinstance(error, MissingError | ConflictError):
         return changed(path)
     if isinstance(condition, IfAbsent) and isinstance(error, ConflictError):
         return taken(path)
-    return error
+    return error.other if condition is None and isinstance(error, ConditionError) else error
 
 
 def clock_off(host: str, skew: float | None) -> CredentialsError | None:
@@ -99,39 +193,157 @@ def denied(error: AccessDeniedError, verb: str, permission: str, source: str) ->
         permission: what the provider calls the permission.
         source: which way the credentials were found.
     """
+    start = error.start if isinstance(error, UnexplainedError) else str(error).removesuffix(".")
+    quote = error.quote if isinstance(error, UnexplainedError) else ""
     return DeniedError(
-        f"{str(error).removesuffix('.')}: they may not {verb}. They come from {source}.",
+        f"{start}: they may not {verb}. They come from {source}.{quote}",
         hint=f"Grant {permission}. “persona storage config test” shows what is allowed.",
     )
 
 
-def by_status(status: int, code: str, host: str, headers: Mapping[str, str]) -> PersonaError:
+class Cause(NamedTuple):
+    """What a provider means by a code: one row of the provider's table.
+
+    Args:
+        kind: the error class.
+        message: what to say; ``{host}`` stands for the server, “The object” for the object's name.
+        hint: what to do about it.
+        code: the codes, as a regular expression of the whole code; "" for none.
+        said: sentences of the server that mean the same, as a regular expression; "" for none.
+    """
+
+    kind: type[PersonaError]
+    message: str
+    hint: str
+    code: str = ""
+    said: str = ""
+
+    def fits(self, refusal: Refusal) -> bool:
+        """Say whether this row explains a refusal."""
+        by_code = self.code and re.fullmatch(self.code, refusal.code)
+        return bool(by_code or (self.said and re.search(self.said, refusal.said, re.IGNORECASE)))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A provider's refusal, as its answer states it.
+
+    Args:
+        status: the HTTP status.
+        code: the provider's code, "" if it gives none.
+        said: the server's own sentence, "" if it gives none.
+        host: who refuses.
+        headers: the headers of the answer.
+    """
+
+    status: int
+    code: str
+    said: str
+    host: str
+    headers: Mapping[str, str]
+
+    @property
+    def shown_code(self) -> str:
+        """The code in brackets, after a space; "" for what cannot be a code."""
+        return f" ({self.code})" if _CODE.fullmatch(self.code) else ""
+
+    @property
+    def quote(self) -> str:
+        """The server's sentence, after a space: one line, bounded; "" where it only repeats the code."""
+        said = line(" ".join(self.said.split()))[:MAX_SENTENCE]
+        if not said or _letters(said) in (_letters(self.code), ""):
+            return ""
+        return f" It says: “{said}”"
+
+
+def explained(refusal: Refusal, causes: Iterable[Cause]) -> PersonaError:
+    """Return the error for a refusal: by the provider's table, else by what its status means everywhere.
+
+    Args:
+        refusal: the answer.
+        causes: the provider's table; the first row that fits counts.
+    """
+    for cause in (*causes, *_COMMON):
+        if cause.fits(refusal):
+            message = f"{cause.message.format(host=refusal.host).removesuffix('.')}{refusal.shown_code}."
+            if cause.kind is ThrottledError:
+                return _throttled(message, refusal)
+            if cause.kind is HeldError:
+                return HeldError(message, hint=cause.hint, until=_until(refusal.said))
+            return cause.kind(message, hint=cause.hint)
+    return _by_status(refusal)
+
+
+_COMMON = (
+    Cause(
+        ThrottledError,
+        "{host} asks for fewer requests.",
+        "Lower performance.concurrent_uploads.",
+        code=r"SlowDown|TooManyRequests|ServerBusy|Throttling(Exception)?|RequestLimitExceeded|(user)?[rR]ateLimitExceeded",
+    ),
+    Cause(
+        StorageFullError,
+        "A quota at {host} is used up.",
+        "Free space, or ask for a higher quota.",
+        code=r"(?i).*(quota|capacity)\w*exceeded|.*exceed\w*quota",
+    ),
+    Cause(
+        StorageFullError,
+        "There is no space left at {host}.",
+        "Free space, or enlarge the storage.",
+        code=r"(?i).*(storagefull|insufficientstorage|insufficientcapacity|nospaceleft|diskfull)\w*",
+    ),
+    Cause(
+        NameRefusedError,
+        "{host} does not take this name.",
+        "Use a shorter or plainer name.",
+        code="KeyTooLongError|InvalidObjectName|InvalidURI|InvalidResourceName",
+    ),
+)
+
+
+def _by_status(refusal: Refusal) -> PersonaError:
     """Return the error for a status that means the same for every request."""
-    said = f" ({code})" if _CODE.fullmatch(code) else ""
+    status, host, code = refusal.status, refusal.host, refusal.shown_code
     if status in (401, 403):
-        return AccessDeniedError(
-            f"{host} refuses this with these credentials{said}.",
-            hint="“persona storage config test” shows which operation is refused; ask for that permission.",
-        )
+        return UnexplainedError(f"{host} refuses this with these credentials{code}", refusal.quote)
     if status == 304:
         return UnchangedError("The object was not changed.")
     if status == 404:
         return MissingError("There is no such object.")
-    if status in (409, 412):
-        return ConflictError("The object was changed by someone else.")
+    other = PersonaError(
+        f"{host} refuses the request with {status}{code}.{refusal.quote}", hint="Check the endpoint and the settings."
+    )
+    if status == 412 or (status == 409 and refusal.code in _CONFLICTS):
+        return ConditionError("The object was changed by someone else.", other)
     if status == 416:
         return RangeError("The range is past the end.")
-    if code in ("KeyTooLongError", "InvalidObjectName", "InvalidURI", "InvalidResourceName"):
-        return NameRefusedError(f"{host} does not take this name{said}.", hint="Use a shorter or plainer name.")
-    if status == 507 or code in ("QuotaExceeded", "XMinioStorageFull", "quotaExceeded"):
-        return StorageFullError(f"There is no space left at {host}{said}.", hint="Free space, or raise the quota.")
-    if status == 429 or code in ("SlowDown", "TooManyRequests", "rateLimitExceeded", "ServerBusy"):
-        after = headers.get("retry-after", "")
-        return ThrottledError(
-            f"{host} asks for fewer requests{said}.",
-            hint="Lower performance.concurrent_uploads.",
-            retry_after=float(after) if after.isdecimal() and len(after) < 10 else None,
-        )
+    if status == 507:
+        return StorageFullError(f"There is no space left at {host}{code}.", hint="Free space, or enlarge the storage.")
+    if status == 429:
+        return _throttled(f"{host} asks for fewer requests{code}.", refusal)
     if status >= 500 or status == 408:
-        return UnreachableError(f"{host} answers with {status}{said}.", hint="Try again later.")
-    return PersonaError(f"{host} refuses the request with {status}{said}.", hint="Check the endpoint and the settings.")
+        return UnreachableError(f"{host} answers with {status}{code}.{refusal.quote}", hint="Try again later.")
+    return other
+
+
+def _throttled(message: str, refusal: Refusal) -> ThrottledError:
+    after = refusal.headers.get("retry-after", "")
+    return ThrottledError(
+        message,
+        hint="Lower performance.concurrent_uploads.",
+        retry_after=float(after) if after.isdecimal() and len(after) < 10 else None,
+    )
+
+
+def _until(said: str) -> datetime | None:
+    """Return the end of a retention that a sentence names, as Google's do."""
+    found = re.search(r"until (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))", said)
+    try:
+        return datetime.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"\W", "", text).lower()

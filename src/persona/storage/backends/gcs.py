@@ -45,7 +45,8 @@ from persona.storage.backends.answers import parse_json, senseless, size_in, tex
 from persona.storage.backends.batch import send_batch
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.downloads import BodyDownload
-from persona.storage.backends.faults import MissingError, by_status, changed
+from persona.storage.backends.faults import MissingError, Refusal, State, changed, explained
+from persona.storage.backends.gcs_causes import CAUSES
 from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
 from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import (
@@ -324,12 +325,21 @@ class GCSBackend(CloudBackend):
                 await self.delete(path)
         return self._generations_known
 
-    async def _on_past(self, method: str, version: PastVersion, query: Mapping[str, str]) -> bytes:
-        path = self._path(to_key(self._prefix, version.path))
+    async def _on_past(self, method: str, version: PastVersion, query: dict[str, str]) -> bytes:
+        path, which = self._path(to_key(self._prefix, version.path)), {"generation": version.id}
         try:
-            return (await self._rest.send(method, path, query={"generation": version.id, **query})).body
+            async with self._about(version.path, "delete" if method == "DELETE" else "read", which):
+                return (await self._rest.send(method, path, query=which | query)).body
         except MissingError as error:
             raise await self._absent(version.path) from error
+
+    async def _state(self, key: str, query: Mapping[str, str]) -> State:
+        """Look at the retention and the holds of an object (Google Cloud Storage, "Objects")."""
+        fields = {"fields": "retentionExpirationTime,retention,temporaryHold,eventBasedHold"}
+        item = parse_json((await self._rest.send("GET", self._path(key), query=fields | dict(query))).body)
+        ends = [item.get("retentionExpirationTime"), item.get("retention", {}).get("retainUntilTime")]
+        until = max((time_in(end) for end in ends if end), default=None)
+        return State(until, bool(item.get("temporaryHold") or item.get("eventBasedHold")))
 
     def _account(self) -> tuple[object, ...]:
         found = self.credentials
@@ -370,14 +380,14 @@ class GCSBackend(CloudBackend):
 
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
         """Return this project's error for a refusal (Google Cloud Storage, "HTTP status and error codes for JSON")."""
-        reason = _reason(body)
+        reason, said = _reason(body)
         if status == 401:
             source = self.credentials.source if self.credentials else "no credentials"
             return CredentialsError(
                 f"{self._rest.host} does not accept {source}: the token is not good, or has expired.",
                 hint="“persona storage config test” shows where they come from; log in again there.",
             )
-        return by_status(status, reason, self._rest.host, headers)
+        return explained(Refusal(status, reason, said, self._rest.host, headers), CAUSES)
 
 
 def _emulator() -> str | None:
@@ -432,8 +442,11 @@ def _following(page: Mapping[str, Any]) -> str | None:
     return text_in({"nextPageToken": ""} | dict(page), "nextPageToken") or None
 
 
-def _reason(body: bytes) -> str:
+def _reason(body: bytes) -> tuple[str, str]:
+    """Return the reason and the sentence of a refusal; "" for what it does not give."""
     try:
-        return str(parse_json(body)["error"]["errors"][0]["reason"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return ""
+        error = parse_json(body)["error"]
+        first: dict[str, Any] = (error.get("errors") or [{}])[0]
+        return str(first.get("reason", "")), str(error.get("message") or first.get("message", ""))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "", ""

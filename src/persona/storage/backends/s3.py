@@ -27,9 +27,9 @@ from persona.errors import (
 from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import sigv4
-from persona.storage.backends.answers import digest_in, etag_in, parse_xml, text_of, understood, xml_or_none
+from persona.storage.backends.answers import digest_in, etag_in, parse_xml, text_of, time_in, understood, xml_or_none
 from persona.storage.backends.etagged import ETagBackend
-from persona.storage.backends.faults import MissingError, by_status, clock_off
+from persona.storage.backends.faults import MissingError, Refusal, State, clock_off, explained
 from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import (
     MIB,
@@ -42,6 +42,7 @@ from persona.storage.backends.primitives import (
     is_this_machine,
 )
 from persona.storage.backends.rest import Request, encode_path
+from persona.storage.backends.s3_causes import CAUSES
 from persona.storage.backends.s3_listing import S3Listings, digest_of
 from persona.storage.backends.s3_upload import S3Upload, refusing
 from persona.storage.backends.uploads import give_up, md5_of
@@ -232,11 +233,22 @@ class S3Backend(ETagBackend):
             await self._on_past("DELETE", version)
 
     async def _on_past(self, method: str, version: PastVersion) -> bytes:
-        path = self._path(to_key(self._prefix, version.path))
+        path, query = self._path(to_key(self._prefix, version.path)), {"versionId": version.id}
         try:
-            return (await self._rest.send(method, path, query={"versionId": version.id})).body
+            async with self._about(version.path, "delete" if method == "DELETE" else "read", query):
+                return (await self._rest.send(method, path, query=query)).body
         except MissingError as error:
             raise await self._absent(version.path) from error
+
+    async def _state(self, key: str, query: Mapping[str, str]) -> State:
+        """Look at the locks of an object (Amazon S3 API Reference, "HeadObject")."""
+        headers = (await self._rest.send("HEAD", self._path(key), query=query)).headers
+        until = headers.get("x-amz-object-lock-retain-until-date")
+        return State(
+            time_in(until) if until else None,
+            headers.get("x-amz-object-lock-legal-hold", "").upper() == "ON",
+            'ongoing-request="true"' in headers.get("x-amz-restore", ""),
+        )
 
     def _account(self) -> tuple[object, ...]:
         keys = self.credentials.current() if self.credentials else None
@@ -327,7 +339,8 @@ class S3Backend(ETagBackend):
                 f"{self._host} refuses the signature: the clocks differ too much.",
                 hint="Set this machine's clock, by NTP say.",
             )
-        return by_status(status, code, self._host, headers)
+        said = text_of(root, "Message") if root is not None else ""
+        return explained(Refusal(status, code, said, self._host, headers), CAUSES)
 
 
 def _checksum(headers: Mapping[str, str]) -> Digest | None:
