@@ -298,6 +298,7 @@ async def erase(
     if past and found.past:
         await _delete_past(storage, found.past, done)
         found = await search.all()
+    done.failed = [*dict.fromkeys(done.failed)]  # of the last round and of what came after it
     return done, found
 
 
@@ -384,8 +385,14 @@ def _unnamed(pairs: Mapping[str, str], subject: str) -> dict[str, str]:
 
 
 async def _delete_past(storage: StorageBackend, past: Sequence[PastHit], done: Done) -> None:
-    """Delete earlier versions; the markers of deletions last, since what they hide would come back."""
+    """Delete earlier versions; the markers of deletions last, since what they hide would come back.
+
+    A marker stays where a version that it hides could not be deleted.
+    """
+    locked: set[str] = set()
     for hit in sorted(past, key=lambda each: each.version.kind == "marker"):
+        if hit.version.path in locked and hit.version.kind == "marker":
+            continue
         try:
             await storage.beneath("")[0].delete_past(hit.version)
             done.past.append(hit)
@@ -393,6 +400,7 @@ async def _delete_past(storage: StorageBackend, past: Sequence[PastHit], done: D
             error.message = f"{error.message} {_so_far(done)}"
             raise
         except PersonaError as error:
+            locked.add(hit.version.path)
             done.failed.append(Unread(f"{hit.version.path} ({hit.version.kind} {hit.version.id})", str(error)))
 
 
