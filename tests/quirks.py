@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.faults import Act, Answer, Seen, answer, asked, changed
+from tests.faults import Act, Answer, Seen, _Handler, answer, asked, changed, forward
 
 LISTINGS = r"[?&]list-type=2"
 VERSIONS = r"[?&]versions"
@@ -114,3 +114,37 @@ def page_again() -> Act:
         return dataclasses.replace(first[0], body=token.sub(b"token-%d" % len(first), first[0].body))
 
     return changed(change)
+
+
+def copy_error_200(handler: _Handler, seen: Seen) -> None:
+    """Answer a copy with status 200 and an error in the body, as Amazon S3 may; nothing was copied."""
+    copies = "x-amz-copy-source" in seen.headers
+    (refused(200, "InternalError", "We encountered an internal error") if copies else forward)(handler, seen)
+
+
+complete_error_200 = refused(200, "InternalError", "We encountered an internal error")
+"""Answer the completion of an upload so; for ``POST`` on `COMPLETIONS`."""
+COMPLETIONS = r"[?&]uploadId="
+
+
+def object_lock(handler: _Handler, seen: Seen) -> None:
+    """Refuse PUTs without a checksum, as a bucket with a default retention does (Amazon S3 with Object Lock)."""
+    checked = any(name.lower() == "content-md5" or name.lower().startswith("x-amz-checksum-") for name in seen.headers)
+    if checked or "x-amz-copy-source" in seen.headers:
+        return forward(handler, seen)
+    kind = "Part" if "partNumber" in seen.target else "Object"
+    message = (
+        f"Content-MD5 OR x-amz-checksum- HTTP header is required for Put {kind} requests with Object Lock parameters"
+    )
+    return refused(400, "InvalidRequest", message)(handler, seen)
+
+
+def written_after(write: Callable[[], object]) -> Act:
+    """Let the server do it, and let someone else write before the answer arrives."""
+
+    def act(handler: _Handler, seen: Seen) -> None:
+        given = handler.ask(seen)
+        write()
+        handler.reply(given)
+
+    return act

@@ -448,6 +448,9 @@ class StorageBackend(ABC):
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy an object within this backend, on the provider's side where it can, with all that goes with it.
 
+        Returns:
+            The object as copied, at the version that the provider gave in its answer to this request.
+
         Raises:
             NotFoundError: there is no such source.
             AlreadyExistsError, ConflictError: as for `write`.
@@ -473,8 +476,9 @@ class StorageBackend(ABC):
             condition: what must hold for the write to happen.
 
         Returns:
-            The object as written; None if the provider cannot do it between these places: they differ in provider,
-            endpoint, account or credentials. No request is made then, and no secret of the one goes to the other.
+            The object as written, as for `copy`; None if the provider cannot do it between these places: they differ in
+            provider, endpoint, account or credentials. No request is made then, and no secret of the one goes to the
+            other. None too if the answer does not say the version; the object may have been copied then.
 
         Raises:
             NotFoundError: there is no such source.

@@ -33,7 +33,7 @@ from persona.storage.backends.azure_causes import CAUSES
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.batch import send_batch
 from persona.storage.backends.etagged import ETagBackend
-from persona.storage.backends.faults import MissingError, Refusal, State, clock_off, explained
+from persona.storage.backends.faults import MissingError, Refusal, State, changed, clock_off, explained
 from persona.storage.backends.listing import Page, PastEntry, in_either_order
 from persona.storage.backends.primitives import (
     Attributes,
@@ -56,6 +56,9 @@ API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
 _SCOPE = "x-ms-encryption-scope"
 _HASHED_BYTES = 4 << 20
 _FOLDER = "hdi_isfolder"
+_POLL_SECONDS = 0.5
+_PENDING_POLLS = 600
+"""How often a pending copy is asked for without any progress, before it is given up."""
 _BAD_KEYS = {"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"}
 
 
@@ -200,21 +203,28 @@ class AzureBlobBackend(ETagBackend):
         return rows == min(self.page_size, int(most) if most.isdecimal() and int(most) else self.page_size)
 
     async def _copy(
-        self, other: AzureBlobBackend, source: str, target: str, version: str | None, condition: Condition | None
-    ) -> None:
-        address = f"{self.credentials.endpoint}{other._path(source)}"
+        self, other: AzureBlobBackend, key: str, source: StorageObject, target: str, condition: Condition | None
+    ) -> Written:
+        """Copy a blob (Azure Storage REST API, "Copy Blob").
+
+        The ETag in the answer is that of the copy if it is done, and of an empty blob if it is pending.
+        """
+        address = f"{self.credentials.endpoint}{other._path(key)}"
         if self.credentials.sas is not None:
             address += "?" + "&".join(f"{k}={quote(v, safe='')}" for k, v in azure.sas_pairs(self.credentials.sas))
-        headers = {"x-ms-copy-source": address, **etag_condition(condition)}
-        if version is not None:
-            headers["x-ms-source-if-match"] = f'"{version}"'
-        reply = await self._rest.send("PUT", self._path(target), headers=headers)
-        status = reply.headers.get("x-ms-copy-status", "success")
-        while status == "pending":
-            await asyncio.sleep(0.5)
-            status = (await self._rest.send("HEAD", self._path(target))).headers.get("x-ms-copy-status", "success")
+        headers = {"x-ms-copy-source": address, "x-ms-source-if-match": f'"{source.version}"'}
+        reply = await self._rest.send("PUT", self._path(target), headers=headers | etag_condition(condition))
+        number, progress, polls = reply.headers.get("x-ms-copy-id"), "", 0
+        while (status := reply.headers.get("x-ms-copy-status", "success")) == "pending" and polls < _PENDING_POLLS:
+            await asyncio.sleep(_POLL_SECONDS)
+            reply = await self._rest.send("HEAD", self._path(target), allow=[404])
+            if reply.status == 404 or reply.headers.get("x-ms-copy-id") != number:
+                raise changed(target)
+            before, progress = progress, reply.headers.get("x-ms-copy-progress", "")
+            polls = polls + 1 if progress == before else 0
         if status != "success":
-            raise UnreachableError(f"{self._host} gave up the copy ({status}).", hint="Try again.")
+            raise UnreachableError(f"{self._host} did not complete the copy: it is {status}.", hint="Try again.")
+        return Written(etag_in(reply.headers.get("etag", "")), None)
 
     async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
         """Return snapshots, earlier versions and what soft delete keeps (Azure Storage REST API, "List Blobs")."""

@@ -202,8 +202,12 @@ class Bucket(StorageBackend):
 
     @abstractmethod
     async def _copy(
-        self, other: Self, source: str, target: str, version: str | None, condition: Condition | None
-    ) -> None: ...
+        self, other: Self, key: str, source: StorageObject, target: str, condition: Condition | None
+    ) -> Written:
+        """Copy the object with a key of another bucket at the version of its description, and return what is answered.
+
+        The version is "" where the answer does not say it.
+        """
 
     @abstractmethod
     def _account(self) -> tuple[object, ...]: ...
@@ -234,11 +238,6 @@ class Bucket(StorageBackend):
         return False
 
     # What is made of them.
-
-    @property
-    def _copies(self) -> bool:
-        """Whether the provider can copy by itself, and encrypt as it is told to."""
-        return self.encrypted_copies or not self.encryption
 
     def _key(self, path: str) -> str:
         return to_key(self._prefix, clean_object(path))

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from persona.errors import (
     AccessDeniedError,
-    ArchivedError,
     ConflictError,
     NameRefusedError,
     NotFoundError,
@@ -30,11 +29,10 @@ from persona.storage.backend import (
     Listing,
     PastVersion,
     RefusedName,
-    StorageBackend,
     StorageObject,
 )
 from persona.storage.backends.answers import understood
-from persona.storage.backends.bucket import Bucket
+from persona.storage.backends.copies import Copies
 from persona.storage.backends.downloads import ObjectDownload, Reopen
 from persona.storage.backends.faults import (
     MissingError,
@@ -58,7 +56,7 @@ log = logging.getLogger(__name__)
 _NOTHING = Attributes("", {})
 
 
-class CloudBackend(Bucket):
+class CloudBackend(Copies):
     """A bucket or container with a prefix, as a storage."""
 
     def url(self, path: str = "") -> str:
@@ -238,38 +236,6 @@ class CloudBackend(Bucket):
     async def list(self, prefix: str = "") -> Listing:
         """List all objects at once."""
         return await Listing.of(self.scan(prefix))
-
-    async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
-        """Copy an object on the provider's side; under a condition only where that is sure to be kept."""
-        keys = self._key(source), self._key(target)
-        unsure = condition is not None and (self._foreign or not self.conditional_copies)
-        if unsure or not self._copies:
-            return await self._copy_through(source, target, condition)
-        return await self._copied(self, *keys, target, None, condition)
-
-    async def copy_from(
-        self,
-        other: StorageBackend,
-        source: str,
-        target: str,
-        *,
-        version: str | None = None,
-        condition: Condition | None = None,
-    ) -> StorageObject | None:
-        """Copy an object from another bucket or container of the same account."""
-        holder, source = other.beneath(source)
-        if not isinstance(holder, type(self)) or holder._account() != self._account() or not self._copies:
-            return None
-        keys = holder._key(source), self._key(target)
-        if not self._foreign:
-            return await self._copied(holder, *keys, target, version, condition)
-        await holder._check_source(source, version)  # since the endpoint may ignore either condition
-        if condition is not None:
-            await self._before_write()
-            await self._conditions.check(keys[1], condition)
-        copied = await self._copied(holder, *keys, target, version, None)
-        await holder._check_source(source, version)
-        return copied
 
     async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object; that it is not there is no error."""
@@ -459,46 +425,6 @@ class CloudBackend(Bucket):
         """Give up an upload that was left, since it cannot go on."""
         if left := self._upload_left(key, notes.left, _NOTHING, None):
             await give_up(left, notes)
-
-    async def _copied(
-        self,
-        other: CloudBackend,
-        source: str,
-        target: str,
-        path: str,
-        version: str | None,
-        condition: Condition | None,
-    ) -> StorageObject:
-        """Copy a key of a backend of this account to a key of this one, which is a path's."""
-        await self._before_write()
-        try:
-            await self._copy(other, source, target, version, condition)
-        except MissingError:
-            raise await other._absent(from_key(other._prefix, source)) from None
-        except ArchivedError as error:
-            raise await other._told(error, from_key(other._prefix, source), "read", {}) from error
-        except PersonaError as error:
-            if isinstance(error, ConflictError):  # of the source or of the target: which, is not said
-                await other._check_source(from_key(other._prefix, source), version)
-            raise await self._refused(error, path, condition) from error
-        return await self.stat(path)
-
-    async def _copy_through(self, source: str, target: str, condition: Condition | None) -> StorageObject:
-        """Copy through this machine."""
-        found = await self.stat(source)
-        download = await self.open(source, version=found.version)
-        try:
-            return await self.write_stream(
-                target,
-                download,
-                size=found.size,
-                condition=condition,
-                content_type=found.content_type,
-                metadata=found.metadata,
-                headers=found.headers,
-            )
-        finally:
-            await download.close()
 
     async def _not_deleted(self, path: str, condition: IfVersion | None, error: ConflictError) -> None:
         """Raise the error of a delete whose condition failed, unless the object is gone."""

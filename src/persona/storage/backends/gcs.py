@@ -29,6 +29,7 @@ from persona.errors import (
     NotFoundError,
     PersonaError,
     UnreachableError,
+    VerificationError,
 )
 from persona.storage import metadata
 from persona.storage.backend import (
@@ -251,20 +252,20 @@ class GCSBackend(CloudBackend):
             return Page(entries, folders, _following(page), more=len(entries) + len(folders) == self.page_size)
 
     async def _copy(
-        self, other: GCSBackend, source: str, target: str, version: str | None, condition: Condition | None
-    ) -> None:
+        self, other: GCSBackend, key: str, source: StorageObject, target: str, condition: Condition | None
+    ) -> Written:
+        """Copy an object, in as many requests as it takes (Google Cloud Storage, "Objects: rewrite")."""
         query = _condition(condition, target)
-        if version is not None:
-            query["ifSourceGenerationMatch"] = _condition(IfVersion(version), source)["ifGenerationMatch"]
+        query["ifSourceGenerationMatch"] = source.version
         if self.encryption:
             query["destinationKmsKeyName"] = self.encryption["kmsKeyName"]
-        path = f"{other._path(source)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
+        path = f"{other._path(key)}/rewriteTo/b/{quote(self.bucket, safe='')}/o/{quote(target, safe='')}"
         for _ in range(_MOST_REWRITES):
             reply = await self._rest.send("POST", path, query=query)
             with understood(self._host):
                 rewrite = parse_json(reply.body)
                 if rewrite.get("done", True):
-                    return
+                    return _copied(source, _entry(rewrite["resource"]))
                 query["rewriteToken"] = text_in(rewrite, "rewriteToken")
         raise senseless(self._host)
 
@@ -440,6 +441,18 @@ def _entry(item: Mapping[str, Any]) -> Entry:
 def _following(page: Mapping[str, Any]) -> str | None:
     """Return the token of the next page."""
     return text_in({"nextPageToken": ""} | dict(page), "nextPageToken") or None
+
+
+def _copied(source: StorageObject, entry: Entry) -> Written:
+    """Return what the answer to a copy says.
+
+    Raises:
+        VerificationError: its digest is not that of the source.
+    """
+    ours, theirs = source.digest, entry.digest
+    if ours and theirs and ours.algorithm == theirs.algorithm and ours != theirs:
+        raise VerificationError(f"{source.path} was not copied as it is: the digests differ.", hint="Copy it again.")
+    return Written(entry.version, theirs)
 
 
 def _reason(body: bytes) -> tuple[str, str]:

@@ -193,28 +193,31 @@ class S3Backend(ETagBackend):
         return await self._listings.objects(prefix, after, token, level, self.page_size)
 
     async def _copy(
-        self, other: S3Backend, source: str, target: str, version: str | None, condition: Condition | None
-    ) -> None:
-        entry = await other._head(source)
-        headers = {"x-amz-copy-source": encode_path(f"/{other.bucket}/{source}")}
-        if version is not None:
-            headers["x-amz-copy-source-if-match"] = f'"{version}"'
-        if entry.size > self.copy_limit:
-            return await self._copy_in_parts(entry, headers, target, condition)
+        self, other: S3Backend, key: str, source: StorageObject, target: str, condition: Condition | None
+    ) -> Written:
+        """Copy an object (Amazon S3 API Reference, "CopyObject")."""
+        headers = {
+            "x-amz-copy-source": encode_path(f"/{other.bucket}/{key}"),
+            "x-amz-copy-source-if-match": f'"{source.version}"',
+        }
+        if source.size > self.copy_limit:
+            return await self._copy_in_parts(source, headers, target, condition)
         headers |= etag_condition(condition) | self.encryption
-        await self._rest.send("PUT", self._path(target), headers=headers, check=refusing(self._translate))
-        return None
+        reply = await self._rest.send("PUT", self._path(target), headers=headers, check=refusing(self._translate))
+        with understood(self._host):
+            etag = etag_in(text_of(parse_xml(reply.body, "CopyObjectResult"), "ETag"))
+        return Written(etag, None)
 
     async def _copy_in_parts(
-        self, entry: Entry, headers: Mapping[str, str], target: str, condition: Condition | None
-    ) -> None:
-        attributes = Attributes(entry.content_type or "", entry.metadata or {}, entry.headers or NO_HEADERS)
+        self, source: StorageObject, headers: Mapping[str, str], target: str, condition: Condition | None
+    ) -> Written:
+        attributes = Attributes(source.content_type or "", source.metadata or {}, source.headers or NO_HEADERS)
         upload = await self._begin(target, attributes, condition)
         try:
-            for number, start in enumerate(range(0, entry.size, self.copy_part_bytes)):
-                end = min(start + self.copy_part_bytes, entry.size) - 1
+            for number, start in enumerate(range(0, source.size, self.copy_part_bytes)):
+                end = min(start + self.copy_part_bytes, source.size) - 1
                 await upload.part_from(number, {**headers, "x-amz-copy-source-range": f"bytes={start}-{end}"})
-            await upload.finish()
+            return await upload.finish()
         except BaseException:
             await give_up(upload)
             raise
