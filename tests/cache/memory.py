@@ -19,6 +19,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.capabilities import DOCUMENTED, Capabilities
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.paths import clean, clean_object, is_below, sort_key
 
@@ -206,8 +207,8 @@ class Memory(StorageBackend):
             await self.delete(path, condition=(conditions or {}).get(path))
         return {}
 
-    async def conditions_kept(self) -> bool:
-        return True
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        return DOCUMENTED
 
     async def close(self) -> None:
         """Keep what is there: a test opens many storages on it."""

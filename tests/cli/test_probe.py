@@ -21,6 +21,14 @@ from tests.cli.test_failures import WRONG, unreachable
 from tests.personas.memory import MemoryBackend
 
 STEPS = ["credentials", "list", "write", "read", "conditional write", "delete", "latency"]
+CONDITIONAL = {"conditional_uploads", "conditional_deletes"}
+WRITES = {"conditional_writes", "conditional_creates", "conditional_updates"}
+LACKING = {
+    "moto": {"conditional_uploads", "checksums"},
+    "rclone": WRITES | CONDITIONAL,
+    "fake-gcs": CONDITIONAL | {"checksums"},
+}
+"""What each server does not do, as `tests/servers.py` has it."""
 Place = Callable[[str], StorageSettings]
 
 
@@ -55,9 +63,13 @@ def test_a_storage_that_works(persona: Run, configure: Configure, place: Place, 
     document = examined(persona, 0, ok=True)
     found = [check["name"] for check in document["checks"]]
     assert found == (STEPS if name == "local" else [*STEPS, "clock"])
-    kept = name != "rclone"
-    assert document["capabilities"] == {"conditional_writes": kept}
-    assert ("keeps conditions" if kept else "ignores conditions") in step(document, "conditional write")["detail"]
+    found = document["capabilities"]
+    lacking = {feature for feature, kept in found.items() if kept is False} - {"probed"}
+    assert lacking == LACKING.get(name, set())
+    assert (found["if_match"], found["probed"]) == (None if name == "rclone" else "quoted", name != "local")
+    said = step(document, "conditional write")["detail"]
+    assert ("are not honoured on" in said) == bool(lacking & CONDITIONAL)
+    assert ("cannot be tested" in said) == found["probed"]
     assert document["credentials"]["source"]
     if settings.backend == "s3":
         assert "testkey" in document["credentials"]["identity"]

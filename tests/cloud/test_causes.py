@@ -177,7 +177,7 @@ async def test_each_code_has_its_own_message(behind: Behind, name: str) -> None:
     place = behind(name)
     storage = place.open(retry_attempts=0)
     version = (await storage.write("a", b"a")).version
-    await storage.conditions_kept()
+    await storage.capabilities()
     for case in cases:
         place.proxy.faults[:] = []
         place.proxy.on(*requests[case.verb], refuse(case.status, case.code, case.said))

@@ -22,6 +22,7 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.storage.backend import IfAbsent, IfVersion, StorageBackend
+from persona.storage.capabilities import HONOURED
 from persona.storage.retry import RetryPolicy
 from tests.cloud.conftest import Faulty
 from tests.contract.helpers import MIB, block, received, stream
@@ -198,7 +199,7 @@ ENDS = {"s3": ("POST", r"uploadId="), "gcs": ("PUT", r"%2Fa&.*upload_id="), "azu
 async def test_a_lost_answer_to_a_conditional_write_is_no_conflict(behind: Behind, name: str) -> None:
     faulty = behind(name)
     storage, direct = faulty.open(), faulty.direct()
-    assert await storage.conditions_kept()
+    assert (await storage.capabilities()).writes == HONOURED
     faulty.proxy.on(*WRITES[name], lose_answer)
     created = await storage.write("a", b"first", condition=IfAbsent(), metadata={"by": "us"})
     assert created.version == (await direct.stat("a")).version
@@ -214,7 +215,7 @@ async def test_what_another_wrote_meanwhile_is_a_conflict(behind: Behind, name: 
     """Also if it is as long as ours, or the same with other metadata."""
     faulty = behind(name)
     storage, direct = faulty.open(), faulty.direct()
-    assert await storage.conditions_kept()
+    assert (await storage.capabilities()).writes == HONOURED
     await direct.write("a", theirs, metadata={"by": "them"})
     faulty.proxy.on(*WRITES[name], reset)
     with pytest.raises(AlreadyExistsError):
@@ -225,7 +226,7 @@ async def test_what_another_wrote_meanwhile_is_a_conflict(behind: Behind, name: 
 async def test_who_may_not_look_hears_of_the_conflict(behind: Behind) -> None:
     faulty = behind("s3")
     storage = faulty.open()
-    assert await storage.conditions_kept()
+    assert (await storage.capabilities()).writes == HONOURED
     faulty.proxy.on("PUT", r"/a$", lose_answer)
     faulty.proxy.on("HEAD", r"/a$", answer(403))
     with pytest.raises(ConflictError):
@@ -238,7 +239,7 @@ async def test_who_may_not_look_hears_of_the_conflict(behind: Behind) -> None:
 async def test_a_lost_answer_to_the_end_of_a_conditional_upload(behind: Behind, name: str, other: bool) -> None:
     faulty = behind(name)
     storage, direct = faulty.open(chunk_size=5 * MIB), faulty.direct()
-    assert await storage.conditions_kept()
+    assert (await storage.capabilities()).writes == HONOURED
     blocks = [block(number) for number in range(7)]
 
     async def chunks() -> AsyncIterator[bytes]:

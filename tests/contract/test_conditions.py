@@ -9,6 +9,7 @@ import pytest
 
 from persona.errors import AlreadyExistsError, ConflictError, PersonaError
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageBackend, StorageObject
+from persona.storage.capabilities import HONOURED
 from tests.contract.helpers import MIB, block, received, stream
 from tests.contract.places import Place
 
@@ -241,5 +242,5 @@ async def test_a_conditional_copy(storage: StorageBackend) -> None:
 
 
 async def test_the_endpoint_keeps_conditions(storage: StorageBackend) -> None:
-    assert await storage.conditions_kept()
+    assert (await storage.capabilities()).writes == HONOURED
     assert [found.path for found in await storage.list()] == [], "the probe is removed"

@@ -18,6 +18,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.capabilities import DOCUMENTED, Capabilities
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.paths import clean, is_below, sort_key
 
@@ -156,8 +157,8 @@ class MemoryBackend(StorageBackend):
             await self.delete(path, condition=(conditions or {}).get(path))
         return {}
 
-    async def conditions_kept(self) -> bool:
-        return True
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        return DOCUMENTED
 
     async def close(self) -> None:
         self.closed = True

@@ -90,7 +90,7 @@ WRITES: dict[str, Callable[[Resident], Awaitable[object]]] = {
     "write_stream": lambda storage: storage.write_stream("b", chunks()),
     "copy": lambda storage: storage.copy("a", "b"),
     "copy_from": lambda storage: storage.copy_from(MemoryBackend(), "a", "b"),
-    "conditions_kept": lambda storage: storage.conditions_kept(),
+    "capabilities": lambda storage: storage.capabilities(),
 }
 
 

@@ -17,11 +17,14 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from persona.errors import NotFoundError, PersonaError
 from persona.storage.checksums import Hasher
 from persona.storage.content_headers import ContentHeaders
+
+if TYPE_CHECKING:
+    from persona.storage.capabilities import Capabilities
 
 log = logging.getLogger(__name__)
 
@@ -541,12 +544,19 @@ class StorageBackend(ABC):
         log.debug("Of %s no earlier versions are kept.", self.url(version.path))
 
     @abstractmethod
-    async def conditions_kept(self) -> bool:
-        """Say whether the endpoint itself keeps conditions on writes, by trying it on a probe object if need be.
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        """Say what the endpoint can do, after a probe on objects that are removed again, if it is not the provider's.
 
-        Where it does not, the backend checks before it writes instead: that finds most conflicts, but of two writers
-        in the same moment both may win. It logs a warning the first time.
+        Where it does not honour preconditions, the backend checks before it writes instead: that finds most conflicts,
+        but of two writers at the same moment both may win. It logs a warning the first time.
+
+        Args:
+            anew: probe it whatever is remembered.
         """
+
+    async def forget_versions(self, path: str) -> None:
+        """Delete what the provider keeps of a probe object that was deleted, as far as these credentials may."""
+        log.debug("Of %s no earlier versions are kept.", self.url(path))
 
     @abstractmethod
     async def close(self) -> None:

@@ -8,15 +8,14 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from persona.config.schema import ResidencySettings
 from persona.credentials.chain import Found, Report, Step, spoilt, within
 from persona.errors import AccessDeniedError, PersonaError, UnreachableError, VerificationError
 from persona.proxies import Proxy, proxy_at
 from persona.storage.backend import IfVersion, Place, StorageBackend
-from persona.storage.outage import knock, nobody, silent
-from persona.storage.paths import join
+from persona.storage.outage import PROBE, knock, nobody, silent
 
 T = TypeVar("T")
 OBTAIN_SECONDS = 1.2
@@ -48,7 +47,7 @@ class Findings:
     proxy: Proxy | None = None
     credentials: Report = field(default_factory=Report)
     checks: list[Check] = field(default_factory=list)
-    capabilities: dict[str, bool] = field(default_factory=dict)
+    capabilities: dict[str, Any] = field(default_factory=dict)
     failure: PersonaError | None = None
     """The first error, whose exit code is that of the test."""
 
@@ -120,7 +119,7 @@ async def _identity(found: Found | None) -> str | None:
 
 async def _examine(storage: StorageBackend, findings: Findings, rule: ResidencySettings | None, seconds: float) -> None:
     """Take the steps, the first one in so many seconds; that one is not allowed says nothing about the others."""
-    probe = join(f".persona-probe-{uuid.uuid4().hex}")
+    probe = f"{PROBE}-{uuid.uuid4().hex}"
     step = _Steps(findings)
     names: list[str] = []
     begun = time.perf_counter()
@@ -138,19 +137,46 @@ async def _examine(storage: StorageBackend, findings: Findings, rule: ResidencyS
 async def _write_and_delete(
     storage: StorageBackend, probe: str, step: _Steps, findings: Findings, names: list[str]
 ) -> None:
-    written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
-    if written is not _FAILED:
-        await step("read", _read_back(storage, probe), "it reads back the same")
-        if asked := storage.describe().encryption:
-            await step("encryption", _encrypted(storage, probe, asked), f"what is written is encrypted: {asked}")
-        await step("conditional write", _conditions(storage, probe, findings), "conditions on writes are tried")
-        _judge_conditions(findings)
-        await step("delete", lambda: storage.delete(probe), "it can be deleted")
-    elif findings.failure and findings.failure.temporary:  # what went unanswered may have been done
-        with suppress(PersonaError):
-            await storage.delete(probe)
-    elif names:
+    written: object = _FAILED
+    gone: object = _FAILED
+    try:
+        written = await step("write", lambda: storage.write(probe, b"probe"), "an object can be written")
+        if written is not _FAILED:
+            await step("read", _read_back(storage, probe), "it reads back the same")
+            if asked := storage.describe().encryption:
+                await step("encryption", _encrypted(storage, probe, asked), f"what is written is encrypted: {asked}")
+            await step("conditional write", _conditions(storage, probe, findings), "conditional writes were tested")
+            _judge(findings)
+            gone = await step("delete", lambda: storage.delete(probe), "it can be deleted")
+    finally:
+        unsure = written is not _FAILED or (findings.failure and findings.failure.temporary)
+        if gone is not _FAILED:
+            await asyncio.shield(_forget(storage, probe))
+        elif unsure:  # what went unanswered may have been done
+            await asyncio.shield(_remove(storage, probe, findings))
+    if written is _FAILED and names and not unsure:
         await step("read", _read_first(storage, names[0]), f"{names[0]} can be read")
+
+
+async def _remove(storage: StorageBackend, probe: str, findings: Findings) -> None:
+    """Delete the probe object past the layers, which may refuse everything by now; say so if that fails."""
+    holder, path = storage.beneath(probe)
+    try:
+        await holder.delete(path)
+    except PersonaError as error:
+        last, left = findings.checks[-1], f"The probe object {storage.url(probe)} may be left over."
+        if last.name == "delete":
+            findings.checks[-1] = replace(last, detail=f"{last.detail} {left}")
+        else:
+            findings.checks.append(Check("delete", False, f"{error} {left}", "Delete it by hand, if it is there."))
+    else:
+        await _forget(storage, probe)
+
+
+async def _forget(storage: StorageBackend, probe: str) -> None:
+    """Delete what a versioned bucket keeps of the probe object."""
+    holder, path = storage.beneath(probe)
+    await holder.forget_versions(path)
 
 
 async def _is_allowed(storage: StorageBackend, rule: ResidencySettings | None, findings: Findings) -> bool:
@@ -259,24 +285,44 @@ def _encrypted(storage: StorageBackend, probe: str, asked: str) -> Callable[[], 
 
 def _conditions(storage: StorageBackend, probe: str, findings: Findings) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
-        found = await storage.stat(probe)
-        await storage.write(probe, b"probe", condition=IfVersion(found.version))
-        findings.capabilities["conditional_writes"] = await storage.conditions_kept()
+        found = await storage.capabilities(anew=True)
+        findings.capabilities = found.shown()
+        here = await storage.stat(probe)
+        await storage.write(probe, b"probe", condition=IfVersion(here.version))
 
     return work
 
 
-def _judge_conditions(findings: Findings) -> None:
-    """Say in the step itself whether the endpoint keeps conditions; that it does not is no failure."""
-    kept = findings.capabilities.get("conditional_writes")
-    if kept is None:
+def _judge(findings: Findings) -> None:
+    """Say in the step itself what the endpoint honours, and beside it what it loses; neither is a failure."""
+    found = findings.capabilities
+    if not found or not findings.checks[-1].ok:
         return
-    detail = (
-        "the endpoint keeps conditions: no update is lost when two people write"
-        if kept
-        else "the endpoint ignores conditions: Persona checks first, but of two writers in the same moment one may lose"
-    )
+    lacking = [text for name, text in _CONDITIONAL.items() if not found[name]]
+    how = "in a sequential probe; atomicity between concurrent writers cannot be tested"
+    if not found["probed"]:
+        detail = "preconditions are honoured, as the provider documents"
+        detail += f"; not on {' and '.join(lacking)}" if lacking else ""
+    elif not lacking:
+        unquoted = ", with If-Match unquoted" if found["if_match"] == "unquoted" else ""
+        detail = f"preconditions are honoured{unquoted}, {how}"
+    else:
+        detail = (
+            f"preconditions are not honoured on {' and '.join(lacking)}: Persona checks first, but of two writers at "
+            f"the same moment one may overwrite the other (tested {how})"
+        )
     findings.checks[-1] = Check("conditional write", True, detail)
+    if found["metadata_lost"]:
+        lost = ", ".join(found["metadata_lost"])
+        findings.checks.append(Check("metadata", True, f"metadata does not come back as it was written: {lost}"))
+
+
+_CONDITIONAL = {
+    "conditional_creates": "writes “only if absent”",
+    "conditional_updates": "writes “only if unchanged”",
+    "conditional_uploads": "uploads in parts",
+    "conditional_deletes": "deletes",
+}
 
 
 def _judge_clock(findings: Findings, skew: float | None) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from persona.config.schema import ResidencySettings
 from persona.errors import ConfigError, PersonaError
 from persona.storage.backend import Location, StorageBackend
-from persona.storage.private import private_folder, write_durably
+from persona.storage.memory import PlaceMemory
 
 log = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 86_400.0
@@ -104,31 +101,22 @@ class Remembered:
     """
 
     def __init__(self, folder: Path, place: str, clock: Callable[[], float] = time.time) -> None:
-        self._file = folder / f"{sha256(place.encode()).hexdigest()[:24]}.json"
-        self._place = place
-        self._clock = clock
+        self._memory = PlaceMemory(folder, place, REMEMBERED_SECONDS, clock)
 
     def load(self) -> Location | None:
         """Return it, or None if nothing is known, or it is too old."""
+        found = self._memory.load()
         try:
-            kept: Any = json.loads(self._file.read_bytes())
-            age = self._clock() - kept["asked_at"]
-            if kept["place"] != self._place or not 0 <= age < REMEMBERED_SECONDS or not isinstance(kept["region"], str):
+            if found is None or not isinstance(found["region"], str):
                 return None
-            return Location(kept["region"], "provider", tuple(map(str, kept["within"])))
-        except (OSError, ValueError, LookupError, TypeError):
+            return Location(found["region"], "provider", tuple(map(str, found["within"])))
+        except (LookupError, TypeError):
             return None
 
     def keep(self, found: Location) -> None:
         """Keep what the provider said; what is only declared may be declared otherwise tomorrow."""
-        if found.source != "provider":
-            return
-        kept = asdict(replace(found, why="")) | {"place": self._place, "asked_at": self._clock()}
-        try:
-            private_folder(self._file.parent)
-            write_durably(self._file, json.dumps(kept).encode())
-        except OSError as error:
-            log.info("%s cannot be written: %s.", self._file, error.strerror)
+        if found.source == "provider":
+            self._memory.save(asdict(replace(found, why="")))
 
 
 async def residence(

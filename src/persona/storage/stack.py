@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from persona.storage.urls import url_settings
 
 if TYPE_CHECKING:
     from persona.credentials.chain import Found
+    from persona.storage.backends.bucket import Bucket
     from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
     from persona.storage.flush import Flushed
@@ -373,20 +375,29 @@ def open_storage(settings: StorageSettings) -> StorageBackend:
     if settings.backend == "s3":
         from persona.storage.backends.s3 import S3Backend
 
-        return S3Backend(settings.s3, settings.performance)
+        return _remembering(S3Backend(settings.s3, settings.performance))
     if settings.backend == "gcs":
         from persona.storage.backends.gcs import GCSBackend
 
-        return GCSBackend(settings.gcs, settings.performance)
+        return _remembering(GCSBackend(settings.gcs, settings.performance))
     if settings.backend == "azure":
         from persona.storage.backends.azure import AzureBlobBackend
 
-        return AzureBlobBackend(settings.azure, settings.performance)
+        return _remembering(AzureBlobBackend(settings.azure, settings.performance))
     from persona.storage.backends.local import LocalBackend
 
     if settings.local.path is None:
         raise ConfigError("storage.local.path is not set.", hint="persona storage config set local.path FOLDER")
     return LocalBackend(settings.local.path)
+
+
+def _remembering(bucket: Bucket) -> Bucket:
+    """Let a bucket use what an earlier process found out about its endpoint."""
+    from persona.config.locations import persona_home
+
+    with suppress(ConfigError):  # without a home it is found out again
+        bucket.remember(persona_home(os.environ) / "endpoints")
+    return bucket
 
 
 def credentials_of(storage: StorageBackend) -> Found | None:

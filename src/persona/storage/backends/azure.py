@@ -27,7 +27,7 @@ from persona.errors import (
 )
 from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
-from persona.storage.backends import sharedkey
+from persona.storage.backends import hosts, sharedkey
 from persona.storage.backends.answers import digest_in, etag_in, parse_xml, size_in, text_of, understood, xml_or_none
 from persona.storage.backends.azure_causes import CAUSES
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
@@ -107,7 +107,8 @@ class AzureBlobBackend(ETagBackend):
             settings.prefix,
             performance,
             address=endpoint,
-            foreign=not endpoint.endswith(".blob.core.windows.net"),
+            foreign=hosts.azure(endpoint) is None,
+            known=hosts.azure(endpoint),
         )
         self.container = settings.container
         self.declared_region = settings.region
@@ -145,6 +146,11 @@ class AzureBlobBackend(ETagBackend):
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
             return Written(etag_in(reply.headers["etag"]), Digest("md5", digest.hex()))
+
+    async def _put_damaged(self, key: str, data: bytes) -> None:
+        other = base64.b64encode(md5_of(b"another").digest()).decode("ascii")
+        headers = {"x-ms-blob-type": "BlockBlob", "content-md5": other, **self.encryption}
+        await self._rest.send("PUT", self._path(key), headers=headers, body=data)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         return self._left(key, BLOCKS, attributes, condition)
@@ -226,12 +232,12 @@ class AzureBlobBackend(ETagBackend):
             raise UnreachableError(f"{self._host} did not complete the copy: it is {status}.", hint="Try again.")
         return Written(etag_in(reply.headers.get("etag", "")), None)
 
-    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
+    async def _past_page(self, start: str, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
         """Return snapshots, earlier versions and what soft delete keeps (Azure Storage REST API, "List Blobs")."""
         query = {
             "restype": "container",
             "comp": "list",
-            "prefix": self._prefix and f"{self._prefix}/",
+            "prefix": start,
             "include": "versions,snapshots,deleted",
             "maxresults": str(self.page_size),
         }

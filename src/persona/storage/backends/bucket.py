@@ -6,7 +6,9 @@ import logging
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from os.path import commonprefix
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -21,9 +23,9 @@ from persona.errors import (
     PersonaError,
 )
 from persona.proxies import ProxyAddress
-from persona.storage.backend import Condition, Download, IfVersion, Location, StorageBackend, StorageObject
+from persona.storage.backend import Condition, Download, IfVersion, Location, PastVersion, StorageBackend, StorageObject
 from persona.storage.backends.answers import NONSENSE
-from persona.storage.backends.conditions import Conditions
+from persona.storage.backends.conditions import REMEMBERED_SECONDS, Conditions
 from persona.storage.backends.faults import (
     DeniedError,
     MissingError,
@@ -37,6 +39,8 @@ from persona.storage.backends.listing import Fetch, Page, PastEntry, as_listed
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
 from persona.storage.backends.rest import Request, RestClient
 from persona.storage.backends.uploads import Budget
+from persona.storage.capabilities import Capabilities
+from persona.storage.memory import PlaceMemory
 from persona.storage.paths import clean, clean_object, to_key
 
 log = logging.getLogger(__name__)
@@ -50,8 +54,9 @@ class Bucket(StorageBackend):
         prefix: the configured key prefix.
         performance: tuning.
         address: what requests of our own are sent to: the endpoint, with the bucket in it where the paths lack it.
-        foreign: whether the endpoint is another than the provider's own, so that its guarantees are tried before they
-            are relied on.
+        foreign: whether the endpoint is another than the provider's own, so that nothing is relied on that was not
+            tried, such as the order of its listings.
+        known: what the endpoint can do by its provider's documentation; None for one that must be probed.
     """
 
     setting: str
@@ -76,7 +81,14 @@ class Bucket(StorageBackend):
     """The region that the configuration gives, in lower case, if it does."""
 
     def __init__(
-        self, place: str, prefix: str, performance: PerformanceSettings, *, address: str, foreign: bool
+        self,
+        place: str,
+        prefix: str,
+        performance: PerformanceSettings,
+        *,
+        address: str,
+        foreign: bool,
+        known: Capabilities | None,
     ) -> None:
         self._place = place
         self._prefix = clean_prefix(prefix)
@@ -95,10 +107,15 @@ class Bucket(StorageBackend):
         self._bucket_seen = False
         self._markers_told = False
         self._parts_explained = False
-        self._conditions = Conditions(self, self._prefix, foreign=foreign)
+        self._conditions = Conditions(self, self._prefix, known)
         self._budget = Budget()
         self.encryption: dict[str, str] = {}
         """What goes with each write so that the provider encrypts as the configuration says: headers, or parameters."""
+
+    def remember(self, folder: Path) -> None:
+        """Keep what a probe of the endpoint finds in a file of this folder, and use what was found before."""
+        place = f"{self._rest.endpoint}\n{self._place}"
+        self._conditions.memory = PlaceMemory(folder, place, REMEMBERED_SECONDS)
 
     def _declared(self, why: str) -> Location:
         """Return the region of the configuration, since the provider does not tell."""
@@ -186,6 +203,10 @@ class Bucket(StorageBackend):
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written: ...
 
     @abstractmethod
+    async def _put_damaged(self, key: str, data: bytes) -> None:
+        """Put an object with the MD5 of another, which is to be refused."""
+
+    @abstractmethod
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
 
     @abstractmethod
@@ -198,7 +219,8 @@ class Bucket(StorageBackend):
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]: ...
 
     @abstractmethod
-    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]: ...
+    async def _past_page(self, start: str, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
+        """Return earlier versions of the objects whose keys begin so."""
 
     @abstractmethod
     async def _copy(
@@ -225,6 +247,9 @@ class Bucket(StorageBackend):
     async def _delete_batch(self, keys: Mapping[str, IfVersion | None]) -> None: ...
 
     @abstractmethod
+    async def _on_past(self, method: str, version: PastVersion) -> bytes: ...
+
+    @abstractmethod
     async def _check_bucket(self) -> None: ...
 
     async def _misstated(self, key: str, found: StorageObject, computed: str) -> bool:
@@ -238,6 +263,26 @@ class Bucket(StorageBackend):
         return False
 
     # What is made of them.
+
+    async def forget_versions(self, path: str) -> None:
+        """Delete what a versioned bucket keeps of an object that was deleted."""
+        await self._forget_versions([self._key(path)])
+
+    async def _forget_versions(self, keys: Sequence[str]) -> None:
+        try:
+            start = commonprefix(keys)  # noqa: RUF071  (of keys, character by character)
+            for entry in (await self._past_page(start, None, None)).entries:  # those of a probe fit one page
+                if entry.version is not None and entry.key in keys:
+                    await self._on_past("DELETE", entry.version)
+        except PersonaError as error:  # it keeps none, or these credentials may not look
+            log.debug("Versions of probe objects were not looked for: %s", error)
+
+    async def _settled(self, seconds: float) -> None:
+        await self._rest.settled(seconds)
+
+    def _now(self) -> datetime:
+        """Return the time by the provider's clock."""
+        return datetime.now(UTC) + timedelta(seconds=self._rest.clock_skew or 0.0)
 
     def _key(self, path: str) -> str:
         return to_key(self._prefix, clean_object(path))

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TypeVar
 
 from persona.errors import (
@@ -32,6 +33,7 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.backends.answers import understood
+from persona.storage.backends.conditions import FEATURES
 from persona.storage.backends.copies import Copies
 from persona.storage.backends.downloads import ObjectDownload, Reopen
 from persona.storage.backends.faults import (
@@ -39,6 +41,7 @@ from persona.storage.backends.faults import (
     RangeError,
     RepeatedError,
     UnchangedError,
+    UnsupportedError,
     changed,
     of_condition,
 )
@@ -46,6 +49,7 @@ from persona.storage.backends.listing import ascending, in_order, turned
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
 from persona.storage.backends.streams import EmptyDownload, counted
 from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
+from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
 from persona.storage.metadata import checked
@@ -240,13 +244,20 @@ class CloudBackend(Copies):
     async def delete(self, path: str, *, condition: IfVersion | None = None) -> None:
         """Delete an object; that it is not there is no error."""
         key = self._key(path)
+        sent: IfVersion | None = None
         try:
             async with self._about(path, "delete"):
-                await self._delete(key, await self._conditions.kept_by_deletes(key, condition))
+                sent = await self._conditions.kept_by_deletes(key, condition)
+                await self._delete(key, sent)
         except MissingError:
             await self._require_bucket()
-        except ConflictError as error:
+        except (ConflictError, UnsupportedError) as error:
+            if await self._conditions.disproved("deletes", key, sent, error):
+                return await self.delete(path, condition=condition)
+            if isinstance(error, UnsupportedError):
+                raise
             await self._not_deleted(path, condition, error)
+        return None
 
     async def delete_many(
         self, paths: Sequence[str], *, conditions: Mapping[str, IfVersion] | None = None
@@ -277,17 +288,19 @@ class CloudBackend(Copies):
     async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
         """Yield earlier versions, page by page."""
         with understood(self._host):
-            pages = turned(self._past_page, None, lambda entry: entry[:2], lambda at: (sort_key(at[0]), at[1]))
+            page_of = partial(self._past_page, self._prefix and f"{self._prefix}/")
+            pages = turned(page_of, None, lambda entry: entry[:2], lambda at: (sort_key(at[0]), at[1]))
             async for page in pages:
                 yield [entry.version for entry in page.entries if entry.version is not None]
 
-    async def conditions_kept(self) -> bool:
-        """Say whether the endpoint itself keeps conditions on writes."""
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        """Say what the endpoint can do, after a probe of what is not known."""
         await self._before_write()
-        return await self._conditions.on_puts()
+        return await self._conditions.find(*FEATURES, anew=anew)
 
     async def close(self) -> None:
         """Let go of connections and threads."""
+        await self._conditions.close()
         await self._rest.close()
 
     # The parts of it.
@@ -337,10 +350,14 @@ class CloudBackend(Copies):
     ) -> StorageObject:
         key = self._key(path)
         await self._before_write()
+        await self._conditions.warn_of_metadata(attributes.metadata)
         try:
+            sent = await self._conditions.kept(key, condition)
             try:
-                written = await self._put(key, data, attributes, await self._conditions.kept(key, condition))
-            except ConflictError as error:
+                written = await self._put(key, data, attributes, sent)
+            except (ConflictError, UnsupportedError) as error:
+                if await self._conditions.disproved("writes", key, sent, error):
+                    return await self._write_whole(path, data, attributes, condition)
                 done = await self._done_already(key, data, attributes) if isinstance(error, RepeatedError) else None
                 if done is None:
                     # a server that keeps a tree takes the folder x of an object x/y for an object x
@@ -377,6 +394,7 @@ class CloudBackend(Copies):
         except ConflictError:
             await self._forget(key, notes)
             raise
+        await self._conditions.warn_of_metadata(attributes.metadata)
         upload = await self._resumed(key, attributes, kept, notes)
         if upload is None:
             upload = await self._begin(key, attributes, kept)
@@ -388,6 +406,8 @@ class CloudBackend(Copies):
         except BaseException as error:
             if not notes.keeps(error):
                 await give_up(upload, notes)
+            if isinstance(error, ConflictError | UnsupportedError):  # the next attempt knows better
+                await self._conditions.disproved("uploads", key, kept, error)
             raise
 
     async def _sent(self, sending: Coroutine[None, None, T]) -> T:

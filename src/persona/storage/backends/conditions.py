@@ -1,147 +1,123 @@
-"""Conditions on writes, on endpoints that may ignore them without a word.
+"""Preconditions on writes and deletes, on endpoints that may not honour them.
 
-A provider's own endpoint keeps them, by its documentation. Another endpoint is tried once, on a probe object that is
-removed, and for uploads in parts apart: services that speak the protocol often keep the one and not the other. Where a
-condition would be ignored it is checked before the write instead, and the loss of the guarantee is said in a warning.
+A provider's own endpoint honours them, by its documentation. Another endpoint is probed when a precondition is first
+needed, for single writes, uploads in parts and deletes apart: services that speak the protocol often honour one and
+not the other. The result is remembered. Where a precondition is not honoured it is checked before the write instead,
+and the loss of the guarantee is said in a warning.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from hashlib import sha256
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from persona.errors import ConflictError
+from persona.errors import AccessDeniedError, ConflictError, PersonaError
 from persona.storage.backend import Condition, IfAbsent, IfVersion
-from persona.storage.backends.faults import MissingError, changed, taken
-from persona.storage.backends.listing import Page
-from persona.storage.backends.primitives import Attributes, Entry, Upload, Written
-from persona.storage.paths import to_key
+from persona.storage.backends.faults import MissingError, RepeatedError, UnsupportedError, changed, taken
+from persona.storage.backends.primitives import spelled
+from persona.storage.backends.probing import Endpoint, Probe
+from persona.storage.capabilities import NOT_HONOURED, Capabilities
+from persona.storage.memory import PlaceMemory
 
 log = logging.getLogger(__name__)
-_ATTRIBUTES = Attributes("application/octet-stream", {})
-
-
-class Endpoint(Protocol):
-    """The primitives of a cloud backend that conditions are tried on."""
-
-    stale_version: str
-    _place: str
-
-    async def _put(self, key: str, data: bytes, attributes: Attributes, condition: Condition | None) -> Written: ...
-
-    async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
-
-    async def _head(self, key: str) -> Entry: ...
-
-    async def _delete(self, key: str, condition: IfVersion | None = None) -> None: ...
-
-    async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]: ...
-
-    def _allowed(self, verb: str) -> AbstractContextManager[None]: ...
+REMEMBERED_SECONDS = 7 * 86_400.0
+"""How long the result of a probe is good: a service may be upgraded or replaced."""
+FEATURES = ("writes", "uploads", "deletes", "metadata", "checksums")
+_END_SECONDS = 10.0
+_UNTESTED = {"writes": NOT_HONOURED, "uploads": NOT_HONOURED, "deletes": NOT_HONOURED, "metadata": ()}
+_CONDITIONAL = {"writes": "writes", "uploads": "uploads in parts", "deletes": "deletes"}
 
 
 class Conditions:
-    """Whether an endpoint keeps conditions, and what is done instead.
+    """What an endpoint is known to honour, and what is done instead.
 
     Args:
         endpoint: the backend's primitives.
-        prefix: the configured prefix, below which the probe object is written.
-        foreign: whether the endpoint is another than the provider's own.
+        prefix: the configured prefix, below which probe objects are written.
+        known: what the provider documents; None for an endpoint that must be probed.
     """
 
-    def __init__(self, endpoint: Endpoint, prefix: str, *, foreign: bool) -> None:
+    def __init__(self, endpoint: Endpoint, prefix: str, known: Capabilities | None) -> None:
+        self.memory: PlaceMemory | None = None
         self._endpoint = endpoint
         self._prefix = prefix
-        self._foreign = foreign
+        self._found = known or Capabilities()
+        self._asked_memory = known is not None
+        self._asked_at: float | None = None
+        self._inherited = known is not None
+        """Whether what is known was not found out by this process, so that one contradiction is reason to doubt it."""
+        self._denied: set[str] = set()
         self._lock = asyncio.Lock()
-        self._puts: bool | None = None
-        self._uploads: bool | None = None
-        self._warned_of_deletes = False
+        self._running: asyncio.Task[None] | None = None
+        self._warned: set[str] = set()
 
     async def kept(self, key: str, condition: Condition | None) -> Condition | None:
-        """Return the condition if single puts keep it; else check it here and now, and return None.
+        """Return the condition to send with a single write; None if it was checked here and now instead.
 
         Raises:
             ConflictError: it does not hold.
         """
-        if condition is None or await self.on_puts():
-            return condition
-        await self.check(key, condition)
-        return None
+        return await self._sendable("writes", key, condition)
 
     async def kept_by_uploads(self, key: str, condition: Condition | None) -> Condition | None:
         """Do as `kept`, for uploads in parts."""
-        if condition is None or await self.on_uploads():
-            return condition
-        await self.check(key, condition)
-        return None
+        return await self._sendable("uploads", key, condition)
 
     async def kept_by_deletes(self, key: str, condition: IfVersion | None) -> IfVersion | None:
         """Do as `kept`, for deletes."""
-        if condition is None or await self.on_deletes():
-            return condition
-        await self.check(key, condition)
-        return None
+        sent = await self._sendable("deletes", key, condition)
+        return sent if isinstance(sent, IfVersion) else None
 
-    async def on_deletes(self) -> bool:
-        """Say whether conditions on deletes are kept: a third-party endpoint may ignore them without an error."""
-        if self._foreign and not self._warned_of_deletes:
-            self._warned_of_deletes = True
-            log.warning(
-                "%s may ignore conditions on deletes. Persona compares the version just before each delete instead; "
-                "an object that someone writes in that moment is deleted all the same.",
-                self._endpoint._place,
-            )
-        return not self._foreign
+    async def find(self, *features: str, anew: bool = False) -> Capabilities:
+        """Return what is known of the endpoint, after a probe of the features of which nothing is.
 
-    async def on_puts(self) -> bool:
-        """Say whether conditions on single puts are kept."""
-        if self._puts is not None:
-            return self._puts
-        async with self._lock:
-            if self._puts is None:
-                self._puts = not self._foreign or await self._try(self._put)
-                if not self._puts:
-                    self._warn("on writes")
-            return self._puts
-
-    async def on_uploads(self) -> bool:
-        """Say whether conditions on uploads in parts are kept."""
-        on_puts = await self.on_puts()
-        async with self._lock:
-            if self._uploads is None:
-                self._uploads = on_puts and (not self._foreign or await self._try(self._upload))
-                if on_puts and not self._uploads:
-                    self._warn("on uploads in parts")
-            return self._uploads
-
-    async def gives_as_etag(self, data: bytes, etag: str) -> bool:
-        """Say whether the version of an object with this content is this ETag, by writing one.
+        Args:
+            features: fields of `Capabilities`.
+            anew: probe them whatever is known of them.
 
         Raises:
-            PersonaError: it cannot be written.
+            UnreachableError: the provider does not answer.
         """
-        key = self._probe_key()
-        written = await self._endpoint._put(key, data, _ATTRIBUTES, None)
-        await self._remove(key)
-        return written.version == etag
+        async with self._lock:
+            if self._running is not None:  # of a caller that was cancelled
+                await self._finished()
+            self._recall()
+            anew = anew and self._found.probed
+            missing = [each for each in features if anew or getattr(self._found, each) is None]
+            if anew:
+                self._asked_at = None
+            if missing:
+                self._running = asyncio.ensure_future(self._probe(missing))
+                self._running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+                await self._finished()
+        return self._found
 
-    def _probe_key(self) -> str:
-        return to_key(self._prefix, f"{_probes()}{os.getpid()}-{os.urandom(8).hex()}")
+    async def warn_of_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Warn once if the endpoint does not return metadata as it is written."""
+        if metadata and (lost := (await self.find("metadata")).metadata) and "metadata" not in self._warned:
+            self._warned.add("metadata")
+            log.warning(
+                "%s does not return all metadata as it was written: %s.", self._endpoint._place, ", ".join(lost)
+            )
 
-    def _warn(self, where: str) -> None:
-        log.warning(
-            "%s ignores conditions %s. Persona checks before it writes instead, but of two writers in the same moment "
-            "one may overwrite the other.",
-            self._endpoint._place,
-            where,
-        )
+    async def disproved(self, feature: str, key: str, condition: Condition | None, error: PersonaError) -> bool:
+        """Say whether a refusal shows that what was known is wrong, after a new probe, of which there is one at most.
+
+        Args:
+            feature: what was done under a condition: ``writes``, ``uploads`` or ``deletes``.
+            key: the object.
+            condition: what was sent.
+            error: the refusal.
+        """
+        if not self._inherited or condition is None or not await self._is_doubtful(key, condition, error):
+            return False
+        before = getattr(self._found, feature)
+        log.info("%s refused a condition that holds; it is probed again.", self._endpoint._place)
+        self._found, self._inherited, self._asked_memory, self._asked_at = Capabilities(), False, True, None
+        return bool(getattr(await self.find(feature), feature) != before)
 
     async def check(self, key: str, condition: Condition) -> None:
         """Raise `ConflictError` if a condition does not hold at this moment."""
@@ -156,64 +132,79 @@ class Conditions:
         if found.version != condition.version:
             raise changed(key)
 
-    async def _try(self, write: Callable[[str, Condition], Awaitable[object]]) -> bool:
-        """Write over a probe object under conditions that do not hold; only a refusal counts."""
-        await self._sweep()
-        key = self._probe_key()
-        kept = True
-        await self._endpoint._put(key, b"probe", _ATTRIBUTES, None)
+    async def close(self) -> None:
+        """End a probe that is running, so that its objects are removed."""
+        if (running := self._running) is not None and not running.done():
+            running.cancel()
+            await asyncio.wait({running}, timeout=_END_SECONDS)
+
+    async def _sendable(self, feature: str, key: str, condition: Condition | None) -> Condition | None:
+        if condition is None:
+            return None
+        known = getattr(await self.find(feature), feature)
+        if known.honours(condition):
+            return spelled(condition, known.if_version)
+        self._warn(feature)
+        await self.check(key, condition)
+        return None
+
+    async def _is_doubtful(self, key: str, condition: Condition, error: PersonaError) -> bool:
+        """Say whether a condition was refused that holds, or is not implemented."""
+        if isinstance(error, UnsupportedError):
+            return True
+        if not isinstance(condition, IfVersion) or not isinstance(error, ConflictError) or not self._found.probed:
+            return False
         try:
-            for condition in (IfAbsent(), IfVersion(self._endpoint.stale_version)):
-                try:
-                    await write(key, condition)
-                except ConflictError:
-                    continue
-                kept = False
-        finally:
-            await self._remove(key)
-        return kept
+            await self.check(key, condition)
+        except (ConflictError, AccessDeniedError):
+            return False
+        return not isinstance(error, RepeatedError)
 
-    async def _remove(self, key: str) -> None:
-        with self._endpoint._allowed("delete"):  # not the write is refused that all this is for
-            await self._endpoint._delete(key)
+    async def _finished(self) -> None:
+        """Wait for the probe that runs. It goes on if the caller is cancelled, so that its objects are removed."""
+        if (running := self._running) is not None:
+            try:
+                await asyncio.shield(running)
+            finally:
+                if running.done():
+                    self._running = None
 
-    async def _sweep(self) -> None:
-        """Remove what a process of this machine left that was killed in the middle of such a try."""
-        start = to_key(self._prefix, _probes())
-        with self._endpoint._allowed("list"):
-            page = await self._endpoint._page(start, None, None, False)
-        for entry in page.entries:
-            pid = entry.key.removeprefix(start).partition("-")[0]
-            if pid.isdecimal() and not _is_running(int(pid)):
-                await self._remove(entry.key)
+    async def _probe(self, features: list[str]) -> None:
+        probe = Probe(self._endpoint, self._prefix)
+        results = await probe.run(features)
+        denied: dict[str, Any] = {each: _UNTESTED.get(each) for each in probe.denied}
+        if (error := next((probe.denied[each] for each in _CONDITIONAL if each in denied), None)) is not None:
+            log.warning(
+                "Preconditions cannot be tested on %s: %s Persona checks before each write instead.",
+                self._endpoint._place,
+                error,
+            )
+        self._denied = (self._denied | denied.keys()) - results.keys()
+        self._found = replace(self._found, **results, **denied)
+        if self.memory is not None and results and self._found.probed:
+            certain = {name: kept for name, kept in self._found.as_stored().items() if name not in self._denied}
+            self._asked_at = self.memory.save(certain, self._asked_at)
 
-    async def _put(self, key: str, condition: Condition) -> None:
-        await self._endpoint._put(key, b"probe", _ATTRIBUTES, condition)
+    def _recall(self) -> None:
+        """Take over what an earlier process has found."""
+        if self._asked_memory or self.memory is None:
+            return
+        self._asked_memory = True
+        stored = self.memory.load()
+        if stored is not None:
+            try:
+                self._found = Capabilities.of_stored(stored)
+                self._inherited, self._asked_at = True, stored["asked_at"]
+            except ValueError:
+                log.info("What is remembered of %s is damaged; it is probed.", self._endpoint._place)
 
-    async def _upload(self, key: str, condition: Condition) -> None:
-        upload = await self._endpoint._begin(key, _ATTRIBUTES, condition)
-        try:
-            await upload.foresee(b"probe")
-            await upload.part(0, b"probe")
-            await upload.finish()
-        except BaseException:
-            await upload.abort()
-            raise
-
-
-def _probes() -> str:
-    """Return how the names of this machine's probe objects begin."""
-    return f".persona-probe-{sha256(socket.gethostname().encode()).hexdigest()[:8]}-"
-
-
-def _is_running(pid: int) -> bool:
-    """Say whether a process of this machine is running, or may be."""
-    if os.name != "posix":  # where signal 0 would end it
-        return True
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    def _warn(self, feature: str) -> None:
+        if feature in self._warned | self._denied or (feature == "uploads" and "writes" in self._warned):
+            return
+        self._warned.add(feature)
+        log.warning(
+            "%s does not honour preconditions on %s. Persona checks before each one instead, but of two writers at the "
+            "same moment one may overwrite the other.",
+            self._endpoint._place,
+            _CONDITIONAL[feature],
+        )

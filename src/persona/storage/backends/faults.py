@@ -65,6 +65,13 @@ class UnchangedError(PersonaError):
     """The object is still at the version that was not asked for. It never leaves the backends."""
 
 
+class UnsupportedError(PersonaError):
+    """The service does not implement what was asked (501, 405): an answer, and no outage.
+
+    It never leaves the backends where there is another way.
+    """
+
+
 class RepeatedError(ConflictError):
     """A condition fails where a request was sent again: what was done the first time may be why.
 
@@ -322,6 +329,11 @@ def _by_status(refusal: Refusal) -> PersonaError:
         return StorageFullError(f"There is no space left at {host}{code}.", hint="Free space, or enlarge the storage.")
     if status == 429:
         return _throttled(f"{host} asks for fewer requests{code}.", refusal)
+    if status in (405, 501):  # RFC 9110, sections 15.5.6 and 15.6.2: an answer, and no outage
+        return UnsupportedError(
+            f"{host} does not support this request: it answers with {status}{code}.{refusal.quote}",
+            hint="“persona storage config test” shows what the endpoint supports.",
+        )
     if status >= 500 or status == 408:
         return UnreachableError(f"{host} answers with {status}{code}.{refusal.quote}", hint="Try again later.")
     return other

@@ -42,6 +42,7 @@ from persona.storage.backend import (
     Place,
     StorageObject,
 )
+from persona.storage.backends import hosts
 from persona.storage.backends.answers import parse_json, senseless, size_in, text_in, time_in, understood
 from persona.storage.backends.batch import send_batch
 from persona.storage.backends.cloud import CloudBackend
@@ -59,7 +60,8 @@ from persona.storage.backends.primitives import (
     check_endpoint,
     range_wanted,
 )
-from persona.storage.backends.rest import Request
+from persona.storage.backends.probing import clear, probe_name
+from persona.storage.backends.rest import Reply, Request
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.content_types import DEFAULT
 from persona.storage.paths import from_key, to_key
@@ -119,7 +121,8 @@ class GCSBackend(CloudBackend):
             settings.prefix,
             performance,
             address=endpoint,
-            foreign=endpoint != ENDPOINT,
+            foreign=hosts.google(endpoint) is None,
+            known=hosts.google(endpoint),
         )
         self.bucket = settings.bucket
         self.declared_region = settings.region
@@ -136,7 +139,7 @@ class GCSBackend(CloudBackend):
         fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
         if self._project:
             fields.append(("Project", self._project))
-        if self._foreign:
+        if self._rest.endpoint != ENDPOINT:
             fields.append(("Endpoint", self._rest.endpoint))
         return Place(
             "Google Cloud Storage",
@@ -186,20 +189,29 @@ class GCSBackend(CloudBackend):
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
+        reply = await self._put_with(md5, key, data, attributes, condition)
+        return await taken(self._rest, self._path(key), reply, key, md5)
+
+    async def _put_damaged(self, key: str, data: bytes) -> None:
+        other = base64.b64encode(hashlib.md5(b"another", usedforsecurity=False).digest()).decode("ascii")
+        await self._put_with(other, key, data, Attributes("application/octet-stream", {}), None)
+
+    async def _put_with(
+        self, md5: str, key: str, data: Part, attributes: Attributes, condition: Condition | None
+    ) -> Reply:
         resource = {"name": key, "md5Hash": md5, **_resource(key, attributes)}
         boundary = uuid.uuid4().hex
         head = (
             f"--{boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n"
             f"{json.dumps(resource)}\r\n--{boundary}\r\ncontent-type: {resource['contentType']}\r\n\r\n"
         )
-        reply = await self._rest.send(
+        return await self._rest.send(
             "POST",
             self._upload_path,
             query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key) | self.encryption,
             headers={"content-type": f"multipart/related; boundary={boundary}"},
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
-        return await taken(self._rest, self._path(key), reply, key, md5)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         reply = await self._rest.send(
@@ -269,14 +281,14 @@ class GCSBackend(CloudBackend):
                 query["rewriteToken"] = text_in(rewrite, "rewriteToken")
         raise senseless(self._host)
 
-    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
+    async def _past_page(self, start: str, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
         """Return noncurrent generations (Google Cloud Storage, "Use Object Versioning").
 
         What soft delete keeps is not among them: nobody can read it, or delete it before its time.
         """
         query = {
             "versions": "true",
-            "prefix": self._prefix and f"{self._prefix}/",
+            "prefix": start,
             "maxResults": str(self.page_size),
             "fields": "items(name,size,generation,timeDeleted),nextPageToken",
         }
@@ -309,28 +321,28 @@ class GCSBackend(CloudBackend):
         if self._foreign and not await self._knows_generations():
             raise PersonaError(f"{self._host} deletes the object itself when an earlier generation is to be deleted.")
         with suppress(NotFoundError):
-            await self._on_past("DELETE", version, {})
+            await self._on_past("DELETE", version)
 
     async def _knows_generations(self) -> bool:
         """Say whether a generation can be deleted alone, by trying it once: an emulator ignores which one is meant."""
         if self._generations_known is None:
-            path = f".persona-probe-{uuid.uuid4().hex}"
+            path = probe_name()
             first = await self.write(path, b"probe")
             try:
                 await self.write(path, b"probed")
-                await self._on_past("DELETE", PastVersion(path, first.version, 0), {})
+                await self._on_past("DELETE", PastVersion(path, first.version, 0))
                 self._generations_known = await self.exists(path)
             except NotFoundError:  # the bucket keeps none, so there is nothing to delete
                 self._generations_known = True
             finally:
-                await self.delete(path)
+                await clear(self, [self._key(path)])
         return self._generations_known
 
-    async def _on_past(self, method: str, version: PastVersion, query: dict[str, str]) -> bytes:
+    async def _on_past(self, method: str, version: PastVersion, query: Mapping[str, str] | None = None) -> bytes:
         path, which = self._path(to_key(self._prefix, version.path)), {"generation": version.id}
         try:
             async with self._about(version.path, "delete" if method == "DELETE" else "read", which):
-                return (await self._rest.send(method, path, query=which | query)).body
+                return (await self._rest.send(method, path, query=which | dict(query or {}))).body
         except MissingError as error:
             raise await self._absent(version.path) from error
 

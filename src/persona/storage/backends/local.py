@@ -14,6 +14,7 @@ import errno
 import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -42,6 +43,7 @@ from persona.storage.backends.local_read import CHUNK_BYTES, LocalDownload, copy
 from persona.storage.backends.local_scan import FoundFile, Walk
 from persona.storage.backends.local_threads import Patience, in_thread
 from persona.storage.backends.streams import counted
+from persona.storage.capabilities import DOCUMENTED, Capabilities
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
 
@@ -214,9 +216,9 @@ class LocalBackend(StorageBackend):
             failed |= await in_thread(self._remove_all, paths[first : first + PAGE_OBJECTS], conditions or {})
         return failed
 
-    async def conditions_kept(self) -> bool:
-        """Say yes: locks keep them."""
-        return True
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        """Say that preconditions are honoured, by locks; there is no server that could check a digest."""
+        return replace(DOCUMENTED, checksums=None)
 
     async def close(self) -> None:
         """Do nothing: no file stays open between operations."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from persona.config.schema import PerformanceSettings
 from persona.errors import ConfigError, NameRefusedError
 from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion, StorageObject
+from persona.storage.capabilities import Spelling
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.metadata import Held, Rules, pack
 from persona.storage.paths import clean
@@ -20,6 +21,11 @@ from persona.storage.retry import RetryPolicy
 MIB = 1 << 20
 Part = bytes | bytearray | memoryview
 """Bytes of a part of an object; nobody changes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnquotedVersion(IfVersion):
+    """As `IfVersion`, for a service that compares ``If-Match`` without its quotes, as Ceph RGW does on PUT."""
 
 
 class Entry(NamedTuple):
@@ -120,10 +126,19 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
+def spelled(condition: Condition, spelling: Spelling | None) -> Condition:
+    """Return a condition as a service must be told it."""
+    if spelling == "unquoted" and isinstance(condition, IfVersion):
+        return UnquotedVersion(condition.version)
+    return condition
+
+
 def etag_condition(condition: Condition | None) -> dict[str, str]:
     """Return a condition as the headers of RFC 9110, section 13, that S3 and Azure go by."""
     if isinstance(condition, IfAbsent):
         return {"if-none-match": "*"}
+    if isinstance(condition, UnquotedVersion):
+        return {"if-match": condition.version}
     if isinstance(condition, IfVersion):
         return {"if-match": f'"{condition.version}"'}
     return {}

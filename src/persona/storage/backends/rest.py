@@ -11,11 +11,11 @@ import http.client
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -134,6 +134,7 @@ class RestClient:
         self._http = pools(maxsize=connections, block=False, retries=False).connection_from_url(origin)
         self._dated: tuple[str, float] | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="persona-http")
+        self._running: set[Future[Any]] = set()
 
     @property
     def clock_skew(self) -> float | None:
@@ -286,7 +287,14 @@ class RestClient:
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work in a thread of this client."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        running = self._threads.submit(work)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(running)
+
+    async def settled(self, seconds: float) -> None:
+        """Wait until the requests that are on their way have ended, also of callers that were cancelled."""
+        await asyncio.to_thread(wait, [*self._running], seconds)
 
 
 class Body:

@@ -17,7 +17,6 @@ from persona.config import values
 from persona.config.schema import PerformanceSettings, S3Settings
 from persona.credentials import aws
 from persona.errors import (
-    AccessDeniedError,
     ConfigError,
     CredentialsError,
     NotFoundError,
@@ -26,7 +25,7 @@ from persona.errors import (
 )
 from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
-from persona.storage.backends import sigv4
+from persona.storage.backends import hosts, sigv4
 from persona.storage.backends.answers import digest_in, etag_in, parse_xml, text_of, time_in, understood, xml_or_none
 from persona.storage.backends.etagged import ETagBackend
 from persona.storage.backends.faults import MissingError, Refusal, State, clock_off, explained
@@ -108,7 +107,8 @@ class S3Backend(ETagBackend):
             settings.prefix,
             performance,
             address=address,
-            foreign=settings.endpoint_url is not None,
+            foreign=hosts.s3(address) is None,
+            known=hosts.s3(address) or hosts.s3_express(address),
         )
         self._listings = S3Listings(self._rest, foreign=self._foreign)
         self.bucket: str = settings.bucket or ""
@@ -123,7 +123,7 @@ class S3Backend(ETagBackend):
     def describe(self) -> Place:
         """Say what this backend is."""
         fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
-        if self._foreign:
+        if self._service is not None:
             fields.append(("Endpoint", self._rest.endpoint.removesuffix(f"/{self.bucket}")))
         keys: aws.AWSKeys | None = None
         with suppress(CredentialsError, UnreachableError):  # what this backend is can be said without
@@ -167,6 +167,10 @@ class S3Backend(ETagBackend):
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host):
             return Written(etag_in(reply.headers["etag"]), self._stated(reply.headers))
+
+    async def _put_damaged(self, key: str, data: bytes) -> None:
+        headers = {"content-md5": base64.b64encode(md5_of(b"another").digest()).decode("ascii"), **self.encryption}
+        await self._rest.send("PUT", self._path(key), headers=headers, body=data)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
         headers = {**self._headers_of(key, attributes), **self.encryption}
@@ -222,9 +226,8 @@ class S3Backend(ETagBackend):
             await give_up(upload)
             raise
 
-    async def _past_page(self, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
-        prefix = self._prefix and f"{self._prefix}/"
-        return await self._listings.versions(prefix, after, self.page_size, self._past_version)
+    async def _past_page(self, start: str, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
+        return await self._listings.versions(start, after, self.page_size, self._past_version)
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of an earlier version."""
@@ -304,10 +307,9 @@ class S3Backend(ETagBackend):
         if not self._foreign or found.digest != digest_of(found.version):
             return False
         if self._etags_are_md5s is None:
-            with suppress(AccessDeniedError):
-                self._etags_are_md5s = await self._conditions.gives_as_etag(b"probe", md5_of(b"probe").hexdigest())
-                if not self._etags_are_md5s:
-                    log.warning("%s gives ETags that are no MD5s: what is read there cannot be verified.", self._host)
+            self._etags_are_md5s = (await self._conditions.find("md5_digests")).md5_digests
+            if self._etags_are_md5s is False:
+                log.warning("%s gives ETags that are no MD5s: what is read there cannot be verified.", self._host)
         return self._etags_are_md5s is False
 
     def _bad_keys(self, code: str) -> CredentialsError:

@@ -17,6 +17,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.paths import clean, clean_object, to_key
 
@@ -188,9 +189,9 @@ class Below(StorageBackend):
         failed = await self._whole.delete_many([*given], conditions=required)
         return failures | {given[path]: error for path, error in failed.items()}
 
-    async def conditions_kept(self) -> bool:
-        """Say whether the whole keeps conditions."""
-        return await self._whole.conditions_kept()
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        """Say what the endpoint can do."""
+        return await self._whole.capabilities(anew=anew)
 
     async def close(self) -> None:
         """Close the whole."""

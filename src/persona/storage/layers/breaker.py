@@ -20,6 +20,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.layer import Layer
 from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody, silent
@@ -199,9 +200,9 @@ class Breaker(Layer):
                 break
         return failures
 
-    async def conditions_kept(self) -> bool:
-        """Say whether the endpoint keeps conditions."""
-        return await self._guarded(self.inner.conditions_kept)
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        """Say what the endpoint can do."""
+        return await self._guarded(lambda: self.inner.capabilities(anew=anew))
 
     # What all of them go through.
 

@@ -17,6 +17,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import ContentHeaders
 
 
@@ -163,9 +164,9 @@ class Layer(StorageBackend):
         """Delete objects in bulk."""
         return await self.inner.delete_many(paths, conditions=conditions)
 
-    async def conditions_kept(self) -> bool:
-        """Say whether the endpoint keeps conditions."""
-        return await self.inner.conditions_kept()
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        """Say what the endpoint can do."""
+        return await self.inner.capabilities(anew=anew)
 
     async def close(self) -> None:
         """Close what is within."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Mapping
 
 from persona.config.schema import ResidencySettings
 from persona.storage.backend import Checkpoint, Condition, StorageBackend, StorageObject
+from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.layer import Layer
 from persona.storage.residency import Remembered, Residence, residence
@@ -89,10 +90,10 @@ class Resident(Layer):
         await self.require()
         return await super().copy_from(other, source, target, version=version, condition=condition)
 
-    async def conditions_kept(self) -> bool:
-        """Say whether the endpoint keeps conditions, which is tried by writing."""
+    async def capabilities(self, *, anew: bool = False) -> Capabilities:
+        """Say what the endpoint can do, which is probed by writing."""
         await self.require()
-        return await super().conditions_kept()
+        return await super().capabilities(anew=anew)
 
     async def require(self) -> None:
         """Raise ConfigError if the place is not allowed; look once, and again only if there was no answer."""
