@@ -21,7 +21,8 @@ T = TypeVar("T")
 class Proxy(Protocol):
     """What stands before a server."""
 
-    upstream: str
+    @property
+    def upstream(self) -> str | None: ...
 
     @property
     def address(self) -> str: ...
@@ -62,7 +63,7 @@ def url_of(settings: StorageSettings) -> str:
 def through(settings: StorageSettings, proxy: Proxy) -> StorageSettings:
     """Return the settings that reach the same place through a proxy."""
     section = getattr(settings, settings.backend)
-    url = section.endpoint_url.replace(proxy.upstream, proxy.address)
+    url = section.endpoint_url.replace(proxy.upstream or "", proxy.address)
     return replace(settings, **{settings.backend: replace(section, endpoint_url=url)})
 
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from persona.config.schema import StorageSettings
 from tests.cache.siege import besiege as besiege_cache
 from tests.campaigns.chain import take_through
+from tests.campaigns.command import Command
 from tests.campaigns.corpus import MIB, corpus
 from tests.campaigns.siege import besiege
 from tests.campaigns.sites import folder, fresh
 from tests.campaigns.storms import weather_out
 from tests.campaigns.test_cache_siege import figures
 from tests.campaigns.test_cache_siege import plan as siege_plan
+from tests.campaigns.twice import Migrate, migrate_twice
 from tests.hostile.limits import FULL, generate_at_the_limit
 from tests.hostile.torment import MOST_MB, torment
 from tests.servers import SERVERS
@@ -42,6 +44,9 @@ ROUTES = (
     ("azurite", "local"),
     ("seaweedfs", "fake-gcs"),
 )
+
+AGAIN = (("local", "seaweedfs"), ("local", "fake-gcs"), ("local", "azurite"), ("azurite", "fake-gcs"))
+"""From and to, of migrations that are made twice."""
 
 Open = Callable[[str, Path], StorageSettings]
 
@@ -73,6 +78,7 @@ def main() -> None:
         limits(base / "limits")
         mutants(base / "mutants", given.mutants, given.seed)
         chain(base / "chain", place)
+        twice(base / "twice", place)
         storms(base / "storms", place, given.storms, given.seed)
         sieges(base / "sieges", place, given.kills, given.seed)
 
@@ -111,6 +117,23 @@ def chain(base: Path, place: Open) -> None:
     kinds = ("local", "seaweedfs", "seaweedfs", "fake-gcs", "azurite", "local")
     places = [place(kind, base / f"disk-{number}") for number, kind in enumerate(kinds)]
     take_through(base, places, corpus(large=(300 * MIB,)), say)
+
+
+def twice(base: Path, place: Open) -> None:
+    """Migrate 1,500 objects again, from a folder and between providers, with nothing to do."""
+    items = corpus(1500, odd=(), large=(20 * MIB,))
+    for source, target in AGAIN:
+        step = base / f"{source}-{target}"
+        sides = place(source, step / "source"), place(target, step / "target")
+
+        def configured(*settings: StorageSettings, step: Path = step) -> Migrate:
+            command = Command(step / "user", *settings, concurrent_uploads=16)
+            return lambda *flags: command.run("storage", "migrate", "--json", *flags).json
+
+        *_, second = migrate_twice(*sides, items, configured)
+        say(f"{source} → {target}, again: {second.report['evidence']}, {second.asked}")
+        assert second.report["objects"]["skipped"] == len(items)
+        assert all(asked["read"] == asked["head"] == 0 for asked in second.asked.values()), second.asked
 
 
 def storms(base: Path, place: Open, rounds: int, seed: int) -> None:

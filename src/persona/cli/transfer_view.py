@@ -366,11 +366,16 @@ def _plan(plan: dict[str, Any]) -> list[tuple[str, str]]:
         for action, word in words.items()
         if plan[action]["objects"] or action in ("copy", "skip")
     ]
-    requests = plan["requests"]
     for side in ("source", "destination"):
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in requests[side].items() if count)
-        rows.append((f"Requests to the {side}", counts or "none"))
+        rows.append((f"Requests to the {side}", _counts(plan["requests"][side])))
+    if made := plan["made_with"]:
+        used = "; ".join(f"{side} {_counts(made[side])}" for side in ("source", "destination"))
+        rows.append(("Of these, used for this plan", used))
     return rows
+
+
+def _counts(requests: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in requests.items() if count) or "none"
 
 
 def _migration(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -290,6 +290,14 @@ class StorageBackend(ABC):
         """
         return None
 
+    def reading_requests(self) -> Mapping[str, int]:
+        """Return how many requests that only read were made so far, repetitions of failed ones not counted.
+
+        ``list`` for pages of listings, ``read`` for contents, ``head`` for descriptions. On a local disk they are not
+        requests, but walks, reads and looks.
+        """
+        return {}
+
     async def location(self) -> Location:
         """Ask the provider where the objects are: at most two requests; none where it cannot tell.
 

@@ -25,7 +25,7 @@ from persona.transfer.drift import drift, names_of
 from persona.transfer.executor import Executor
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import beside
-from persona.transfer.model import WRITING, Action, Count, Endpoint, Guard, Options, Phase, Row, State, Step
+from persona.transfer.model import READING, WRITING, Action, Count, Endpoint, Guard, Options, Phase, Row, State, Step
 from persona.transfer.plan import Planner
 from persona.transfer.progress import Meter, Watch
 from persona.transfer.work import DriftError, Worker
@@ -54,7 +54,8 @@ class Engine:
         options: what is allowed.
         executor: where steps are done.
         whole_bytes: up to this size an object is read and written at once.
-        pair: the file that remembers what syncs saw of this pair; None for a migration.
+        pair: the file that remembers which versions of this pair have equal content; None remembers nothing.
+        digests_first: whether what can be proved without a request is proved anew, though versions are remembered.
         pause_file: a file whose presence asks the job to pause.
         watch: is told how far it is.
         guard: gives what refuses objects by what they hold, once anything is to be copied; None refuses none.
@@ -71,6 +72,7 @@ class Engine:
         *,
         whole_bytes: int,
         pair: Path | None,
+        digests_first: bool = False,
         pause_file: Path,
         watch: Watch,
         guard: Callable[[], Awaitable[Guard | None]] | None = None,
@@ -84,8 +86,11 @@ class Engine:
         self._pair = pair
         self._pause_file = pause_file
         self._watch = watch
-        self._memory = Memory(pair) if pair and not options.checksum else None
-        self._planner = Planner(journal, source, target, options, self._memory, watch, self._check)
+        trusts = pair is not None and pair.exists() and not (options.checksum or options.reread)
+        self._memory = Memory(pair) if pair is not None and trusts else None
+        self._planner = Planner(
+            journal, source, target, options, self._memory, watch, self._check, digests_first=digests_first
+        )
         self._meter: Meter | None = None
         self._worker = Worker(job, journal, source, target, options, whole_bytes=whole_bytes, moved=self._moved)
         self._stop = asyncio.Event()
@@ -172,11 +177,20 @@ class Engine:
                 journal.set(checked=True)
             return
         self._begin(Phase.INVENTORY)
+        before = self._requests()
         await self._planner.list_source()
         await self._planner.compare_listings()
         await self._rounds({Action.COMPARE}, Step.OPEN, self._worker.compare)
         self._planner.check_removals()
-        journal.set(planned=True)
+        journal.set(planned=True, planning=_since(before, self._requests()))
+
+    def _requests(self) -> dict[str, dict[str, int]]:
+        """Return how many requests for reading each side has had."""
+        sides = {"source": self._source, "destination": self._target}
+        return {
+            name: {kind: side.backend.reading_requests().get(kind, 0) for kind in READING}
+            for name, side in sides.items()
+        }
 
     async def _refuse_drift(self, consequence: str, hint: str) -> None:
         """Raise if the source is not what the journal says.
@@ -229,7 +243,7 @@ class Engine:
             for row, found in pairs:
                 if row is None or found is None or row.step != Step.COPIED:
                     continue
-                evidence = self._worker.digest_proof(row, found)
+                evidence = await self._worker.listed_proof(row, found)
                 if evidence and await self._worker.looked_at(row, found):
                     row.step, row.evidence = Step.VERIFIED, evidence
                     proved.append(row)
@@ -390,6 +404,10 @@ class Engine:
         left = tally.count({Action.REMOVE}, {Step.OPEN}).objects
         lost = any(self._journal.lost(sent=True))
         return State.INCOMPLETE if wrong or left or lost or self._journal.refused("source") else State.COMPLETE
+
+
+def _since(before: dict[str, dict[str, int]], now: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {side: {kind: count - before[side][kind] for kind, count in counts.items()} for side, counts in now.items()}
 
 
 def _outage(error: PersonaError) -> PersonaError:

@@ -295,6 +295,11 @@ class Journal:
         )
         return self._db.execute(query, (part_bytes,)).fetchone()[0] or 0
 
+    def large(self, part_bytes: int) -> int:
+        """Return how many of the objects that are to be written go in parts of a size."""
+        query = "SELECT count(*) FROM objects WHERE action IN ('copy', 'replace') AND size > ?"
+        return int(self._db.execute(query, (part_bytes,)).fetchone()[0])
+
     def remember(self, pair: Path) -> None:
         """Note in the file of a pair which versions of its two sides have equal content; and forget what is gone."""
         memory = Memory(pair)

@@ -237,5 +237,8 @@ class Tally:
 WRITING = {Action.COPY.value, Action.REPLACE.value}
 """Actions that write an object to the destination."""
 
+READING = ("list", "read", "head")
+"""Kinds of requests that only read; see `persona.storage.backend.StorageBackend.reading_requests`."""
+
 PROVED = {Step.VERIFIED.value, Step.UNCHANGED.value}
 """Steps at which what is noted as evidence holds."""

@@ -33,6 +33,7 @@ class Planner:
         memory: what earlier syncs saw of this pair, or None.
         watch: is told how far it is.
         check: called between pages; raises if the job is to pause.
+        digests_first: whether what can be proved without a request is proved anew, though versions are remembered.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Planner:
         memory: Memory | None,
         watch: Watch,
         check: Callable[[], None],
+        *,
+        digests_first: bool = False,
     ) -> None:
         self._journal = journal
         self._source = source
@@ -52,6 +55,7 @@ class Planner:
         self._memory = memory
         self._watch = watch
         self._check = check
+        self._digests_first = digests_first
         self.take = patterns(options.include, options.exclude)
         """Says whether a path takes part."""
 
@@ -142,11 +146,18 @@ class Planner:
             skip(row, Evidence.DIGEST, self._options)
             check(row, found)
         elif seen == (row.version, found.version) and not self._options.checksum:
-            row.action, row.step, row.evidence = Action.SKIP, Step.UNCHANGED, Evidence.UNCHANGED
+            self._decide_seen(row, found)
         elif row.size != found.size:
             differs(row, self._options)
         else:
             row.action = Action.COMPARE
+
+    def _decide_seen(self, row: Row, found: StorageObject) -> None:
+        """Leave an object alone whose two versions were seen to be equal; but a file may prove more than that."""
+        if self._digests_first and provable_here(self._source, found.digest):
+            row.action, row.evidence = Action.COMPARE, Evidence.UNCHANGED
+        else:
+            skip(row, Evidence.UNCHANGED, self._options)
 
     def _check_name(self, row: Row) -> None:
         """Refuse a name that is too long below the destination's prefix."""
@@ -161,11 +172,19 @@ def proves(ours: Digest | None, theirs: Digest | None) -> bool:
     return ours is not None and ours == theirs and ours.vouched and theirs.vouched
 
 
+def provable_here(source: Endpoint, theirs: Digest | None) -> bool:
+    """Say whether reading a file of this machine may prove that it is equal to an object: that takes no request."""
+    return not source.place.container and theirs is not None and theirs.algorithm == "md5" and theirs.vouched
+
+
 def skip(row: Row, evidence: Evidence, options: Options) -> None:
     """Plan to leave an object that is equal; one that is to be read back all the same is left to verification."""
     row.action = Action.SKIP
     row.evidence = evidence
-    row.step = Step.COPIED if options.reread and evidence is Evidence.DIGEST else Step.VERIFIED
+    if evidence is Evidence.UNCHANGED:
+        row.step = Step.UNCHANGED
+    else:
+        row.step = Step.COPIED if options.reread and evidence is Evidence.DIGEST else Step.VERIFIED
 
 
 def differs(row: Row, options: Options) -> None:

@@ -33,6 +33,7 @@ _PLANNED = {
     (Action.REPLACE, Step.OPEN),
     (Action.SKIP, Step.COPIED),
     (Action.SKIP, Step.VERIFIED),
+    (Action.SKIP, Step.UNCHANGED),
     (Action.COMPARE, Step.FAILED),
     (Action.COMPARE, Step.GONE),
     (Action.CONFLICT, Step.FAILED),
@@ -41,6 +42,7 @@ _PLANNED = {
 """What a migration's plan says of an object, and how far it is then."""
 _BEGINS: dict[tuple[str, str], Step] = {
     (Action.SKIP, Step.VERIFIED): Step.COPIED,
+    (Action.SKIP, Step.UNCHANGED): Step.COPIED,
     (Action.COMPARE, Step.FAILED): Step.OPEN,
 }
 """How far an object of a plan is when it is run, where that is less: a proof of then is none of now."""

@@ -9,7 +9,7 @@ from typing import Any
 from persona.storage.reserved import BACKUPS, LeftOut
 from persona.transfer.jobs import JobInfo
 from persona.transfer.journal import Journal
-from persona.transfer.model import PROVED, WRITING, Action, Evidence, Row, Step, Tally
+from persona.transfer.model import PROVED, READING, WRITING, Action, Evidence, Row, Step, Tally
 
 SHOWN = 100
 """How many failures a document names unless all are asked for."""
@@ -86,28 +86,72 @@ def _lost(objects: Iterable[tuple[str, list[str]]]) -> list[dict[str, Any]]:
 
 def _plan(journal: Journal, facts: dict[str, Any], tally: Tally, refused: int) -> dict[str, Any]:
     """Return what a plan comes to: objects and bytes by what is to be done, and how many requests that takes."""
-    options = facts["options"]
     plan: dict[str, Any] = {}
     for action in Action:
         count = tally.count({action})
         plan[action.value] = {"objects": count.objects, "bytes": count.bytes}
     plan["refuse"]["objects"] += refused
-    kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options["backup"] else 0
-    written, there = tally.count(WRITING).objects, facts.get("target_objects", 0)
-    local = facts["destination"]["identity"].startswith("local|")
-    back = written + tally.count({Action.SKIP}).objects if options["reread"] else written if local else 0
-    guarded = int(written > 0)  # before anything is copied, each side is asked who was erased there
-    plan["requests"] = {
-        "source": {"list": _pages(tally.all.objects) + guarded, "read": written},
-        "destination": {
-            "list": _pages(there) + guarded + (_pages(there + written) if written and not back else 0),
-            "read": back,
-            "write": written if local else journal.writes(facts["part_bytes"]),
-            "copy": kept,
-            "delete": tally.count({Action.REMOVE}).objects,
-        },
-    }
+    plan["made_with"] = facts.get("planning")
+    plan["requests"] = _requests(journal, facts, tally)
     return plan
+
+
+def _requests(journal: Journal, facts: dict[str, Any], tally: Tally) -> dict[str, dict[str, int]]:
+    """Return how many requests a run takes that makes the plan anew, where nothing fails or changes meanwhile.
+
+    Not among them is what an endpoint takes that does not keep conditions by itself: probes, and looks before a write.
+    """
+    options = facts["options"]
+    written, there = tally.count(WRITING).objects, facts.get("target_objects", 0)
+    unproved = written + (tally.count({Action.SKIP}, {Step.COPIED, Step.VERIFIED}).objects if options["reread"] else 0)
+    local = _is_local(facts, "destination")
+    back = unproved if options["reread"] or local else _blocks(journal, facts)
+    listed = 0 if options["reread"] else _verifying_pages(written, there, local=local)
+    planning = facts.get("planning") or _listings(facts, tally.all.objects, there)
+    guard = {side: _guard(written, local=_is_local(facts, side)) for side in ("source", "destination")}
+    source = {kind: planning["source"][kind] + guard["source"][kind] for kind in READING}
+    target = {kind: planning["destination"][kind] + guard["destination"][kind] for kind in READING}
+    source["read"] += written
+    target["list"] += listed
+    target["read"] += back
+    target["head"] += back if listed else unproved
+    kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options["backup"] else 0
+    target["write"] = written if local else journal.writes(facts["part_bytes"])
+    return {"source": source, "destination": target | {"copy": kept, "delete": tally.count({Action.REMOVE}).objects}}
+
+
+def _is_local(facts: dict[str, Any], side: str) -> bool:
+    return bool(facts[side]["identity"].startswith("local|"))
+
+
+def _listings(facts: dict[str, Any], objects: int, there: int) -> dict[str, dict[str, int]]:
+    """Return what the listings of a plan take that is not made yet."""
+    sides = {"source": objects, "destination": there}
+    return {
+        side: {"list": 1 if _is_local(facts, side) else _pages(count), "read": 0, "head": 0}
+        for side, count in sides.items()
+    }
+
+
+def _guard(written: int, *, local: bool) -> dict[str, int]:
+    """Return what it takes to ask a side who was erased there, which comes before anything is copied."""
+    asked = int(written > 0)
+    return {"list": asked, "read": 0, "head": 0 if local else asked}
+
+
+def _blocks(journal: Journal, facts: dict[str, Any]) -> int:
+    """Return how many objects go to Azure in blocks: it does not check their MD5, so they are read back.
+
+    Source: https://learn.microsoft.com/rest/api/storageservices/put-block-list
+    """
+    azure = facts["destination"]["identity"].startswith("az ")
+    return journal.large(facts["part_bytes"]) if azure else 0
+
+
+def _verifying_pages(written: int, there: int, *, local: bool) -> int:
+    """Return how many requests verify by listing, or 0 where a question for each object takes fewer."""
+    pages = _pages(there + written)
+    return (1 if local else pages) if written > pages else 0
 
 
 def _reserved(facts: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from persona.errors import ConflictError, NotFoundError, PersonaError, VerificationError
+from persona.moments import moment
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObject
 from persona.storage.paths import join
 from persona.storage.reserved import BACKUPS
@@ -13,7 +14,7 @@ from persona.transfer import attributes
 from persona.transfer.content import Reading
 from persona.transfer.journal import Journal
 from persona.transfer.model import Action, Endpoint, Evidence, Guard, Options, Row, Step
-from persona.transfer.plan import differs, proves, skip
+from persona.transfer.plan import differs, provable_here, proves, skip
 
 _CHANGES = 3
 """How often an object that changes again and again is begun anew."""
@@ -51,6 +52,7 @@ class Worker:
         """Refuses objects by what they hold; None refuses none."""
         self._job = job
         self._journal = journal
+        self._endpoint = source
         self._source = source.backend
         self._target = target.backend
         self._options = options
@@ -76,24 +78,35 @@ class Worker:
         row.step, row.error = Step.FAILED, "It changes at the source again and again."
 
     async def compare(self, row: Row) -> None:
-        """Decide by content whether an object is equal at the destination."""
+        """Decide by content whether an object is equal at the destination, as its listing has it.
+
+        No description is asked for: that would be a request for each object, most of which are as they were listed.
+        """
+        listed = StorageObject(row.path, row.size, moment(0), row.target_version or "", row.target_digest)
+        try:
+            evidence = await self._equal(row, listed, unchanged=row.evidence == Evidence.UNCHANGED)
+        except ChangedSourceError:
+            row.evidence = None
+            await self._look_again(row)  # stays to be compared
+            return
+        except (NotFoundError, ConflictError):
+            await self._look_at_target(row)  # likewise, if it is still there
+            return
+        if evidence:
+            skip(row, evidence, self._options)
+        else:
+            differs(row, self._options)
+
+    async def _look_at_target(self, row: Row) -> None:
+        """Take an object that has changed at the destination since it was listed as it is now."""
+        row.evidence = None
         try:
             found = await self._target.stat(row.path)
         except NotFoundError:
             row.action, row.target_version, row.step = Action.COPY, None, Step.OPEN
             return
         row.target_version, row.target_digest = found.version, found.digest
-        try:
-            evidence = await self._equal(row, found)
-        except ChangedSourceError:
-            await self._look_again(row)  # stays to be compared
-            return
-        except (NotFoundError, ConflictError):
-            return  # likewise, since the destination has changed
-        if evidence:
-            skip(row, evidence, self._options)
-            attributes.check(row, found)
-        else:
+        if found.size != row.size:
             differs(row, self._options)
 
     async def verify(self, row: Row) -> None:
@@ -276,8 +289,14 @@ class Worker:
             row.attempts += 1
         return True
 
-    async def _equal(self, row: Row, found: StorageObject) -> Evidence | None:
-        """Return what proves that an object at the destination is equal to the source, or None if it is not."""
+    async def _equal(self, row: Row, found: StorageObject, *, unchanged: bool = False) -> Evidence | None:
+        """Return what proves that an object at the destination is equal to the source, or None if it is not.
+
+        Args:
+            row: the object.
+            found: what is at the destination.
+            unchanged: whether these very versions were verified before, which is enough where digests do not tell.
+        """
         if found.size != row.size:
             return None
         if proves(row.digest, found.digest):
@@ -285,7 +304,7 @@ class Worker:
         await self._hash_source(row)
         if self._digest_equal(row, found):
             return Evidence.DIGEST
-        return await self._reread(row, found)
+        return Evidence.UNCHANGED if unchanged else await self._reread(row, found)
 
     async def _proof(self, row: Row, found: StorageObject) -> Evidence | None:
         """Return what proves a copied object's content."""
@@ -295,6 +314,15 @@ class Worker:
             return None
         await self._hash_source(row)
         return await self._reread(row, found)
+
+    async def listed_proof(self, row: Row, found: StorageObject) -> Evidence | None:
+        """Return the proof that a listing gives, after reading the source if that takes no request."""
+        if row.sha256 is None and found.size == row.size and provable_here(self._endpoint, found.digest):
+            try:
+                await self._hash_source(row)
+            except ChangedSourceError:  # verification itself finds that out, and what to do
+                return None
+        return self.digest_proof(row, found)
 
     def digest_proof(self, row: Row, found: StorageObject) -> Evidence | None:
         """Return the proof that a description gives: the provider's own checksum, equal to ours."""

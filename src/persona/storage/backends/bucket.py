@@ -128,6 +128,10 @@ class Bucket(StorageBackend):
         parts = urlsplit(self._rest.endpoint)
         return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
+    def reading_requests(self) -> Mapping[str, int]:
+        """Return how many requests that only read were made so far."""
+        return self._rest.reading
+
     async def encrypted_as_asked(self, path: str) -> bool | None:
         """Say whether an object is encrypted as the provider is told to."""
         if not self.encryption:

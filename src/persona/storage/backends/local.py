@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -62,6 +63,7 @@ class LocalBackend(StorageBackend):
     def __init__(self, root: Path) -> None:
         self._disk = Disk(root)
         self._patience = Patience()
+        self._reading: Counter[str] = Counter()
 
     def url(self, path: str = "") -> str:
         """Return the location as ``file:///folder/path``."""
@@ -71,12 +73,17 @@ class LocalBackend(StorageBackend):
         """Say which folder it is."""
         return Place("Local disk", (("Folder", str(self._disk.root)),))
 
+    def reading_requests(self) -> Mapping[str, int]:
+        """Return how many walks, reads and looks there were so far."""
+        return self._reading
+
     async def location(self) -> Location:
         """Say that it is this machine."""
         return Location(None, "machine")
 
     async def read(self, path: str) -> bytes:
         """Return a file's content."""
+        self._reading["read"] += 1
         path = paths.clean_object(path)
 
         def read() -> bytes:
@@ -92,6 +99,7 @@ class LocalBackend(StorageBackend):
         self, path: str, *, start: int = 0, length: int | None = None, version: str | None = None
     ) -> Download:
         """Open a file, and read its first chunk; its descriptor holds the version."""
+        self._reading["read"] += 1
         path = paths.clean_object(path)
         if self._patience.says_quick():
             begun = time.perf_counter()
@@ -155,10 +163,12 @@ class LocalBackend(StorageBackend):
 
     async def stat(self, path: str) -> StorageObject:
         """Describe a file."""
+        self._reading["head"] += 1
         return await in_thread(self._stat, paths.clean_object(path))
 
     async def exists(self, path: str) -> bool:
         """Say whether the file is there."""
+        self._reading["head"] += 1
         path = paths.clean_object(path)
 
         def look() -> bool:
@@ -175,6 +185,7 @@ class LocalBackend(StorageBackend):
         prefix = paths.clean(prefix)
         found = Walk(self._disk, prefix, paths.clean(after or "")).found()
         try:
+            self._reading["list"] += 1
             while (page := await in_thread(self._page, found, prefix)) is not None:
                 yield page
         finally:

@@ -10,6 +10,7 @@ import asyncio
 import http.client
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -45,6 +46,9 @@ _OF_PROXIES = (403, 502, 503, 504)
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 _REFUSAL = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml|<Error|\{|$)")
 """How a provider's refusal begins: XML, JSON, or nothing."""
+
+_LISTING = {"list-type", "versions", "comp", "prefix", "maxResults"}
+"""Parameters that make a GET one of a listing."""
 
 
 @dataclass(slots=True)
@@ -132,6 +136,8 @@ class RestClient:
         self._origin = origin if self.proxy and parts.scheme == "http" else ""
         pools = self.proxy.pools if self.proxy else urllib3.PoolManager
         self._http = pools(maxsize=connections, block=False, retries=False).connection_from_url(origin)
+        self.reading: Counter[str] = Counter()
+        """How many requests that only read were made, by kind: see `StorageBackend.reading_requests`."""
         self._dated: tuple[str, float] | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="persona-http")
         self._running: set[Future[Any]] = set()
@@ -170,6 +176,8 @@ class RestClient:
             RepeatedError: a condition does not hold, and an earlier attempt may have been done all the same.
             PersonaError: what `translate` makes of a refusal, or `UnreachableError`.
         """
+        if method in ("GET", "HEAD"):
+            self.reading["head" if _LISTING.isdisjoint(query or ()) else "list"] += 1
         unsure = False  # whether an earlier attempt may have been done
 
         def once() -> Reply:
@@ -191,6 +199,7 @@ class RestClient:
         self, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> Body:
         """Send a GET and return its answer with the body still to be read; parameters as for `send`."""
+        self.reading["read"] += 1
 
         def once() -> Body:
             request = Request("GET", self.base + path, dict(query or {}), dict(headers or {}))

@@ -54,6 +54,10 @@ class Below(StorageBackend):
         """Return the host and port that requests to the whole go to."""
         return self._whole.address()
 
+    def reading_requests(self) -> Mapping[str, int]:
+        """Return how many requests that only read were made so far of the whole."""
+        return self._whole.reading_requests()
+
     async def location(self) -> Location:
         """Ask where the whole is."""
         return await self._whole.location()

@@ -47,6 +47,10 @@ class Layer(StorageBackend):
         """Return the host and port that requests go to."""
         return self.inner.address()
 
+    def reading_requests(self) -> Mapping[str, int]:
+        """Return how many requests that only read were made so far."""
+        return self.inner.reading_requests()
+
     async def location(self) -> Location:
         """Ask the provider where the objects are."""
         return await self.inner.location()
