@@ -45,21 +45,40 @@ def locked(file: str | Path, seconds: float, *, mode: int = 0o600) -> Iterator[N
         except Timeout as error:
             raise LockTimeoutError from error
         return
-    fd = os.open(file, _FLAGS, mode)
+    fd = _taken(file, seconds, mode)
     try:
-        deadline = time.monotonic() + seconds
-        while not _taken(fd):
-            if time.monotonic() > deadline:
-                raise LockTimeoutError
-            time.sleep(POLL_SECONDS)
         yield
     finally:
         os.close(fd)  # which releases it
 
 
-def _taken(fd: int) -> bool:
+def _taken(file: str | Path, seconds: float, mode: int) -> int:
+    """Return the descriptor of a file whose lock is taken, and which is still the file of this name.
+
+    Who holds a lock may remove its file. Who has waited for it then holds the lock of a file that nobody else can open,
+    while the next one makes another: so the name is looked at once the lock is taken.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        fd = os.open(file, _FLAGS, mode)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_named(fd, file):
+                return fd
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(fd)
+                raise LockTimeoutError from None
+            time.sleep(POLL_SECONDS)
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _is_named(fd: int, file: str | Path) -> bool:
+    """Say whether a file's name is still that of an open file."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return os.path.samestat(os.fstat(fd), os.lstat(file))
+    except FileNotFoundError:
         return False
-    return True

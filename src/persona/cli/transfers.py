@@ -166,6 +166,8 @@ class _Run:
     def _engine(self, job: str, journal: Journal, source: Endpoint, target: Endpoint, watch: Watches) -> Engine:
         kind = journal.get("kind")
         performance = self._performance()
+        # between two folders a migration compares contents each time, which takes no request
+        remembers = kind == Kind.SYNC or source.place.container or target.place.container
         return Engine(
             job,
             journal,
@@ -174,7 +176,7 @@ class _Run:
             _options(journal.facts()),
             AsyncioExecutor(self.concurrency or performance.concurrent_uploads),
             whole_bytes=performance.chunk_size,
-            pair=self.jobs.pair_file(source, target),
+            pair=self.jobs.pair_file(source, target) if remembers else None,
             digests_first=kind == Kind.MIGRATE,
             pause_file=self.jobs.pause_request(job),
             watch=watch,

@@ -84,7 +84,10 @@ class Worker:
         """
         listed = StorageObject(row.path, row.size, moment(0), row.target_version or "", row.target_digest)
         try:
-            evidence = await self._equal(row, listed, unchanged=row.evidence == Evidence.UNCHANGED)
+            if row.evidence == Evidence.UNCHANGED:
+                evidence: Evidence | None = await self._by_digest(row, listed) or Evidence.UNCHANGED
+            else:
+                evidence = await self._equal(row, listed)
         except ChangedSourceError:
             row.evidence = None
             await self._look_again(row)  # stays to be compared
@@ -289,22 +292,18 @@ class Worker:
             row.attempts += 1
         return True
 
-    async def _equal(self, row: Row, found: StorageObject, *, unchanged: bool = False) -> Evidence | None:
-        """Return what proves that an object at the destination is equal to the source, or None if it is not.
-
-        Args:
-            row: the object.
-            found: what is at the destination.
-            unchanged: whether these very versions were verified before, which is enough where digests do not tell.
-        """
+    async def _equal(self, row: Row, found: StorageObject) -> Evidence | None:
+        """Return what proves that an object at the destination is equal to the source, or None if it is not."""
         if found.size != row.size:
             return None
+        return await self._by_digest(row, found) or await self._reread(row, found)
+
+    async def _by_digest(self, row: Row, found: StorageObject) -> Evidence | None:
+        """Return the proof by a digest of the destination, after reading the source if that is needed, or None."""
         if proves(row.digest, found.digest):
             return Evidence.DIGEST
         await self._hash_source(row)
-        if self._digest_equal(row, found):
-            return Evidence.DIGEST
-        return Evidence.UNCHANGED if unchanged else await self._reread(row, found)
+        return Evidence.DIGEST if self._digest_equal(row, found) else None
 
     async def _proof(self, row: Row, found: StorageObject) -> Evidence | None:
         """Return what proves a copied object's content."""

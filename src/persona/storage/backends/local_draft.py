@@ -60,6 +60,10 @@ class Draft:
         self._fd: int | None = None
         self._visible = False
 
+    def cancel(self) -> None:
+        """Do not become visible any more, if there is time for that."""
+        self.cancelled = True
+
     @property
     def fd(self) -> int:
         """The descriptor of the temporary file, which is made if need be."""

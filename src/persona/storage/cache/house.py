@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from persona.errors import ConfigError, PersonaError
+from persona.storage.cache.boot import is_same, this_start
 from persona.storage.cache.database import WRONG_TYPES, BusyError
 from persona.storage.cache.files import Owner, files_below
 from persona.storage.cache.index import Index, discard
@@ -195,8 +195,8 @@ def distrust_after_a_crash(index: Index, owner: Owner) -> None:
     Raises:
         sqlite3.DatabaseError: the index is damaged.
     """
-    boot = _boot()
-    if index.meta("boot") == boot:
+    start = _boot()
+    if is_same(index.meta("boot"), start):
         return
     if not index.sound():
         raise sqlite3.DatabaseError("its index is damaged")
@@ -209,7 +209,7 @@ def distrust_after_a_crash(index: Index, owner: Owner) -> None:
         for file in [*files_below(Path(index.contents)), *files_below(Path(index.drafts))]:
             if file.name not in names:
                 discard(str(file))
-        index.set_meta(boot=boot)
+        index.set_meta(boot=start)
 
 
 def fit(index: Index) -> None:
@@ -260,7 +260,4 @@ def drop_never(store: Store, patterns: Sequence[str]) -> None:
 
 
 def _boot() -> str:
-    """Return what tells this start of the machine from others."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return str(round((time.time() - time.monotonic()) / 60))
+    return this_start()

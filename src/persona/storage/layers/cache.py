@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from persona.storage.cache.store import Flight, Store
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.informing import Informing, Outcome
 from persona.storage.paths import clean, clean_object
+from persona.storage.threads import in_thread
 
 log = logging.getLogger(__name__)
 SMALL_BYTES = 4 << 20
@@ -253,7 +255,7 @@ class Cache(Informing):
         if entry.weight <= SMALL_BYTES:
             data = self._store.content(entry)
             return None if data is None else Content(found, data, start, length)
-        fd = await asyncio.to_thread(open_whole, self._store.file(entry), entry.weight, entry.digest)
+        fd = await in_thread(open_whole, self._store.file(entry), entry.weight, entry.digest, undo=_close)
         if fd is None:
             self._store.damaged(entry)
             return None
@@ -330,7 +332,7 @@ class Cache(Informing):
         if draft is None:
             return
         try:
-            digest = await asyncio.to_thread(draft.fill, seal_whole(self._store.sealing, flight.name, data))
+            digest = await in_thread(draft.fill, seal_whole(self._store.sealing, flight.name, data))
         except OSError as error:
             self._store.fail(error)
         else:
@@ -347,9 +349,14 @@ async def _written_down(draft: Draft, name: str, download: Download, sealing: Se
         sealed = sealing.seal(chunk, chunk_context(name, number, last=(number + 1) * CHUNK_BYTES >= size))
         if draft.size + len(sealed) > expected:
             return None
-        await asyncio.to_thread(draft.append, sealed)
+        await in_thread(draft.append, sealed)
         number += 1
-    return await asyncio.to_thread(draft.finish) if draft.size == expected else None
+    return await in_thread(draft.finish) if draft.size == expected else None
+
+
+def _close(fd: int | None) -> None:
+    if fd is not None:
+        os.close(fd)
 
 
 class _Notes:

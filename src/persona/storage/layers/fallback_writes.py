@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from persona.config.schema import OfflineSettings
 from persona.errors import PersonaError, ThrottledError, UnreachableError, VerificationError
@@ -26,6 +27,7 @@ from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import TOKEN, Entry
 from persona.storage.outbox_files import Draft, writing
 from persona.storage.paths import clean, clean_object
+from persona.storage.threads import in_thread
 
 log = logging.getLogger(__name__)
 SHOWN = 3
@@ -93,7 +95,7 @@ class Deferring(Layer):
             return draft
 
         entry = self._entry(path, content_type, metadata, headers)
-        return await self._put(await asyncio.to_thread(filled), entry, condition)
+        return await self._put(await in_thread(filled, undo=Draft.discard), entry, condition)
 
     async def write_stream(
         self,
@@ -140,7 +142,7 @@ class Deferring(Layer):
             entry = self._entry(path, content_type, metadata, headers)
             return await self._put(draft, entry, condition)
         finally:
-            await asyncio.to_thread(draft.discard)
+            await in_thread(draft.discard)
 
     def _entry(
         self,
@@ -242,7 +244,7 @@ class Deferring(Layer):
 
     async def _spooled(self, path: str, chunks: AsyncIterable[bytes], size: int | None) -> Draft:
         """Return a draft with the content of a stream."""
-        draft = await asyncio.to_thread(self._box.draft)
+        draft = await in_thread(self._box.draft, undo=Draft.discard)
         try:
             async for chunk in chunks:
                 with writing(self._box.folder):
@@ -250,7 +252,7 @@ class Deferring(Layer):
             if size not in (None, draft.size):
                 raise VerificationError(f"{path} was to have {size} bytes, and {draft.size} came; nothing was written.")
             with writing(self._box.folder):
-                await asyncio.to_thread(draft.complete)
+                await in_thread(draft.complete)
         except BaseException:
             draft.discard()
             raise
@@ -261,9 +263,8 @@ class Deferring(Layer):
         known = self._memory.described(entry.path) if self._memory else None
         entry = replace(entry, url=self.url(entry.path))
         try:
-            entry = await asyncio.to_thread(
-                self._box.add, draft, entry, condition, known=None if known is None else known[0].version
-            )
+            version = None if known is None else known[0].version
+            entry = await in_thread(partial(self._box.add, draft, entry, condition, known=version))
         except BaseException:
             draft.discard()
             raise
@@ -286,7 +287,7 @@ class Deferring(Layer):
                 f"{self._outage} Which version of {path} was to be deleted is not known here.",
                 hint="Try again when the provider answers.",
             )
-        draft = await asyncio.to_thread(self._box.draft)
+        draft = await in_thread(self._box.draft, undo=Draft.discard)
         await self._put(draft, Entry("", op="delete", path=clean(path)), condition)
 
     async def _begin(self) -> None:
