@@ -51,21 +51,22 @@ def configured(
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "digests", "looks"),
+    ("source", "target", "digests"),
     [
-        ("local", "moto", 100, 2),  # an object in parts has no digest on S3
-        ("local", "fake-gcs", 101, 2),
-        ("local", "azurite", 0, 0),  # the provider does not vouch for its digests
-        ("moto", "fake-gcs", 100, 2),
-        ("azurite", "moto", 0, 2),
+        ("local", "moto", 100),  # an object in parts has no digest on S3
+        ("local", "fake-gcs", 101),
+        ("local", "azurite", 0),  # the provider does not vouch for its digests
+        ("moto", "fake-gcs", 100),
+        ("azurite", "moto", 0),
     ],
 )
 def test_a_second_migration_asks_for_nothing_but_listings(
-    places: Places, configured: Callable[..., Migrate], source: str, target: str, digests: int, looks: int
+    places: Places, configured: Callable[..., Migrate], source: str, target: str, digests: int
 ) -> None:
     """``make torture`` does so with 1,500 objects.
 
-    An endpoint that may ignore conditions is looked at before and after an upload in parts, which no plan foretells.
+    Two kinds of questions no plan foretells: what came of metadata, and what an endpoint is asked that may ignore
+    conditions.
     """
     items = corpus(100, odd=(), large=(6 * MIB,))
     dry, first, idle, second = migrate_twice(places(source), places(target), items, configured)
@@ -76,5 +77,6 @@ def test_a_second_migration_asks_for_nothing_but_listings(
         assert (asked["read"], asked["head"]) == (0, 0)
     assert second.asked == idle.asked == idle.foretold == idle.told
     assert dry.asked == dry.told
-    first.asked["destination"]["head"] -= looks
-    assert first.asked == dry.foretold
+    for side, asked in first.asked.items():
+        assert {"list": asked["list"], "read": asked["read"]}.items() <= dry.foretold[side].items()
+        assert asked["head"] >= dry.foretold[side]["head"]
