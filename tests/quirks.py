@@ -148,3 +148,36 @@ def written_after(write: Callable[[], object]) -> Act:
         handler.reply(given)
 
     return act
+
+
+def without(*names: str) -> Act:
+    """Leave out headers of each answer: gateways and proxies drop what they do not know."""
+    return with_headers(lambda name, text: None if name.lower() in names else (name, text))
+
+
+no_etags = changed(
+    lambda _, given: dataclasses.replace(
+        given,
+        headers=[(name, text) for name, text in given.headers if name.lower() != "etag"],
+        body=re.sub(rb"<(E[Tt]ag)>[^<]*</E[Tt]ag>", rb"<\1></\1>", given.body),
+    )
+)
+"""Give no ETag in headers and an empty one in listings: JuiceFS, unless it is told to keep them."""
+
+empty_etags = with_headers(lambda name, text: (name, '""') if name.lower() == "etag" else (name, text))
+"""Give an empty ETag: Ceph, to the end of an upload in parts."""
+
+weak_etags = with_headers(lambda name, text: (name, f"W/{text}") if name.lower() == "etag" else (name, text))
+"""Mark ETags as weak: nginx, where it compresses."""
+
+unquoted_etags = changed(
+    lambda _, given: dataclasses.replace(
+        given,
+        headers=[(name, text.strip('"') if name.lower() == "etag" else text) for name, text in given.headers],
+        body=re.sub(rb"<ETag>(?:&quot;|&#34;|\")([^<]*?)(?:&quot;|&#34;|\")</ETag>", rb"<ETag>\1</ETag>", given.body),
+    )
+)
+"""Give ETags without their quotes, in headers and listings."""
+
+white_space_first = with_body(lambda body: b"\n  \r\n" + body if body.lstrip()[:1] == b"<" else body)
+"""Send white space before XML: S3, while it completes an upload."""

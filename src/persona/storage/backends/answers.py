@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
-from persona.errors import PersonaError
 from persona.storage.backend import Digest
-from persona.storage.backends.faults import WrongEndpointError
+from persona.storage.backends.faults import MalformedResponseError, WrongEndpointError
+from persona.storage.paths import printable
+
+T = TypeVar("T")
 
 MAX_ANSWER_BYTES = 32 << 20
 """The longest answer that is read whole, in bytes; a page of a listing is a few MiB at most."""
@@ -21,47 +24,73 @@ MAX_MARKS = 500_000
 """The most tags or quotes, or commas and brackets, of such an answer, which bound what it makes in memory."""
 
 
-class ListingError(ValueError):
+class NonsenseError(ValueError):
+    """A field of an answer is missing, or is not what its protocol says. The functions here alone raise it.
+
+    What else is raised while an answer is read is a bug of ours, and is never blamed on the provider.
+    """
+
+
+class ListingError(NonsenseError):
     """A listing whose pages do not lead to its end: it must not be taken for the whole."""
 
 
-NONSENSE = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What reading an answer that makes no sense may raise."""
+_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
+
+
+@contextmanager
+def understood(host: str, key: str | None = None, body: bytes = b"") -> Iterator[None]:
+    """Turn a `NonsenseError` within into an error of this project.
+
+    Args:
+        host: who answers.
+        key: the object that the answer is about; one odd answer says nothing of the others.
+        body: the answer, in which an HTML page is none of a provider's, whatever it is about.
+
+    Raises:
+        MalformedResponseError: the answer is about one object.
+        WrongEndpointError: it is not, so that whatever gave it is not the provider.
+    """
+    try:
+        yield
+    except ListingError as error:
+        raise WrongEndpointError(
+            f"{host} did not return a complete listing: {error}.",
+            hint="Nothing was concluded from the part that was returned. Check the endpoint, or ask its provider.",
+        ) from error
+    except NonsenseError as error:
+        if key is None or is_page(body):
+            raise senseless(host) from error
+        raise MalformedResponseError(
+            f"{host} returned an unexpected response for “{printable(key)}”: {error}.",
+            hint="Try again; if it stays so, ask who runs the endpoint.",
+        ) from error
+
+
+def is_page(body: bytes) -> bool:
+    """Say whether an answer is an HTML page, as captive portals and proxies give it."""
+    return _PAGE.match(body) is not None
 
 
 def parse_xml(body: bytes, tag: str) -> ElementTree.Element:
     """Parse an answer in XML, without its namespace: some services give one and others do not.
 
     Raises:
-        ValueError: it is no XML or not the answer expected, which a login page would pass for with an empty listing.
+        NonsenseError: it is no XML or not the answer expected, which a login page would pass for with an empty listing.
     """
     root = xml_or_none(body)
     if root is None or root.tag != tag:
-        raise ValueError(f"no {tag}")
+        raise NonsenseError(f"it is no {tag}")
     return root
-
-
-@contextmanager
-def understood(host: str) -> Iterator[None]:
-    """Raise `UnreachableError` if an answer cannot be read within: whatever gave it is not the provider."""
-    try:
-        yield
-    except PersonaError:
-        raise
-    except ListingError as error:
-        raise WrongEndpointError(
-            f"{host} did not return a complete listing: {error}.",
-            hint="Nothing was concluded from the part that was returned. Check the endpoint, or ask its provider.",
-        ) from error
-    except NONSENSE as error:
-        raise senseless(host) from error
 
 
 def xml_or_none(body: bytes) -> ElementTree.Element | None:
     """Do as `parse_xml`, but return None if it is no XML.
 
-    One with a document type, which alone can define entities, is none: no provider sends it.
+    One with a document type, which alone can define entities, is none: no provider sends it. White space may come
+    first, which S3 sends while it completes an upload (Amazon S3 API Reference, "CompleteMultipartUpload").
     """
+    body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
     if b"<!DOCTYPE" in body or body.count(b"<") > MAX_MARKS or body.count(b'"') + body.count(b"'") > MAX_MARKS:
         return None
     parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314  (no entities; whatever encoding it claims to have)
@@ -75,26 +104,74 @@ def parse_json(body: bytes) -> dict[str, Any]:
     """Parse an answer in JSON.
 
     Raises:
-        ValueError: it is no object, or larger than an answer is.
+        NonsenseError: it is no object, or larger than an answer is.
     """
     if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_MARKS:
-        raise ValueError("too much")
-    found = json.loads(body)
-    if not isinstance(found, dict):
-        raise TypeError("no object")
-    return found
+        raise NonsenseError("it is too large")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NonsenseError("it is no JSON") from error
+    return _as_object(document, "it")
 
 
 def text_in(item: Mapping[str, Any], name: str) -> str:
-    """Return a text of an answer in JSON.
+    """Return a text of an answer in JSON, or a header.
 
     Raises:
-        KeyError: it is not there.
-        TypeError: it is something else.
+        NonsenseError: it is missing, or something else.
     """
-    value = item[name]
+    value = item.get(name)
     if not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
+        raise NonsenseError(f"“{name}” is missing" if value is None else f"“{name}” is no text")
+    return value
+
+
+def number_in(item: Mapping[str, Any], name: str) -> str:
+    """Return a whole number of an answer in JSON, which some services write as a text, as its digits.
+
+    Raises:
+        NonsenseError: it is missing, or something else.
+    """
+    value = item.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise NonsenseError(f"“{name}” is missing" if value is None else f"“{name}” is no number")
+    return str(value)
+
+
+def objects_in(item: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a list of objects of an answer in JSON; none if it is missing.
+
+    Raises:
+        NonsenseError: it is something else.
+    """
+    return [_as_object(each, f"“{name}”") for each in _as_list(item, name)]
+
+
+def texts_in(item: Mapping[str, Any], name: str) -> list[str]:
+    """Do as `objects_in`, for texts."""
+    return [text_in({name: each}, name) for each in _as_list(item, name)]
+
+
+def object_in(item: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an object of an answer in JSON; an empty one if it is missing.
+
+    Raises:
+        NonsenseError: it is something else.
+    """
+    return _as_object(item.get(name, {}), f"“{name}”")
+
+
+def _as_list(item: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = item.get(name, [])
+    if not isinstance(value, list):
+        raise NonsenseError(f"“{name}” is no list")
+    return value
+
+
+def _as_object(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise NonsenseError(f"{name} is no object")
     return value
 
 
@@ -102,10 +179,10 @@ def size_in(text: str) -> int:
     """Return a size in bytes.
 
     Raises:
-        ValueError: it is none.
+        NonsenseError: it is none.
     """
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise ValueError("no size")
+        raise NonsenseError("it states no size" if not text else f"“{printable(text[:40])}” is no size")
     return int(text)
 
 
@@ -121,21 +198,47 @@ def digest_in(algorithm: str, text: str, *, vouched: bool = True) -> Digest:
     """Return a digest that is given in base64.
 
     Raises:
-        ValueError: it is none.
+        NonsenseError: it is none.
     """
-    return Digest(algorithm, base64.b64decode(text, validate=True).hex(), vouched)
+    return Digest(algorithm, by(lambda given: base64.b64decode(given, validate=True), text).hex(), vouched)
 
 
 def time_in(text: str) -> datetime:
     """Return a time in ISO 8601, in UTC.
 
     Raises:
-        ValueError: it is none, or says no zone.
+        NonsenseError: it is none, or says no zone.
     """
-    found = datetime.fromisoformat(text)
+    found = by(datetime.fromisoformat, text)
     if found.tzinfo is None:
-        raise ValueError("no zone")
-    return found.astimezone(UTC)
+        raise NonsenseError("a time has no zone")
+    return by(_in_utc, found)
+
+
+def http_time_in(text: str) -> datetime:
+    """Return the time of a header (RFC 9110, section 5.6.7), in UTC.
+
+    Raises:
+        NonsenseError: it is none.
+    """
+    found = by(parsedate_to_datetime, text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else by(_in_utc, found)
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)  # which cannot hold some times of other zones
+
+
+def by(parse: Callable[[Any], T], given: object) -> T:
+    """Return what a parser of a library, or of this project, makes of one field of an answer.
+
+    Raises:
+        NonsenseError: it makes nothing of it.
+    """
+    try:
+        return parse(given)
+    except (ValueError, OverflowError, LookupError, TypeError) as error:  # the last two of email.utils, for dates
+        raise NonsenseError(f"“{printable(str(given)[:40])}” cannot be read") from error
 
 
 def text_of(element: ElementTree.Element, name: str) -> str:

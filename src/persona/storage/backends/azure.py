@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
@@ -28,7 +27,17 @@ from persona.errors import (
 from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import hosts, sharedkey
-from persona.storage.backends.answers import digest_in, etag_in, parse_xml, size_in, text_of, understood, xml_or_none
+from persona.storage.backends.answers import (
+    NonsenseError,
+    digest_in,
+    etag_in,
+    http_time_in,
+    parse_xml,
+    size_in,
+    text_of,
+    understood,
+    xml_or_none,
+)
 from persona.storage.backends.azure_causes import CAUSES
 from persona.storage.backends.azure_upload import BLOCKS, BlockUpload
 from persona.storage.backends.batch import send_batch
@@ -44,6 +53,8 @@ from persona.storage.backends.primitives import (
     check_endpoint,
     etag_condition,
     range_wanted,
+    row,
+    version_of,
 )
 from persona.storage.backends.rest import Request, encode_path
 from persona.storage.backends.uploads import md5_of
@@ -144,8 +155,8 @@ class AzureBlobBackend(ETagBackend):
         }
         headers |= etag_condition(condition) | self._headers_of(key, attributes) | self.encryption
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
-        with understood(self._host):
-            return Written(etag_in(reply.headers["etag"]), Digest("md5", digest.hex()))
+        version = etag_in(reply.headers.get("etag", "")) or await self._version_of_own(key, data, reply)
+        return Written(version, Digest("md5", digest.hex()))
 
     async def _put_damaged(self, key: str, data: bytes) -> None:
         other = base64.b64encode(md5_of(b"another").digest()).decode("ascii")
@@ -159,21 +170,15 @@ class AzureBlobBackend(ETagBackend):
         headers = etag_condition(condition) | self._headers_of(key, attributes)
         return BlockUpload(self._rest, self._path(key), headers, self.encryption)
 
-    async def _head(self, key: str) -> Entry:
-        headers = (await self._rest.send("HEAD", self._path(key))).headers
-        with understood(self._host):
-            return self._entry(key, headers)
-
-    def _entry(self, key: str, headers: Mapping[str, str]) -> Entry:
+    async def _described(self, key: str, headers: Mapping[str, str], start: int, *, ask: bool) -> Entry:
         """Return what the headers say of a blob.
 
         Raises:
             MissingError: it marks a folder, and is no object.
         """
-        entry = super()._entry(key, headers)
-        lower = {name.lower(): text for name, text in headers.items()}
-        said = lower.get("x-ms-resource-type", ""), lower.get(f"{self.metadata_prefix}{_FOLDER}", "")
-        if _marks_folder(entry.size, *said) and "content-range" not in lower:
+        entry = await super()._described(key, headers, start, ask=ask)
+        said = headers.get("x-ms-resource-type", ""), headers.get(f"{self.metadata_prefix}{_FOLDER}", "")
+        if _marks_folder(entry.size, *said) and "content-range" not in headers:
             raise MissingError("There is a folder of that name, and no object.")
         return entry
 
@@ -284,7 +289,7 @@ class AzureBlobBackend(ETagBackend):
         headers = (await self._rest.send("HEAD", self._path(key), query=query)).headers
         until = headers.get("x-ms-immutability-policy-until-date")
         return State(
-            parsedate_to_datetime(until).astimezone(UTC) if until else None,
+            http_time_in(until) if until else None,
             headers.get("x-ms-legal-hold", "").lower() == "true",
             headers.get("x-ms-archive-status", "").startswith("rehydrate-pending"),
         )
@@ -396,18 +401,24 @@ def _entry(blob: ElementTree.Element) -> Entry:
     name = blob.find("Name")
     properties = blob.find("Properties")
     if name is None or properties is None:
-        raise ValueError("no blob")
-    size = size_in(text_of(properties, "Content-Length") or "0")
-    pairs = {each.tag.lower(): each.text or "" for each in blob.iterfind("Metadata/*")}
-    return Entry(
-        _decoded(name),
-        size,
-        parsedate_to_datetime(text_of(properties, "Last-Modified")).astimezone(UTC),
-        etag_in(text_of(properties, "Etag")),
-        claimed(text_of(properties, "Content-MD5")),
-        *_described(properties, blob.find("Metadata")),
-        is_folder=_marks_folder(size, text_of(properties, "ResourceType"), pairs.get(_FOLDER, "")),
-    )
+        raise NonsenseError("a blob has no name or no properties")
+    key = _decoded(name)
+
+    def read() -> Entry:
+        size = size_in(text_of(properties, "Content-Length") or "0")
+        modified = http_time_in(text_of(properties, "Last-Modified"))
+        pairs = {each.tag.lower(): each.text or "" for each in blob.iterfind("Metadata/*")}
+        return Entry(
+            key,
+            size,
+            modified,
+            version_of(etag_in(text_of(properties, "Etag")), size, modified),
+            claimed(text_of(properties, "Content-MD5")),
+            *_described(properties, blob.find("Metadata")),
+            is_folder=_marks_folder(size, text_of(properties, "ResourceType"), pairs.get(_FOLDER, "")),
+        )
+
+    return row(key, read)
 
 
 def _marks_folder(size: int, kind: str, marked: str) -> bool:

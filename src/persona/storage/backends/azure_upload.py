@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from persona.errors import AccessDeniedError
+from persona.errors import PersonaError
 from persona.storage.backend import Digest
-from persona.storage.backends.answers import etag_in, parse_xml, text_of, understood
-from persona.storage.backends.faults import MissingError, RepeatedError
+from persona.storage.backends.answers import etag_in, parse_xml, size_in, text_in, text_of, understood
+from persona.storage.backends.faults import RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import RestClient
 from persona.storage.backends.uploads import md5_of
@@ -46,12 +46,14 @@ class BlockUpload:
         query = {"comp": "blocklist", "blocklisttype": "uncommitted"}
         try:
             reply = await self._rest.send("GET", self._path, query=query)
-        except (MissingError, AccessDeniedError):  # listing blocks is a permission of its own
+        except PersonaError as error:  # listing blocks is a permission of its own
+            if error.temporary:
+                raise
             return False
         with understood(self._rest.host):
             root = parse_xml(reply.body, "BlockList")
             self._there = {
-                text_of(block, "Name"): int(text_of(block, "Size"))
+                text_of(block, "Name"): size_in(text_of(block, "Size"))
                 for block in root.iterfind("UncommittedBlocks/Block")
             }
         return bool(self._there)
@@ -95,7 +97,7 @@ class BlockUpload:
             if reply.headers.get("content-md5") != kept:
                 raise
         with understood(self._rest.host):
-            return Written(etag_in(reply.headers["etag"]), Digest("md5", md5.hex()))
+            return Written(etag_in(text_in(reply.headers, "etag")), Digest("md5", md5.hex()))
 
     async def abort(self) -> None:
         """Do nothing: uncommitted blocks cannot be deleted, are not seen, and expire within a week."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +27,7 @@ async def send_batch(
     boundary = uuid.uuid4().hex
     headers = {"content-type": f"multipart/mixed; boundary={boundary}"}
     reply = await rest.send("POST", path, query=query, headers=headers, body=_body(boundary, requests))
-    statuses = [int(line.split()[1]) for line in reply.body.splitlines() if line.startswith(b"HTTP/")]
+    statuses = [int(status) for status in re.findall(rb"^HTTP/[\d.]+ (\d{3})\b", reply.body, re.MULTILINE)]
     if len(statuses) != len(requests) or any(status >= 300 and status != 404 for status in statuses):
         raise PersonaError("The batch was done in part.")
 

@@ -24,7 +24,7 @@ from persona.errors import (
 )
 from persona.proxies import ProxyAddress
 from persona.storage.backend import Condition, Download, IfVersion, Location, PastVersion, StorageBackend, StorageObject
-from persona.storage.backends.answers import NONSENSE
+from persona.storage.backends.answers import NonsenseError
 from persona.storage.backends.conditions import REMEMBERED_SECONDS, Conditions
 from persona.storage.backends.faults import (
     DeniedError,
@@ -167,7 +167,7 @@ class Bucket(StorageBackend):
         """Return an error with its object; who is refused a deletion without a reason looks whether it is locked."""
         state, denied_deletion = State(), verb == "delete" and isinstance(error, AccessDeniedError)
         if denied_deletion or isinstance(error, HeldError | ArchivedError):
-            with suppress(PersonaError, *NONSENSE):  # the refusal itself is what counts
+            with suppress(PersonaError, NonsenseError):  # the refusal itself is what counts
                 state = await self._state(self._key(path), query)
         return self._denied(of_object(error, path, state), verb)
 

@@ -24,6 +24,7 @@ from persona.errors import (
 from persona.storage.backend import (
     Checkpoint,
     Condition,
+    Digest,
     Download,
     IfAbsent,
     IfVersion,
@@ -32,7 +33,7 @@ from persona.storage.backend import (
     RefusedName,
     StorageObject,
 )
-from persona.storage.backends.answers import understood
+from persona.storage.backends.answers import is_page, senseless, understood
 from persona.storage.backends.conditions import FEATURES
 from persona.storage.backends.copies import Copies
 from persona.storage.backends.downloads import ObjectDownload, Reopen
@@ -47,8 +48,9 @@ from persona.storage.backends.faults import (
 )
 from persona.storage.backends.listing import ascending, in_order, turned
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written
+from persona.storage.backends.rest import Reply
 from persona.storage.backends.streams import EmptyDownload, counted
-from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, send
+from persona.storage.backends.uploads import Notes, Parts, Token, fingerprint, give_up, md5_of, send
 from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
@@ -328,6 +330,10 @@ class CloudBackend(Copies):
             if not entry.key.startswith(head):
                 listing.refused.append(RefusedName(entry.key, f"“{printable(entry.key)}” is not below “{head}”."))
                 continue
+            if entry.problem:
+                reason = f"The listing cannot be used for it: {entry.problem}."
+                listing.refused.append(RefusedName(entry.key, reason))
+                continue
             if entry.is_folder or (entry.key.endswith("/") and not entry.size):
                 listing.folder_markers.append(entry.key.removeprefix(f"{self._prefix}/").removesuffix("/"))
                 continue
@@ -369,13 +375,40 @@ class CloudBackend(Copies):
             raise await self._refused(error, path, condition) from error
         return self._written(path, len(data), attributes, written)
 
-    async def _done_already(self, key: str, data: Part, attributes: Attributes) -> Written | None:
-        """Return what stands there if it is what was to be written: the answer to an earlier attempt was lost then."""
+    async def _version_of_own(self, key: str, data: Part, reply: Reply) -> str:
+        """Return the version of what was just written, whose answer does not tell it.
+
+        It is that of what stands there now, if that is what was written: to ask does not tell who wrote it.
+
+        Raises:
+            ConflictError: something else stands there.
+        """
+        if is_page(reply.body):
+            raise senseless(self._host)
+        written = await self._done_already(key, data, None)
+        if written is None:
+            raise ConflictError(
+                f"{key} was written, but is not there: someone else wrote in the same moment.", hint="Read it again."
+            )
+        return written.version
+
+    async def _done_already(self, key: str, data: Part, attributes: Attributes | None) -> Written | None:
+        """Return what stands there if it is what was to be written: the answer to an earlier attempt was lost then.
+
+        Args:
+            key: the object.
+            data: the content.
+            attributes: what went with it; None if only the content counts.
+        """
         try:
             there = await self._head(key)
-            ours = dict(attributes.metadata), attributes.headers
-            if there.size != len(data) or (dict(there.metadata or {}), there.headers or NO_HEADERS) != ours:
+            if there.size != len(data):
                 return None
+            around = dict(there.metadata or {}), there.headers or NO_HEADERS
+            if attributes is not None and around != (dict(attributes.metadata), attributes.headers):
+                return None
+            if there.digest and there.digest.vouched and there.digest == Digest("md5", md5_of(data).hexdigest()):
+                return Written(there.version, there.digest)
             download = await self._get(key, version=there.version)
         except (MissingError, ConflictError, AccessDeniedError):  # gone by now, or not ours to read
             return None

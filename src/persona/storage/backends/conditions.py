@@ -17,7 +17,7 @@ from typing import Any
 from persona.errors import AccessDeniedError, ConflictError, PersonaError
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.backends.faults import MissingError, RepeatedError, UnsupportedError, changed, taken
-from persona.storage.backends.primitives import spelled
+from persona.storage.backends.primitives import NO_ETAG, spelled
 from persona.storage.backends.probing import Endpoint, Probe
 from persona.storage.capabilities import NOT_HONOURED, Capabilities
 from persona.storage.memory import PlaceMemory
@@ -141,10 +141,11 @@ class Conditions:
     async def _sendable(self, feature: str, key: str, condition: Condition | None) -> Condition | None:
         if condition is None:
             return None
-        known = getattr(await self.find(feature), feature)
-        if known.honours(condition):
-            return spelled(condition, known.if_version)
-        self._warn(feature)
+        if not (isinstance(condition, IfVersion) and condition.version.startswith(NO_ETAG)):  # none that it knows
+            known = getattr(await self.find(feature), feature)
+            if known.honours(condition):
+                return spelled(condition, known.if_version)
+            self._warn(feature)
         await self.check(key, condition)
         return None
 

@@ -53,6 +53,10 @@ class WrongEndpointError(UnreachableError):
     temporary = False
 
 
+class MalformedResponseError(PersonaError):
+    """The answer about one object is not what its protocol says. It is that object's failure, and nobody's outage."""
+
+
 class RangeError(PersonaError):
     """The range wanted starts at or past the end of the object. It never leaves the backends."""
 
@@ -124,6 +128,14 @@ def changed(path: str) -> ConflictError:
 def taken(path: str) -> AlreadyExistsError:
     """Return the error for an object that was to be created and is there."""
     return AlreadyExistsError(f"{path} is there already.", hint="Choose another name, or overwrite it.")
+
+
+def too_large(host: str) -> PersonaError:
+    """Return the error for a request that a web server before the service finds too large (RFC 9110, 15.5.14)."""
+    return PersonaError(
+        f"{host} refuses the request with 413: a web server before the service limits how large a request may be.",
+        hint="Raise the limit there (nginx: client_max_body_size), or lower performance.chunk_size.",
+    )
 
 
 class State(NamedTuple):

@@ -13,8 +13,6 @@ import re
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -43,13 +41,27 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.backends import hosts
-from persona.storage.backends.answers import parse_json, senseless, size_in, text_in, time_in, understood
+from persona.storage.backends.answers import (
+    NonsenseError,
+    by,
+    number_in,
+    object_in,
+    objects_in,
+    parse_json,
+    senseless,
+    size_in,
+    text_in,
+    texts_in,
+    time_in,
+    understood,
+)
 from persona.storage.backends.batch import send_batch
 from persona.storage.backends.cloud import CloudBackend
-from persona.storage.backends.downloads import BodyDownload
+from persona.storage.backends.downloads import BodyDownload, Slice
+from persona.storage.backends.facts import header_facts
 from persona.storage.backends.faults import MissingError, Refusal, State, changed, explained
 from persona.storage.backends.gcs_causes import CAUSES
-from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, taken
+from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, digests_in, taken
 from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import (
     Attributes,
@@ -59,6 +71,7 @@ from persona.storage.backends.primitives import (
     Written,
     check_endpoint,
     range_wanted,
+    row,
 )
 from persona.storage.backends.probing import clear, probe_name
 from persona.storage.backends.rest import Reply, Request
@@ -160,9 +173,10 @@ class GCSBackend(CloudBackend):
         except AccessDeniedError:
             return self._declared("The permission storage.buckets.get is missing (role Storage Legacy Bucket Reader).")
         with understood(self._host):
-            bucket = json.loads(reply.body)
-            chosen = bucket.get("customPlacementConfig", {}).get("dataLocations", ())
-            return Location(region(bucket["location"]), "provider", tuple(map(region, chosen)))
+            bucket = parse_json(reply.body)
+            chosen = texts_in(object_in(bucket, "customPlacementConfig"), "dataLocations")
+            place = by(region, text_in(bucket, "location"))
+            return Location(place, "provider", tuple(by(region, each) for each in chosen))
 
     async def _get(
         self,
@@ -182,10 +196,13 @@ class GCSBackend(CloudBackend):
         body = await self._rest.open(self._path(key), query=query, headers=headers)
         with ExitStack() as unless_read:
             unless_read.callback(body.close)
-            with understood(self._host):
-                described = self._described(key, body.headers)
+            with understood(self._host, key, body.first):
+                described = await self._described(key, body.headers, start)
             unless_read.pop_all()
-        return BodyDownload(body, described)
+        download = BodyDownload(body, described)
+        if "range" in headers and "content-range" not in body.headers:  # the endpoint ignores ranges
+            return Slice(download, start, length)
+        return download
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
@@ -224,7 +241,7 @@ class GCSBackend(CloudBackend):
             body=json.dumps(_resource(key, attributes)).encode(),
         )
         with understood(self._host):
-            session = urlsplit(reply.headers["location"])
+            session = by(urlsplit, text_in(reply.headers, "location"))
         if session.netloc != self._rest.host:  # our token goes to the endpoint that we were given, and no other
             raise UnreachableError(f"{self._rest.host} sends the upload to another host.", hint="Check endpoint_url.")
         token = urlunsplit(("", "", session.path, session.query, ""))
@@ -235,14 +252,14 @@ class GCSBackend(CloudBackend):
 
     async def _head(self, key: str) -> Entry:
         reply = await self._rest.send("GET", self._path(key), query={"fields": _DESCRIBED})
-        with understood(self._host):
+        with understood(self._host, key, reply.body):
             return _entry(parse_json(reply.body))
 
     async def _encrypted(self, key: str) -> bool:
         """Look which key the object has; the version of the key comes after its name."""
         reply = await self._rest.send("GET", self._path(key), query={"fields": "kmsKeyName"})
-        with understood(self._host):
-            return f"{json.loads(reply.body).get('kmsKeyName')}/".startswith(f"{self.encryption['kmsKeyName']}/")
+        with understood(self._host, key, reply.body):
+            return f"{parse_json(reply.body).get('kmsKeyName')}/".startswith(f"{self.encryption['kmsKeyName']}/")
 
     async def _page(self, prefix: str, after: str | None, token: str | None, level: bool) -> Page[Entry]:
         query = {
@@ -259,8 +276,8 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
         with understood(self._host):
             page = parse_json(reply.body)
-            entries = [_entry(item) for item in page.get("items", ())]
-            folders = [text_in({"prefix": each}, "prefix") for each in page.get("prefixes", ())]
+            entries = [_row(item) for item in objects_in(page, "items")]
+            folders = texts_in(page, "prefixes")
             return Page(entries, folders, _following(page), more=len(entries) + len(folders) == self.page_size)
 
     async def _copy(
@@ -299,14 +316,16 @@ class GCSBackend(CloudBackend):
         reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
         with understood(self._host):
             page = parse_json(reply.body)
-            entries = [self._past_entry(item) for item in page.get("items", ())]
+            entries = [self._past_entry(item) for item in objects_in(page, "items")]
             return Page(entries, [], _following(page), more=len(entries) == self.page_size)
 
     def _past_entry(self, item: Mapping[str, Any]) -> PastEntry:
-        key, generation = text_in(item, "name"), str(item["generation"])
-        if item.get("timeDeleted", _NEVER).startswith(_NEVER):
+        key, generation = text_in(item, "name"), number_in(item, "generation")
+        if text_in({"timeDeleted": _NEVER} | dict(item), "timeDeleted").startswith(_NEVER):
             return PastEntry(key, generation, None)
-        return PastEntry(key, generation, self._past_version(key, generation, size_in(str(item["size"])), "version"))
+        return PastEntry(
+            key, generation, self._past_version(key, generation, size_in(number_in(item, "size")), "version")
+        )
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of a noncurrent generation."""
@@ -350,8 +369,8 @@ class GCSBackend(CloudBackend):
         """Look at the retention and the holds of an object (Google Cloud Storage, "Objects")."""
         fields = {"fields": "retentionExpirationTime,retention,temporaryHold,eventBasedHold"}
         item = parse_json((await self._rest.send("GET", self._path(key), query=fields | dict(query))).body)
-        ends = [item.get("retentionExpirationTime"), item.get("retention", {}).get("retainUntilTime")]
-        until = max((time_in(end) for end in ends if end), default=None)
+        ends = [(item, "retentionExpirationTime"), (object_in(item, "retention"), "retainUntilTime")]
+        until = max((time_in(text_in(each, name)) for each, name in ends if each.get(name)), default=None)
         return State(until, bool(item.get("temporaryHold") or item.get("eventBasedHold")))
 
     def _account(self) -> tuple[object, ...]:
@@ -378,18 +397,21 @@ class GCSBackend(CloudBackend):
         if self.credentials is not None:
             request.headers |= self.credentials.headers()
 
-    def _described(self, key: str, headers: Mapping[str, str]) -> StorageObject:
-        """Return what a download's headers tell of its object: not the metadata."""
-        size = headers.get("content-range", "").rpartition("/")[2] or headers["content-length"]
+    async def _described(self, key: str, headers: Mapping[str, str], start: int) -> StorageObject:
+        """Return what a download's headers tell of its object: not the metadata. What they lack is asked for.
+
+        Raises:
+            NonsenseError: they tell what cannot be.
+        """
+        facts = header_facts(headers, start)._replace(version=headers.get("x-goog-generation"))
         hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
-        return StorageObject(
-            from_key(self._prefix, key),
-            size_in(size),
-            parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
-            headers["x-goog-generation"],
-            digest_of(hashes.get("md5"), hashes.get("crc32c")),
-            headers.get("content-type"),
-        )
+        digest = digest_of(hashes.get("md5"), hashes.get("crc32c"))
+        if not facts.complete:
+            entry = await self._head(key)
+            facts, digest = facts.filled(entry), digest or entry.digest
+        assert facts.size is not None and facts.modified and facts.version  # noqa: S101  (for the type checker)
+        path = from_key(self._prefix, key)
+        return StorageObject(path, facts.size, facts.modified, facts.version, digest, headers.get("content-type"))
 
     def _translate(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
         """Return this project's error for a refusal (Google Cloud Storage, "HTTP status and error codes for JSON")."""
@@ -434,16 +456,20 @@ def _resource(key: str, attributes: Attributes) -> dict[str, Any]:
     return resource | ({"metadata": held.metadata} if held.metadata else {})
 
 
+def _row(item: Mapping[str, Any]) -> Entry:
+    return row(text_in(item, "name"), lambda: _entry(item))
+
+
 def _entry(item: Mapping[str, Any]) -> Entry:
-    pairs: Mapping[str, str] = item.get("metadata", {})
+    pairs = object_in(item, "metadata")
     headers = {name: text_in(item, field) for name, field in _HEADERS.items() if field in item}
     held = metadata.unpack(headers, {name: text_in(pairs, name) for name in pairs})
     return Entry(
         text_in(item, "name"),
-        size_in(str(item["size"])),
-        time_in(item["updated"]),
-        str(item["generation"]),
-        digest_of(item.get("md5Hash"), item.get("crc32c")),
+        size_in(number_in(item, "size")),
+        time_in(text_in(item, "updated")),
+        number_in(item, "generation"),
+        digests_in(item),
         held.headers.get("content-type"),
         held.metadata,
         ContentHeaders.of(held.headers),
@@ -470,8 +496,9 @@ def _copied(source: StorageObject, entry: Entry) -> Written:
 def _reason(body: bytes) -> tuple[str, str]:
     """Return the reason and the sentence of a refusal; "" for what it does not give."""
     try:
-        error = parse_json(body)["error"]
-        first: dict[str, Any] = (error.get("errors") or [{}])[0]
-        return str(first.get("reason", "")), str(error.get("message") or first.get("message", ""))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        error = object_in(parse_json(body), "error")
+        first = next(iter(objects_in(error, "errors")), {})
+    except NonsenseError:
         return "", ""
+    texts = {name: text for name, text in {**first, **error}.items() if isinstance(text, str)}
+    return texts.get("reason", ""), texts.get("message", "")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from persona.errors import UnreachableError, VerificationError
+from persona.errors import PersonaError, UnreachableError, VerificationError
 from persona.storage.backend import Digest
-from persona.storage.backends.answers import digest_in, parse_json, understood
+from persona.storage.backends.answers import digest_in, number_in, parse_json, size_in, text_in, understood
 from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import Reply, RestClient
@@ -56,10 +57,15 @@ class ResumableUpload:
         """Ask how far the upload has got; False if it is gone, done already, or cannot be asked for."""
         if not self._asks:
             return False
-        reply = await self._send("bytes */*", b"", allow=(308, 404, 410))
+        try:
+            reply = await self._send("bytes */*", b"", allow=(308, 404, 410))
+        except PersonaError as error:
+            if error.temporary:
+                raise
+            return False
         if reply.status != 308:
             return False
-        with understood(self._rest.host):
+        with understood(self._rest.host, self._key):
             self._kept = _kept(reply)
         return self._kept <= int(self._known)
 
@@ -84,7 +90,7 @@ class ResumableUpload:
         while rest:
             end = self._kept + len(rest)
             reply = await self._send(f"bytes {self._kept}-{end - 1}/*", rest)
-            with understood(self._rest.host):
+            with understood(self._rest.host, self._key):
                 kept = _kept(reply)
             if not self._kept < kept <= end:
                 raise UnreachableError(f"The upload of {self._key} does not go on.", hint="Try again.")
@@ -100,7 +106,7 @@ class ResumableUpload:
             reply = await self._send(f"bytes */{self._position}", b"")
         except (MissingError, RepeatedError):  # it had ended, and the answer was lost, if this content stands there
             reply = await self._rest.send("GET", self._object, allow=[403, 404])
-            with understood(self._rest.host):
+            with understood(self._rest.host, self._key):
                 if reply.status != 200 or parse_json(reply.body).get("md5Hash") != md5:
                     raise
         return await taken(self._rest, self._object, reply, self._key, md5)
@@ -123,7 +129,7 @@ class ResumableUpload:
 
 def _kept(reply: Reply) -> int:
     """Return how many bytes the server has."""
-    return int(reply.headers["range"].rpartition("-")[2]) + 1 if "range" in reply.headers else 0
+    return size_in(reply.headers["range"].rpartition("-")[2]) + 1 if "range" in reply.headers else 0
 
 
 def digest_of(md5: str | None, crc32c: str | None) -> Digest | None:
@@ -132,6 +138,12 @@ def digest_of(md5: str | None, crc32c: str | None) -> Digest | None:
         if text:
             return digest_in(algorithm, text)
     return None
+
+
+def digests_in(item: Mapping[str, Any]) -> Digest | None:
+    """Return the digest that the description of an object in JSON gives."""
+    md5, crc32c = (text_in(item, name) if item.get(name) else None for name in ("md5Hash", "crc32c"))
+    return digest_of(md5, crc32c)
 
 
 async def taken(rest: RestClient, address: str, reply: Reply, key: str, md5: str) -> Written:
@@ -147,9 +159,9 @@ async def taken(rest: RestClient, address: str, reply: Reply, key: str, md5: str
     Raises:
         VerificationError: it is not what was sent.
     """
-    with understood(rest.host):
+    with understood(rest.host, key, reply.body):
         item = parse_json(reply.body)
-        result = Written(str(item["generation"]), digest_of(item.get("md5Hash"), item.get("crc32c")))
+        result = Written(number_in(item, "generation"), digests_in(item))
         arrived = item.get("md5Hash", md5) == md5
     if not arrived:
         await rest.send("DELETE", address, query={"ifGenerationMatch": result.version}, allow=[404, 412])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from persona.config.schema import PerformanceSettings
 from persona.errors import ConfigError, NameRefusedError
 from persona.storage.backend import Condition, Digest, IfAbsent, IfVersion, StorageObject
+from persona.storage.backends.answers import NonsenseError
 from persona.storage.capabilities import Spelling
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.metadata import Held, Rules, pack
@@ -43,10 +44,30 @@ class Entry(NamedTuple):
     metadata: Mapping[str, str] | None = None
     headers: ContentHeaders | None = None
     is_folder: bool = False
+    problem: str = ""
+    """Why a row of a listing cannot be used; the fields beside the key say nothing then."""
 
     def named(self, path: str) -> StorageObject:
         """Return the object under a storage path."""
-        return StorageObject(path, *self[1:-1])
+        return StorageObject(path, *self[1:-2])
+
+
+UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+NO_ETAG = "no-etag:"
+"""How a version begins that Persona makes where a service gives no ETags. No request can name it in a condition."""
+
+
+def version_of(etag: str, size: int, modified: datetime) -> str:
+    """Return the version of an object: its ETag, or else what tells most of its versions apart."""
+    return etag or f"{NO_ETAG}{modified:%Y%m%dT%H%M%SZ}-{size}"
+
+
+def row(key: str, read: Callable[[], Entry]) -> Entry:
+    """Return a row of a listing; one whose fields cannot be read is that object's problem, and not the listing's."""
+    try:
+        return read()
+    except NonsenseError as error:
+        return Entry(key, 0, UNKNOWN_TIME, "", problem=str(error))
 
 
 class Written(NamedTuple):

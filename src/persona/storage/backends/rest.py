@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -23,8 +22,8 @@ import urllib3
 
 from persona.errors import ConflictError, PersonaError, ThrottledError, UnreachableError
 from persona.proxies import proxy_for
-from persona.storage.backends.answers import MAX_ANSWER_BYTES, NONSENSE, senseless
-from persona.storage.backends.faults import RepeatedError, WrongEndpointError
+from persona.storage.backends.answers import MAX_ANSWER_BYTES, NonsenseError, http_time_in, is_page, senseless
+from persona.storage.backends.faults import RepeatedError, WrongEndpointError, too_large
 from persona.storage.backends.primitives import Part
 from persona.storage.retry import RetryPolicy
 
@@ -43,7 +42,8 @@ _SENT_BYTES = 64 << 10
 TLS_SECONDS = 0.5
 _OF_PROXIES = (403, 502, 503, 504)
 """What a proxy may answer with by itself; a provider may as well."""
-_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
+_OF_GATEWAYS = (408, 414, 429, 431)
+"""What a web server before a service answers with by itself, in HTML: the status says all that there is to say."""
 _REFUSAL = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml|<Error|\{|$)")
 """How a provider's refusal begins: XML, JSON, or nothing."""
 
@@ -146,8 +146,8 @@ class RestClient:
     def clock_skew(self) -> float | None:
         """How far the server's clock is ahead of this machine's, in seconds, at its last answer, if it says that."""
         if self._dated is not None:
-            with suppress(*NONSENSE):  # a server may leave it out, or write it in its own way
-                return parsedate_to_datetime(self._dated[0]).timestamp() - self._dated[1]
+            with suppress(NonsenseError):  # a server may leave it out, or write it in its own way
+                return http_time_in(self._dated[0]).timestamp() - self._dated[1]
         return None
 
     async def send(
@@ -261,7 +261,9 @@ class RestClient:
             return self.proxy.refusal(status, self.host)
         if status == 400 and re.search(b"plain HTTP request was sent|HTTP request to an HTTPS server", body):
             return speaks_tls(self.host)
-        if status < 500 and _PAGE.match(body):
+        if status == 413 and not _REFUSAL.match(body):
+            return too_large(self.host)
+        if status < 500 and status not in _OF_GATEWAYS and is_page(body):
             return senseless(self.host)
         return self.translate(status, headers, body)
 
@@ -320,6 +322,11 @@ class Body:
         self._response = response
         self._client = client
         self._first = self._read()
+
+    @property
+    def first(self) -> bytes:
+        """The first chunk, until it is taken."""
+        return self._first
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body; raise `UnreachableError` if it breaks off."""

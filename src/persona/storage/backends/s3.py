@@ -26,12 +26,22 @@ from persona.errors import (
 from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import hosts, sigv4
-from persona.storage.backends.answers import digest_in, etag_in, parse_xml, text_of, time_in, understood, xml_or_none
+from persona.storage.backends.answers import (
+    by,
+    digest_in,
+    etag_in,
+    parse_xml,
+    text_of,
+    time_in,
+    understood,
+    xml_or_none,
+)
 from persona.storage.backends.etagged import ETagBackend
 from persona.storage.backends.faults import MissingError, Refusal, State, clock_off, explained
 from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import (
     MIB,
+    NO_ETAG,
     Attributes,
     Entry,
     Part,
@@ -148,7 +158,7 @@ class S3Backend(ETagBackend):
         if not region:
             return self._declared(f"{self._host} does not tell it.")
         with understood(self._host):
-            return Location(values.region(region), "provider")
+            return Location(by(values.region, region), "provider")
 
     async def _constraint(self) -> str:
         """Return what GetBucketLocation says, in whatever element a service puts it; "" if it says nothing."""
@@ -165,8 +175,8 @@ class S3Backend(ETagBackend):
         headers = {**self._headers_of(key, attributes), **self.encryption}
         headers |= etag_condition(condition)
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
-        with understood(self._host):
-            return Written(etag_in(reply.headers["etag"]), self._stated(reply.headers))
+        etag = etag_in(reply.headers.get("etag", ""))
+        return Written(etag or await self._version_of_own(key, data, reply), self._stated(reply.headers))
 
     async def _put_damaged(self, key: str, data: bytes) -> None:
         headers = {"content-md5": base64.b64encode(md5_of(b"another").digest()).decode("ascii"), **self.encryption}
@@ -181,12 +191,7 @@ class S3Backend(ETagBackend):
         return self._left(key, token, attributes, condition)
 
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
-        return S3Upload(self._rest, self._path(key), token, condition)
-
-    async def _head(self, key: str) -> Entry:
-        reply = await self._rest.send("HEAD", self._path(key))
-        with understood(self._host):
-            return self._entry(key, reply.headers)
+        return S3Upload(self._rest, self._path(key), token, condition, lambda: self._head(key))
 
     async def _encrypted(self, key: str) -> bool:
         """Compare the kind only: the key comes back as an ARN, whatever it was called."""
@@ -200,17 +205,16 @@ class S3Backend(ETagBackend):
         self, other: S3Backend, key: str, source: StorageObject, target: str, condition: Condition | None
     ) -> Written:
         """Copy an object (Amazon S3 API Reference, "CopyObject")."""
-        headers = {
-            "x-amz-copy-source": encode_path(f"/{other.bucket}/{key}"),
-            "x-amz-copy-source-if-match": f'"{source.version}"',
-        }
+        headers = {"x-amz-copy-source": encode_path(f"/{other.bucket}/{key}")}
+        if not source.version.startswith(NO_ETAG):
+            headers["x-amz-copy-source-if-match"] = f'"{source.version}"'
         if source.size > self.copy_limit:
             return await self._copy_in_parts(source, headers, target, condition)
         headers |= etag_condition(condition) | self.encryption
         reply = await self._rest.send("PUT", self._path(target), headers=headers, check=refusing(self._translate))
         with understood(self._host):
             etag = etag_in(text_of(parse_xml(reply.body, "CopyObjectResult"), "ETag"))
-        return Written(etag, None)
+        return Written(etag or await self._version_of_copy(target, source), None)
 
     async def _copy_in_parts(
         self, source: StorageObject, headers: Mapping[str, str], target: str, condition: Condition | None

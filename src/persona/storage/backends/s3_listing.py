@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from persona.storage.backend import Digest, PastVersion
 from persona.storage.backends.answers import etag_in, parse_xml, size_in, text_of, time_in, understood, xml_or_none
 from persona.storage.backends.listing import Page, PastEntry
-from persona.storage.backends.primitives import Entry
+from persona.storage.backends.primitives import Entry, row, version_of
 from persona.storage.backends.rest import RestClient
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -135,13 +135,14 @@ def _names(root: ElementTree.Element) -> list[str]:
 
 
 def _entry(item: ElementTree.Element, decode: Callable[[str], str]) -> Entry:
-    return Entry(
-        decode(text_of(item, "Key")),
-        size_in(text_of(item, "Size")),
-        time_in(text_of(item, "LastModified")),
-        etag := etag_in(text_of(item, "ETag")),
-        digest_of(etag),
-    )
+    key = decode(text_of(item, "Key"))
+
+    def read() -> Entry:
+        etag, size = etag_in(text_of(item, "ETag")), size_in(text_of(item, "Size"))
+        modified = time_in(text_of(item, "LastModified"))
+        return Entry(key, size, modified, version_of(etag, size, modified), digest_of(etag))
+
+    return row(key, read)
 
 
 def _past_entry(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 
-from persona.errors import AccessDeniedError
+from persona.errors import ConflictError, PersonaError
 from persona.storage.backend import Condition, Digest
-from persona.storage.backends.answers import etag_in, parse_xml, text_of, understood, xml_or_none
+from persona.storage.backends.answers import (
+    NonsenseError,
+    etag_in,
+    is_page,
+    parse_xml,
+    senseless,
+    size_in,
+    text_of,
+    understood,
+    xml_or_none,
+)
 from persona.storage.backends.faults import MissingError, RepeatedError
-from persona.storage.backends.primitives import Part, Written, etag_condition
+from persona.storage.backends.primitives import Entry, Part, Written, etag_condition
 from persona.storage.backends.rest import RestClient, Translator
 from persona.storage.backends.uploads import md5_of
 
@@ -23,9 +34,18 @@ class S3Upload:
         path: the path of the object's URL.
         upload_id: what the server calls the upload.
         condition: what must hold when it is completed.
+        head: describes the object.
     """
 
-    def __init__(self, rest: RestClient, path: str, upload_id: str, condition: Condition | None) -> None:
+    def __init__(
+        self,
+        rest: RestClient,
+        path: str,
+        upload_id: str,
+        condition: Condition | None,
+        head: Callable[[], Awaitable[Entry]],
+    ) -> None:
+        self._head = head
         self.token = upload_id
         self._rest = rest
         self._path = path
@@ -33,19 +53,24 @@ class S3Upload:
         self._condition = condition
         self._etags: dict[int, str] = {}
         self._md5s: dict[int, bytes] = {}
+        self._sizes: dict[int, int] = {}
         self._there: dict[int, tuple[int, str]] = {}
 
     async def resume(self) -> bool:
-        """List the parts that the server has; False if it does not know the upload, or will not tell."""
+        """List the parts that the server has; False if it does not know the upload, or does not list its parts.
+
+        Listing parts is a permission of its own, and some services lack it.
+        """
         marker: str | None = "0"
-        while marker is not None:
-            query = {**self._query, "part-number-marker": marker}
-            try:
-                reply = await self._rest.send("GET", self._path, query=query)
-            except (MissingError, AccessDeniedError):  # listing parts is a permission of its own
-                return False
-            with understood(self._rest.host):
-                marker = self._listed(reply.body, marker)
+        try:
+            while marker is not None:
+                reply = await self._rest.send("GET", self._path, query={**self._query, "part-number-marker": marker})
+                with understood(self._rest.host):
+                    marker = self._listed(reply.body, marker)
+        except PersonaError as error:
+            if error.temporary:
+                raise
+            return False
         return True
 
     async def foresee(self, data: Part) -> None:
@@ -54,13 +79,14 @@ class S3Upload:
     async def part(self, number: int, data: Part) -> None:
         """Send a part, unless the server has the very same."""
         md5 = await self._rest.in_thread(lambda: md5_of(data).digest())
-        self._md5s[number] = md5
+        self._md5s[number], self._sizes[number] = md5, len(data)
         if self._there.get(number) == (len(data), md5.hex()):
             self._etags[number] = md5.hex()
             return
         reply = await self._rest.send("PUT", self._path, query=self._part(number), body=data)
-        with understood(self._rest.host):
-            self._etags[number] = etag_in(reply.headers["etag"])
+        if is_page(reply.body):
+            raise senseless(self._rest.host)
+        self._etags[number] = etag_in(reply.headers.get("etag", "")) or md5.hex()  # which it is where it is told
 
     async def part_from(self, number: int, headers: Mapping[str, str]) -> None:
         """Copy a part from another object."""
@@ -88,6 +114,7 @@ class S3Upload:
         else:
             with understood(self._rest.host):
                 etag = etag_in(text_of(parse_xml(reply.body, "CompleteMultipartUploadResult"), "ETag"))
+            etag = etag or await self._version_of_own()
         return Written(etag, Digest("md5-parts", etag) if etag == _etag_of(self._md5s) else None)
 
     async def abort(self) -> None:
@@ -101,15 +128,28 @@ class S3Upload:
         """Note the parts of one page, and return where the next begins."""
         root = xml_or_none(body)
         if root is None or not root.tag.startswith("ListParts"):
-            raise ValueError("no list of parts")
+            raise NonsenseError("it is no list of parts")
         for item in root.iter("Part"):
-            self._there[int(text_of(item, "PartNumber")) - 1] = (
-                int(text_of(item, "Size")),
+            self._there[size_in(text_of(item, "PartNumber")) - 1] = (
+                size_in(text_of(item, "Size")),
                 etag_in(text_of(item, "ETag")),
             )
         following = text_of(root, "NextPartNumberMarker")
         goes_on = following.isdecimal() and int(following) > int(marker)  # parts that are not listed are sent again
         return following if text_of(root, "IsTruncated") == "true" and goes_on else None
+
+    async def _version_of_own(self) -> str:
+        """Return the version of the object that was completed, whose answer does not tell it, as Ceph's does not.
+
+        Raises:
+            ConflictError: something else stands there.
+        """
+        entry = await self._head()
+        parts = entry.version.rpartition("-")[2] if re.fullmatch("[0-9a-f]{32}-[0-9]+", entry.version) else None
+        known = len(self._sizes) == len(self._etags)  # not of parts that were copied
+        if parts not in (None, str(len(self._etags))) or (known and entry.size != sum(self._sizes.values())):
+            raise ConflictError("The object was written by someone else in the same moment.", hint="Try again.")
+        return entry.version
 
     async def _done_already(self) -> str:
         """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
