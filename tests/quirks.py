@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from email.message import Message
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.faults import Act, Answer, Seen, _Handler, answer, asked, changed, forward
@@ -181,3 +182,31 @@ unquoted_etags = changed(
 
 white_space_first = with_body(lambda body: b"\n  \r\n" + body if body.lstrip()[:1] == b"<" else body)
 """Send white space before XML: S3, while it completes an upload."""
+
+
+def with_asked_headers(change: Callable[[str, str], tuple[str, str] | None]) -> Act:
+    """Change each header of each request, or leave it out; the server behind must check no signature: moto."""
+
+    def change_all(seen: Seen) -> Seen:
+        headers = Message()
+        for name, text in seen.headers.items():
+            if (pair := change(name, text)) is not None:
+                headers[pair[0]] = pair[1]
+        return dataclasses.replace(seen, headers=headers)
+
+    return asked(change_all)
+
+
+underscores_to_dashes = with_asked_headers(lambda name, text: (name.replace("_", "-"), text))
+"""Turn underscores in the names of metadata into dashes: Ceph RGW."""
+
+odd_headers_dropped = with_asked_headers(lambda name, text: None if set("_.") & set(name) else (name, text))
+"""Drop headers with an underscore or a dot in their names: nginx as it is installed."""
+
+metadata_dropped = with_asked_headers(lambda name, text: None if "-meta-" in name.lower() else (name, text))
+"""Drop the user's metadata: gateways before a store that has no place for it."""
+
+
+def header_dropped(header: str) -> Act:
+    """Drop one header of what is asked: JuiceFS loses Content-Encoding."""
+    return with_asked_headers(lambda name, text: None if name.lower() == header else (name, text))

@@ -13,6 +13,7 @@ from persona.storage.cache.cipher import Cipher
 from persona.storage.cache.house import clear, stats
 from persona.storage.cache.recall import Recall
 from persona.storage.cache.sealing import Plain, Sealing
+from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.cache import SMALL_BYTES
 from persona.storage.layers.informing import Informing
 from tests.cache.machine import MIB, Clock, Machine, folder_bytes
@@ -283,7 +284,12 @@ async def test_contents_of_every_size(size: int, sealing: Sealing, machine: Mach
 async def test_a_description_is_kept_with_the_content(machine: Machine, memory: Memory) -> None:
     moment = datetime(2024, 2, 29, 1, 2, 3, 456789, UTC)
     digest = Digest("md5", "00" * 16, vouched=False)
-    found = memory.put("a", b"one", last_modified=moment, digest=digest, metadata={"ü": "ß\n"}, content_type="x/y")
+    goes = {
+        "metadata": {"ü": "ß\n"},
+        "content_type": "x/y",
+        "headers": ContentHeaders("gzip", cache_control="no-cache"),
+    }
+    found = memory.put("a", b"one", last_modified=moment, digest=digest, **goes)
     cache = machine.cache()
     await cache.read("a")
     again = (await cache.open("a")).object

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from persona.config.secret import Secret
 from persona.credentials.aws import AWSKeys
-from persona.storage.backends import sigv4
+from persona.storage.backends import sharedkey, sigv4
 from persona.storage.backends.rest import Request, encode_path
 
 NOW = datetime(2013, 5, 24, tzinfo=UTC)
@@ -79,3 +81,20 @@ def test_as_botocore_signs(
     theirs = AWSRequest("PUT", url, headers=headers, data=body)
     Signer(Credentials("AK", "secret", token), "20130524T000000Z").add_auth(theirs)
     assert signature(request) == theirs.headers["Authorization"].rpartition("Signature=")[2]
+
+
+def test_azure_sorts_headers_as_its_culture_does() -> None:
+    """Underscores before digits before letters, and dashes count for nothing: not the order of ASCII.
+
+    The order is that of Microsoft's own clients; see also Azure/azure-sdk-for-net, issue 41328: FOO_BAR and FOO2_BAR.
+    """
+    names = ["foo_bar", "foo2_bar", "foobar", "a", "a_", "a_1", "a_b", "a1", "ab", "_x", "zz"]
+    right = ["_x", "a", "a_", "a_1", "a_b", "a1", "ab", "foo_bar", "foo2_bar", "foobar", "zz"]
+    headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "1"} | {f"x-ms-meta-{name}": name for name in names}
+    request = Request("PUT", "/c/a", headers=dict(reversed(headers.items())))
+    sharedkey.sign(request, "account", base64.b64encode(b"key").decode())
+    own = ["x-ms-blob-type:BlockBlob", f"x-ms-date:{request.headers['x-ms-date']}"]
+    own += [*(f"x-ms-meta-{name}:{name}" for name in right), "x-ms-version:1"]
+    text = "\n".join(["PUT", *[""] * 11, *own, "/account/c/a"])
+    wanted = base64.b64encode(hmac.digest(b"key", text.encode(), "sha256")).decode()
+    assert request.headers["authorization"] == f"SharedKey account:{wanted}"

@@ -16,6 +16,7 @@ from persona.personas.named import named_in
 from persona.personas.subjects import persona_in
 from persona.storage.backend import StorageBackend
 from persona.storage.backends.local import LocalBackend
+from persona.storage.content_headers import ContentHeaders
 from tests.cli.conftest import Configure, Run, files_below
 from tests.erasure.conftest import OTHER, SAID, SUBJECT, contents, file_with, on, put
 
@@ -215,11 +216,12 @@ def test_metadata_is_looked_through_too(name: str, place: Place, configure: Conf
     settings = place(name)
     table = b"Respondent,Answer\nE08,yes\nE09,no\n"
     pairs = {"participant": SUBJECT, "about": f"{SUBJECT} and others", "study": "energy"}
+    headers = ContentHeaders(content_language="en", content_disposition=f'attachment; filename="{SUBJECT}.csv"')
 
     async def fill(storage: StorageBackend) -> None:
         await storage.write("calls/17.mp3", b"voice", metadata=pairs)
         await storage.write("calls/18.mp3", b"voice", metadata={"participant": "E081"})
-        await storage.write("survey.csv", table, metadata=pairs)
+        await storage.write("survey.csv", table, metadata=pairs, headers=headers)
 
     on(settings, fill)
     configure(settings)
@@ -231,7 +233,7 @@ def test_metadata_is_looked_through_too(name: str, place: Place, configure: Conf
     assert [each["path"] for each in ran.json["left"]] == ["calls/17.mp3"]
     assert SUBJECT not in ran.out
     kept = on(settings, lambda storage: storage.stat("survey.csv"))
-    assert kept.metadata == {"study": "energy"}
+    assert (kept.metadata, kept.headers) == ({"study": "energy"}, ContentHeaders(content_language="en"))
     assert contents(settings)["survey.csv"] == b"Respondent,Answer\nE09,no\n"
 
 

@@ -16,9 +16,11 @@ import pytest
 from persona.errors import AccessDeniedError, UnreachableError
 from persona.storage import flush as module
 from persona.storage.backend import IfAbsent, IfVersion
-from persona.storage.flush import Flushed, flush
+from persona.storage.backends.local import LocalBackend
+from persona.storage.content_headers import ContentHeaders
+from persona.storage.flush import WHOLE_BYTES, Flushed, flush
 from persona.storage.outbox import Outbox
-from persona.storage.outbox_entry import Standing
+from persona.storage.outbox_entry import Entry, Standing
 from tests.campaigns.command import section
 from tests.outage.conftest import PLACE, Office
 from tests.outage.provider import DOWN, Provider
@@ -104,6 +106,21 @@ async def test_everything_arrives_in_order_and_once(outbox: Outbox, provider: Pr
     assert [provider.objects[path][0] for path in ("a", "b", "old")] == [b"two", b"three", b"again"]
     assert said(await flush(outbox, provider)) == ([], [], 0)
     assert len(provider.writes) == 4
+
+
+async def test_all_that_goes_with_the_content_arrives(outbox: Outbox, tmp_path: Path) -> None:
+    headers = ContentHeaders("gzip", "de", "inline", "no-cache", "0")
+    for path, size in (("small", 1), ("large", WHOLE_BYTES + 1)):
+        draft = outbox.draft()
+        draft.write(b"x" * size)
+        given = Entry("", path=path, content_type="x/y", metadata={"a_b": "é"}, headers=headers)
+        added = outbox.add(draft, given, IfAbsent(), known=None)
+        assert next(each for each in outbox.entries() if each.id == added.id).object.headers == headers
+    provider = LocalBackend(tmp_path / "provider")
+    assert said(await flush(outbox, provider)) == (["000001", "000002"], [], 0)
+    for path in ("small", "large"):
+        found = await provider.stat(path)
+        assert (found.content_type, found.metadata, found.headers) == ("x/y", {"a_b": "é"}, headers)
 
 
 async def test_what_others_wrote_is_never_overwritten(outbox: Outbox, provider: Provider) -> None:

@@ -212,6 +212,8 @@ class Worker:
         self._direct = written is not None
         if written is not None:
             row.written, row.proof = written.version, ""
+            if not attributes.is_known(row):
+                attributes.take(row, written)
             self._moved(row.path, row.size)
         return self._direct
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 # An object's metadata comes as headers, a few bytes each: 2 KiB on S3 may be 500 of them, and 100 are read by default.
-http.client._MAXHEADERS = 1000  # type: ignore[attr-defined]
+http.client._MAXHEADERS = 600  # type: ignore[attr-defined]
 
 T = TypeVar("T")
 CHUNK_BYTES = 1 << 20
