@@ -267,7 +267,7 @@ async def test_other_metadata_that_is_there_already_is_told(
     assert pair.report["metadata"]["differs"] == [{"name": "metadata by", "objects": 1, "paths": ["a.txt"]}]
 
 
-HOSTILE = {
+HOSTILE: dict[str, dict[str, Any]] = {
     "surrogate": {"metadata": {"a": "\ud800"}},
     "type": {"contentType": "a/\ud800"},
     "breaks": {
