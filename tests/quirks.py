@@ -45,6 +45,15 @@ def gcs_refused(status: int, reason: str, message: str = "") -> Act:
     return answer(status, json.dumps({"error": error}), content_type="application/json")
 
 
+lost = answer(
+    404,
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code></Error>',
+    content_type="application/xml",
+    x_ms_error_code="BlobNotFound",
+)
+"""Say of an object that is listed that it is not there: an index that outlives its data (Ceph, Swift, MinIO)."""
+
+
 def with_body(change: Callable[[bytes], bytes]) -> Act:
     """Change the body of each answer."""
     return changed(lambda _, given: dataclasses.replace(given, body=change(given.body)))

@@ -237,7 +237,8 @@ def test_a_folder_that_is_not_a_good_cache(
     assert files_below(mine) == {"thesis.txt": b"mine"}
 
 
-WARM = {"objects": 3, "fetched": 3, "fresh": 0, "never": 0, "too_large": 0, "gone": 0, "left": 0, "full": False}
+COUNTS = ("objects", "fetched", "fresh", "never", "too_large", "gone", "left")
+WARM = {**dict.fromkeys(COUNTS, 0), "objects": 3, "fetched": 3, "full": False, "failures": []}
 
 
 def test_warm(persona: Run, bucket: StorageSettings, cache: Set) -> None:

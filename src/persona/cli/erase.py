@@ -19,7 +19,7 @@ from persona.errors import ConfigError, InputError, NotFoundError
 from persona.storage.paths import printable
 
 if TYPE_CHECKING:
-    from persona.personas.erasure import Done, Found, PastHit, Unread
+    from persona.personas.findings import Done, Found, PastHit, Unread
     from persona.storage.outbox_entry import Entry
 
 _TAKEN_OUT = ("erased", "outbox", "cache_entries", "journal_rows")
@@ -120,7 +120,7 @@ class _Erasure:
 
     def _drop(self, waiting: Sequence[Entry]) -> tuple[list[dict[str, Any]], list[Unread]]:
         """Drop what waits and holds the respondent: upon what is redacted it could not be written any more."""
-        from persona.personas.erasure import Unread
+        from persona.personas.findings import Unread
 
         if not waiting:
             return [], []
@@ -133,7 +133,7 @@ class _Erasure:
 
     def _from_caches(self, versions: Mapping[str, str], paths: set[str]) -> tuple[int, list[Unread]]:
         """Remove the copies that this machine keeps of some objects, and of what is no longer current."""
-        from persona.personas.erasure import Unread
+        from persona.personas.findings import Unread
         from persona.storage.stack import erase_from_caches
 
         try:
@@ -143,7 +143,7 @@ class _Erasure:
 
     def _from_journals(self) -> tuple[int, list[Unread]]:
         """Remove the rows of journals whose paths name the respondent; journals hold no content."""
-        from persona.personas.erasure import Unread
+        from persona.personas.findings import Unread
         from persona.personas.subjects import named_by
         from persona.transfer.jobs import Jobs
 

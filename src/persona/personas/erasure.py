@@ -8,126 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from persona.errors import (
     BucketNotFoundError,
     ConflictError,
     CredentialsError,
     NotFoundError,
-    ObjectStateError,
     PersonaError,
     UnreachableError,
 )
 from persona.personas import subjects
+from persona.personas.findings import Done, Erased, Found, Hit, PastHit, Unread
 from persona.personas.library import PARALLEL, SUFFIXES
 from persona.personas.named import keep_note, may_name
+from persona.personas.past_search import TOO_LARGE, PastSearch
 from persona.personas.subjects import MAX_BYTES, Trace, in_metadata, may_hold, named_by, trace
-from persona.storage.backend import IfVersion, Listing, Notes, PastVersion, StorageBackend, StorageObject
+from persona.storage.backend import IfVersion, Listing, Notes, StorageBackend, StorageObject
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
-from persona.storage.outage import PROBE
 from persona.storage.outbox import Outbox
-from persona.storage.outbox_entry import Entry
 from persona.storage.paths import printable
+from persona.storage.relisting import UNREADABLE, still_listed
 from persona.storage.tombstones import is_tombstone
 
 _ROUNDS = 4
 """How often what others wrote meanwhile is looked through again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An object that holds something of a respondent.
-
-    Args:
-        path: the object.
-        version: the version that was looked at.
-        size: bytes.
-        what: what it holds, in words.
-        action: ``redact``, ``remove``, or ``look``: only a mention, which a person has to judge.
-    """
-
-    path: str
-    version: str
-    size: int
-    what: tuple[str, ...]
-    action: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """What could not be looked through, or not be changed.
-
-    Args:
-        path: where it is.
-        reason: why.
-    """
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PastHit:
-    """An earlier version that holds something of a respondent."""
-
-    version: PastVersion
-    what: tuple[str, ...]
-
-
-@dataclass
-class Found:
-    """What a storage holds of a respondent.
-
-    Args:
-        hits: objects, in the order of their names.
-        past: earlier versions that the provider keeps.
-        waiting: writes in the outbox.
-        unread: what could not be looked through.
-        past_unknown: why the provider cannot tell of earlier versions; None if it can.
-        versions: what objects there are, and their versions.
-    """
-
-    hits: list[Hit] = field(default_factory=list)
-    past: list[PastHit] = field(default_factory=list)
-    waiting: list[Entry] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
-    past_unknown: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What was taken out.
-
-    Args:
-        path: the object.
-        action: ``redacted`` or ``removed``.
-        what: what it held.
-        version: the version that held it.
-        now: the version that came of it; None if the object is gone.
-    """
-
-    path: str
-    action: str
-    what: tuple[str, ...]
-    version: str
-    now: str | None = None
-
-
-@dataclass
-class Done:
-    """What an erasure has done.
-
-    Args:
-        erased: objects.
-        past: earlier versions that were deleted.
-        failed: what could not be changed.
-    """
-
-    erased: list[Erased] = field(default_factory=list)
-    past: list[PastHit] = field(default_factory=list)
-    failed: list[Unread] = field(default_factory=list)
 
 
 class Search:
@@ -144,6 +49,8 @@ class Search:
         self._notes = notes
         self._subject = subject
         self._clean: set[tuple[str, str]] = set()
+        self._missing: list[str] = []
+        self._past = PastSearch(storage, subject)
 
     async def all(self, outbox: Outbox | None = None) -> Found:
         """Find everything: objects, earlier versions, and what waits to be sent.
@@ -154,9 +61,12 @@ class Search:
         found = Found()
         if outbox is not None:
             self._in_outbox(outbox, found)
+        self._missing = []
         async for page in self._storage.scan(""):
             await self._in_page(page, found)
-        await self._in_past(found)
+        listed = await still_listed(self._storage.scan(""), self._missing)
+        found.unread += [Unread(path, UNREADABLE) for path in sorted(listed)]
+        await self._past.search(found)
         return found
 
     async def _in_page(self, page: Listing, found: Found) -> None:
@@ -170,13 +80,9 @@ class Search:
         objects = self._without_noted(objects)
         for start in range(0, len(objects), PARALLEL):
             part = objects[start : start + PARALLEL]
-            for each, result in zip(part, await asyncio.gather(*map(self._look, part)), strict=True):
-                if isinstance(result, Unread):
-                    found.unread.append(result)
-                elif result is None:
-                    self._clean.add((each.path, each.version))
-                elif isinstance(result, Hit):
-                    found.hits.append(result)
+            results = await asyncio.gather(*map(self._look, part))
+            found.unread += [result for result in results if isinstance(result, Unread)]
+            found.hits += [result for result in results if isinstance(result, Hit)]
 
     def _without_noted(self, objects: Sequence[StorageObject]) -> list[StorageObject]:
         """Return objects without the personas of which notes say that they do not name the respondent."""
@@ -184,24 +90,37 @@ class Search:
         return [each for each in objects if each.path not in known or may_name(known[each.path], self._subject)]
 
     async def _look(self, found: StorageObject) -> Hit | Unread | None:
-        """Return what an object holds; None if nothing, or if it is not at this version any more."""
+        """Return what an object holds; None if nothing, or if it was not found."""
         try:
-            data, metadata = await read(self._storage, found)
+            for _ in range(_ROUNDS):
+                try:
+                    return await self._looked(found)
+                except ConflictError:
+                    found = await self._storage.stat(found.path)
         except BucketNotFoundError:
             raise
-        except (NotFoundError, ConflictError):
-            return None  # the next round sees what it is now
+        except NotFoundError:
+            self._missing.append(found.path)
+            return None
         except (UnreachableError, CredentialsError):
             raise
         except PersonaError as error:
             return Unread(found.path, str(error))
+        return Unread(found.path, "It changed each time that it was read, or is listed under another version.")
+
+    async def _looked(self, found: StorageObject) -> Hit | Unread | None:
+        """Return what an object holds in one version; None if nothing."""
+        data, metadata = await read(self._storage, found)
         named = in_metadata(metadata, self._subject)
         if isinstance(data, Unread) and not named_by(found.path, self._subject):
             return replace(data, reason=f"{data.reason} Its metadata names the respondent.") if named else data
         content = data if isinstance(data, bytes) else None
         self._note(found, content)
         traced = await asyncio.to_thread(trace, found.path, content, self._subject)
-        return _hit(found, traced, named) if traced or named else None
+        if traced or named:
+            return _hit(found, traced, named)
+        self._clean.add((found.path, found.version))
+        return None
 
     def _note(self, found: StorageObject, data: bytes | None) -> None:
         persona = subjects.persona_in(found.path, data) if self._notes is not None and data is not None else None
@@ -221,50 +140,6 @@ class Search:
                         found.unread.append(Unread(f"outbox {entry.id}", "It mentions the id; look at it yourself."))
             except PersonaError as error:
                 found.unread.append(Unread(f"outbox {entry.id}", str(error)))
-
-    async def _in_past(self, found: Found) -> None:
-        try:
-            async for page in self._storage.beneath("")[0].past():
-                for start in range(0, len(page), PARALLEL):
-                    results = await asyncio.gather(*map(self._look_back, page[start : start + PARALLEL]))
-                    found.past += [result for result in results if isinstance(result, PastHit)]
-                    found.unread += [result for result in results if isinstance(result, Unread)]
-        except PersonaError as error:
-            if error.temporary:  # an endpoint that knows no versions may answer so as well: then it still lists objects
-                await self._storage.exists(PROBE)
-            found.past_unknown = str(error)
-
-    async def _look_back(self, version: PastVersion) -> PastHit | Unread | None:
-        known = (version.path, version.id)
-        if known in self._clean:
-            return None
-        name = named_by(version.path, self._subject)
-        if version.kind == "marker":
-            return PastHit(version, ("its name",)) if name else None
-        shown = f"{version.path} ({version.kind} {version.id})"
-        if version.kind == "deleted":
-            held = name or may_hold(version.path)
-            return (
-                Unread(shown, "The provider keeps it for a while after its deletion; nobody can read it.")
-                if held
-                else None
-            )
-        if version.kind == "foreign":
-            return Unread(shown, _FOREIGN) if name or version.size else None
-        data = None
-        if may_hold(version.path):
-            if version.size > MAX_BYTES and not name:
-                return Unread(shown, _TOO_LARGE)
-            try:
-                data = await self._storage.beneath("")[0].read_past(version)
-            except NotFoundError:
-                return None
-            except ObjectStateError as error:  # of this version alone
-                return Unread(shown, str(error))
-        if traced := await asyncio.to_thread(trace, version.path, data, self._subject):
-            return PastHit(version, traced.what) if traced.certain else Unread(shown, "It mentions the id.")
-        self._clean.add(known)
-        return None
 
 
 async def erase(
@@ -309,7 +184,7 @@ async def read(storage: StorageBackend, found: StorageObject) -> tuple[bytes | U
     which may bear a name as well: that of the file in Content-Disposition.
     """
     if not may_hold(found.path) or found.size > MAX_BYTES:
-        unread = Unread(found.path, _TOO_LARGE) if may_hold(found.path) else None
+        unread = Unread(found.path, TOO_LARGE) if may_hold(found.path) else None
         return unread, await _metadata(storage, found)
     download = await storage.open(found.path, version=found.version)
     data = await download.whole()
@@ -323,9 +198,7 @@ async def _metadata(storage: StorageBackend, found: StorageObject) -> Mapping[st
     return {**dict((found.headers or NO_HEADERS).items()), **(found.metadata or {})}
 
 
-_FOREIGN = "Its name is no storage path. Delete this version with your provider's tools if it holds the respondent."
 _MARKER = "A folder marker has the respondent's name. Delete this empty object with your provider's tools."
-_TOO_LARGE = f"It is larger than {MAX_BYTES >> 20} MiB, and was not looked through."
 
 
 def _is_new(hit: Hit, failed: Iterable[Unread]) -> bool:

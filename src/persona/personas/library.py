@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from persona.errors import (
+    AccessDeniedError,
     AlreadyExistsError,
     BucketNotFoundError,
     ConflictError,
+    IncompleteError,
     InputError,
     NotFoundError,
     ObjectStateError,
@@ -23,6 +25,7 @@ from persona.personas.named import NOTES, keep_note
 from persona.personas.replaced import keep_replaced
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
 from persona.storage.paths import clean, join, printable
+from persona.storage.relisting import UNREADABLE, still_listed
 from persona.storage.reserved import LeftOut, is_reserved
 
 if TYPE_CHECKING:
@@ -153,6 +156,7 @@ async def load(storage: StorageBackend, folder: str) -> Library:
         NotFoundError: a path other than the root holds nothing at all.
     """
     library = Library()
+    missing: list[str] = []
     async for page in pages(storage, folder, library.reserved):
         library.refused += refused_names(page)
         named = [found for found in page if found.path.lower().endswith(SUFFIXES)]
@@ -161,8 +165,11 @@ async def load(storage: StorageBackend, folder: str) -> Library:
             for found, result in zip(part, await asyncio.gather(*(read_listed(storage, f) for f in part)), strict=True):
                 if isinstance(result, PersonaError):
                     library.refused.append(Refused(found.path, str(result)))
-                elif result is not None:
+                elif result is None:
+                    missing.append(found.path)
+                else:
                     library.personas.append((found.path, result))
+    library.refused += await unreadable(storage, folder, missing)
     return library
 
 
@@ -179,8 +186,7 @@ async def pages(storage: StorageBackend, folder: str, left_out: LeftOut) -> Asyn
     """
     place, seen = clean(folder), 0
     is_file = place.lower().endswith(SUFFIXES)
-    # What has the folder's own name is no persona's file, and is not asked for: that would be one more request.
-    async for page in storage.scan(place, after=None if is_file else place or None):
+    async for page in _scan(storage, place):
         seen += len(page.refused) + len(page.folder_markers)
         page = page.having(left_out.without(page, place))
         seen += len(page)
@@ -191,13 +197,23 @@ async def pages(storage: StorageBackend, folder: str, left_out: LeftOut) -> Asyn
         )
 
 
+def _scan(storage: StorageBackend, place: str) -> AsyncIterator[Listing]:
+    """List a library. What has the folder's own name is no persona's file: asking for it is one more request."""
+    return storage.scan(place, after=None if place.lower().endswith(SUFFIXES) else place or None)
+
+
+async def unreadable(storage: StorageBackend, folder: str, missing: Sequence[str]) -> list[Refused]:
+    """Return those of the files that were listed and not found that a new listing still has."""
+    return [Refused(path, UNREADABLE) for path in sorted(await still_listed(_scan(storage, clean(folder)), missing))]
+
+
 def refused_names(page: Listing) -> list[Refused]:
     """Return the names of a page that cannot be carried."""
     return [Refused(printable(name.key), name.reason) for name in page.refused]
 
 
 async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | PersonaError | None:
-    """Return a persona, why it is none or cannot be read, or None if it has been deleted since it was listed.
+    """Return a persona, why it is none or cannot be read, or None if it is not found.
 
     What concerns this object alone is returned: it is no persona (`InputError`), or it is archived, say. What concerns
     the storage as a whole is raised.
@@ -231,6 +247,7 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
 
     Raises:
         NotFoundError: there is no such persona.
+        IncompleteError: it is listed, and cannot be read.
         UnreachableError: the provider does not answer, and the persona is not known here.
         InputError: the file is no persona.
     """
@@ -251,7 +268,19 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
             lost = lost or error
     if lost is not None:
         raise lost
+    await _require_unlisted(storage, tried)
     hint = f"“persona list {path}” shows what there is."
     if not key:
         hint = "If it is a library, say also which persona: persona show PATH ID. “persona list PATH” shows the IDs."
     raise NotFoundError(f"There is no persona at {storage.url(place)}.", hint=hint)
+
+
+async def _require_unlisted(storage: StorageBackend, paths: Sequence[str]) -> None:
+    """Raise `IncompleteError` if a file that was not found is listed; who may not list, cannot know."""
+    folder = paths[0].rpartition("/")[0]
+    try:
+        listed = await still_listed(storage.scan(folder, after=folder or None), paths)
+    except AccessDeniedError:
+        return
+    for path in sorted(listed):
+        raise IncompleteError(f"{storage.url(path)} cannot be read. {UNREADABLE}", hint="Ask the storage's provider.")

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from persona.errors import InputError, PersonaError, UnreachableError
-from persona.personas.library import PARALLEL, SUFFIXES, Refused, pages, read_listed, refused_names
+from persona.personas.library import PARALLEL, SUFFIXES, Refused, pages, read_listed, refused_names, unreadable
 from persona.storage.backend import Listing, Notes, StorageBackend, StorageObject
 from persona.storage.reserved import LeftOut
 
@@ -70,16 +70,18 @@ async def summaries(storage: StorageBackend, folder: str) -> Summaries:
         NotFoundError: a path other than the root holds nothing at all.
     """
     found, notes = Summaries(), storage.notes(NOTES)
+    missing: list[str] = []
     async for page in pages(storage, folder, found.reserved):
         found.whole &= page.whole
         found.as_of = min(filter(None, (found.as_of, page.as_of)), default=None)
         found.refused += refused_names(page)
-        await _add(found, storage, page, notes)
+        missing += await _add(found, storage, page, notes)
+    found.refused += await unreadable(storage, folder, missing)
     return found
 
 
-async def _add(found: Summaries, storage: StorageBackend, page: Listing, notes: Notes | None) -> None:
-    """Add what a page has, in its order."""
+async def _add(found: Summaries, storage: StorageBackend, page: Listing, notes: Notes | None) -> list[str]:
+    """Add what a page has, in its order, and return what was not found."""
     objects = [each for each in page if each.path.lower().endswith(SUFFIXES)]
     texts = _noted(notes, objects)
     rest = [each for each in objects if each.path not in texts]
@@ -97,6 +99,7 @@ async def _add(found: Summaries, storage: StorageBackend, page: Listing, notes: 
     for each in objects:
         if (known := texts.get(each.path)) is not None:
             found.add(each.path, known)
+    return [each.path for each in objects if each.path not in texts]
 
 
 def _noted(notes: Notes | None, objects: Sequence[StorageObject]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from persona import __version__
-from persona.errors import AlreadyExistsError
+from persona.errors import AlreadyExistsError, NotFoundError
 from persona.storage.backend import IfAbsent, StorageBackend
 
 FOLDER = ".persona-tombstones"
@@ -96,7 +96,11 @@ async def lay(storage: StorageBackend, subject: str) -> tuple[str, str]:
 async def carry(source: StorageBackend, target: StorageBackend, paths: Iterable[str]) -> None:
     """Lay tombstones of one storage in another as well."""
     for path in paths:
-        await _put(target, path, await source.read(path))
+        try:
+            data = await source.read(path)
+        except NotFoundError:  # its data is lost, but its name says all
+            data = _content()
+        await _put(target, path, data)
 
 
 def is_tombstone(path: str) -> bool:

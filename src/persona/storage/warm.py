@@ -10,6 +10,7 @@ from persona.errors import NotFoundError, ObjectStateError
 from persona.storage.backend import StorageObject
 from persona.storage.layers.cache import Cache, Warmth
 from persona.storage.paths import clean
+from persona.storage.relisting import UNREADABLE, still_listed
 from persona.storage.reserved import is_reserved
 
 
@@ -27,7 +28,7 @@ class Warmed:
         left: how many were left out since the cache is full.
         bytes: what was fetched.
         total_bytes: what the objects are in all.
-        failures: the objects whose own state does not let them be read, each with the reason.
+        failures: the objects that are there and cannot be read, each with the reason.
     """
 
     objects: int = 0
@@ -69,20 +70,24 @@ async def warm(
             f"There is nothing at {cache.url(folder)}.", hint="“persona storage list” shows what there is."
         )
     warmed = Warmed(objects=len(listing), total_bytes=sum(found.size for found in listing))
-    waiting = iter(listing)
-    workers = [asyncio.ensure_future(_work(cache, waiting, warmed, on_progress)) for _ in range(at_once)]
+    waiting, missing = iter(listing), list[str]()
+    workers = [asyncio.ensure_future(_work(cache, waiting, missing, warmed, on_progress)) for _ in range(at_once)]
     try:
         await asyncio.gather(*workers)
     finally:
         for worker in workers:
             worker.cancel()
         await asyncio.wait(workers)
+    listed = await still_listed(cache.scan(path), missing)
+    warmed.gone = len(missing) - len(listed)
+    warmed.failures += [(lost, UNREADABLE) for lost in sorted(listed)]
     return warmed
 
 
 async def _work(
     cache: Cache,
     waiting: Iterator[StorageObject],
+    missing: list[str],
     warmed: Warmed,
     on_progress: Callable[[Warmed, str], None] | None,
 ) -> None:
@@ -92,6 +97,7 @@ async def _work(
             warmth = Warmth.LEFT if warmed.left else await cache.warm(found)
         except NotFoundError:
             warmed.gone += 1
+            missing.append(found.path)
             continue
         except ObjectStateError as error:
             warmed.failures.append((found.path, str(error)))

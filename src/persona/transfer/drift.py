@@ -27,6 +27,8 @@ async def drift(journal: Journal, source: Endpoint, take: Take) -> dict[str, str
                 page[item.path] = "new"
             elif known is not None and item is None and known.step != Step.GONE:
                 page[known.path] = "deleted"
+            elif known is not None and item is not None and known.step == Step.GONE:
+                page[item.path] = "new"
             elif known is not None and item is not None and item.version != known.version:
                 page[item.path] = "changed"
         journal.note_changes(page)

@@ -23,6 +23,7 @@ from persona.storage.retry import MAX_SECONDS
 from persona.transfer.content import DamagedError
 from persona.transfer.drift import drift, names_of
 from persona.transfer.executor import Executor
+from persona.transfer.gone import confirm_gone
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import beside
 from persona.transfer.model import READING, WRITING, Action, Count, Endpoint, Guard, Options, Phase, Row, State, Step
@@ -151,14 +152,17 @@ class Engine:
     async def _phases(self, dry: bool) -> State:
         await self._plan()
         if dry:
+            await confirm_gone(self._journal, self._source)
             return State.PLANNED
         self._begin(Phase.MIGRATION)
         await self._copy_all()
         self._begin(Phase.VERIFICATION)
         await self._verify_all()
+        await confirm_gone(self._journal, self._source)
         if self._options.delete:
             self._begin(Phase.DELETION)
             await self._remove_all()
+            await confirm_gone(self._journal, self._target, removals=True)
         await self._abandon_uploads()
         if self._pair:
             self._journal.remember(self._pair)

@@ -9,6 +9,7 @@ from persona.errors import ConflictError, NotFoundError, PersonaError, Verificat
 from persona.moments import moment
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageObject
 from persona.storage.paths import join
+from persona.storage.relisting import UNREADABLE
 from persona.storage.reserved import BACKUPS
 from persona.transfer import attributes
 from persona.transfer.content import Reading
@@ -64,6 +65,7 @@ class Worker:
 
     async def copy(self, row: Row) -> None:
         """Copy an object, unless it has arrived already in an attempt that was cut short."""
+        cause = ""
         for _ in range(_CHANGES):
             try:
                 if self.guard and (reason := await self._refusal(self.guard, row)):
@@ -71,11 +73,13 @@ class Worker:
                 elif not (row.attempts and await self._arrived(row)):
                     await self._transfer(row)
             except ChangedSourceError:
+                before = row.version
                 if not await self._look_again(row):
                     return
+                cause = UNREADABLE if row.version == before else "It changes at the source again and again."
                 continue
             return
-        row.step, row.error = Step.FAILED, "It changes at the source again and again."
+        row.step, row.error = Step.FAILED, cause
 
     async def compare(self, row: Row) -> None:
         """Decide by content whether an object is equal at the destination, as its listing has it.
@@ -150,7 +154,7 @@ class Worker:
             if self._options.backup:
                 await self._target.copy(row.path, self.backup_path(row.path))
         except NotFoundError:
-            row.step = Step.REMOVED
+            row.step = Step.GONE  # a new listing will tell whether it is
             return
         await self._target.delete(row.path, condition=IfVersion(found.version))
         row.step = Step.REMOVED
@@ -404,16 +408,15 @@ class Worker:
 
     async def _look_again(self, row: Row) -> bool:
         """Take an object that changed after the inventory as it is now; say whether it is there."""
-        if self._options.exact:
-            raise DriftError(
-                f"“{row.path}” was written at the source after the plan was saved.",
-                hint="Make a new plan: --dry-run --plan FILE",
-            )
-        row.md5 = row.sha256 = None
         try:
             found = await self._source.stat(row.path)
         except NotFoundError:
-            self._journal.note_changes({row.path: "deleted"})
+            found = None
+        if self._options.exact:
+            what = "was written at the source after the plan was saved" if found else "is not found at the source"
+            raise DriftError(f"“{row.path}” {what}.", hint="Make a new plan: --dry-run --plan FILE")
+        row.md5 = row.sha256 = None
+        if found is None:  # which a new listing will confirm, or not
             row.step, row.error = Step.GONE, "It was deleted at the source after the inventory."
             return False
         self._journal.note_changes({row.path: "changed"})
