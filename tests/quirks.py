@@ -216,6 +216,16 @@ metadata_dropped = with_asked_headers(lambda name, text: None if "-meta-" in nam
 """Drop the user's metadata: gateways before a store that has no place for it."""
 
 
+def _replacing(seen: Seen) -> Seen:
+    if "x-amz-copy-source" in seen.headers:
+        seen.headers["x-amz-metadata-directive"] = "REPLACE"
+    return seen
+
+
+copied_without = asked(_replacing)
+"""Copy the content, and nothing of what goes with it; for a server that checks no signature."""
+
+
 def header_dropped(header: str) -> Act:
     """Drop one header of what is asked: JuiceFS loses Content-Encoding."""
     return with_asked_headers(lambda name, text: None if name.lower() == header else (name, text))

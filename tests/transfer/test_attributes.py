@@ -203,6 +203,31 @@ async def test_what_a_service_loses_is_told_and_is_never_complete(
     assert report["objects"]["verified"] == len(OBJECTS)  # the contents are proved for all that
 
 
+async def test_what_a_copy_on_the_server_loses_is_told(
+    running: Callable[[str], Server], tmp_path: Path, rig: MakeRig
+) -> None:
+    server = running("moto")
+    with FaultProxy(server.address) as proxy:
+        settings = server.settings(server.make_bucket("attributes"), secrets.token_hex(6))
+        s3 = dataclasses.replace(settings.s3, endpoint_url=f"http://{proxy.address}")
+        source, target = (
+            open_storage(dataclasses.replace(settings, s3=dataclasses.replace(s3, prefix=f"{s3.prefix}/{name}")))
+            for name in ("from", "to")
+        )
+        await put(source)
+        proxy.always("PUT", r"/to/(gzip|typed)", quirks.copied_without)
+        pair = begun(rig, source, target)
+        assert await pair.run() is State.INCOMPLETE
+        assert {each["name"]: each["paths"] for each in pair.report["metadata"]["lost"]} == {
+            **{f"metadata {name}": ["gzip.txt"] for name in ODD},
+            **{name: ["gzip.txt"] for name in ("cache-control", "content-disposition", "content-encoding")},
+            "content-language": ["gzip.txt"],
+            "content-type": ["gzip.txt", "typed"],
+            "expires": ["typed"],
+        }
+        assert [seen for seen in proxy.requests("PUT", "/to/") if "x-amz-copy-source" in seen.headers]
+
+
 def test_a_loss_is_said_once_and_sent_again_by_resume(
     migrate: Run, persona: Run, local: Side, running: Callable[[str], Server], home: Path
 ) -> None:

@@ -277,7 +277,7 @@ class Journal:
         Args:
             sent: those that this job has written; else those that were there already.
         """
-        query = "SELECT path, lost FROM objects WHERE step = 'verified' AND lost != '[]'"
+        query = "SELECT path, lost FROM objects WHERE step IN ('verified', 'unchanged') AND lost != '[]'"
         for path, names in self._db.execute(f"{query} AND written IS {'NOT' if sent else ''} NULL ORDER BY path"):
             yield path, json.loads(names)
 

@@ -142,9 +142,9 @@ class Planner:
                 self._check_name(row)
             return
         row.target_version, row.target_digest = found.version, found.digest
+        check(row, found)
         if proves(row.digest, found.digest):
             skip(row, Evidence.DIGEST, self._options)
-            check(row, found)
         elif seen == (row.version, found.version) and not self._options.checksum:
             self._decide_seen(row, found)
         elif row.size != found.size:

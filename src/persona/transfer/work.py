@@ -179,6 +179,7 @@ class Worker:
 
     async def _transfer(self, row: Row) -> None:
         """Write an object to the destination under the precondition that the plan saw."""
+        row.lost = None  # of what was there before
         condition: Condition = IfVersion(row.target_version) if row.target_version else IfAbsent()
         if row.target_version and self._options.backup and row.target_version != row.written:
             await self._keep_old(row)
