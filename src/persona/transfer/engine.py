@@ -26,7 +26,20 @@ from persona.transfer.executor import Executor
 from persona.transfer.gone import confirm_gone
 from persona.transfer.journal import Journal, Memory
 from persona.transfer.listings import beside
-from persona.transfer.model import READING, WRITING, Action, Count, Endpoint, Guard, Options, Phase, Row, State, Step
+from persona.transfer.model import (
+    READING,
+    WRITING,
+    Action,
+    Count,
+    Endpoint,
+    Guard,
+    Kind,
+    Options,
+    Phase,
+    Row,
+    State,
+    Step,
+)
 from persona.transfer.plan import Planner
 from persona.transfer.progress import Meter, Watch
 from persona.transfer.work import DriftError, Worker
@@ -158,6 +171,9 @@ class Engine:
         await self._copy_all()
         self._begin(Phase.VERIFICATION)
         await self._verify_all()
+        if self._completes_inventory() and await self._planner.list_again():
+            await self._copy_all()
+            await self._verify_all()
         await confirm_gone(self._journal, self._source)
         if self._options.delete:
             self._begin(Phase.DELETION)
@@ -172,6 +188,14 @@ class Engine:
             await self._refuse_drift("All else is copied and verified; the storage was not switched.", hint)
         self._begin(Phase.DONE)
         return verdict
+
+    def _completes_inventory(self) -> bool:
+        """Say whether the source is listed once more at the end, and what the inventory lacks is copied too.
+
+        A saved plan is run exactly, a switch refuses what was written meanwhile, and a sync is repeated anyway.
+        """
+        migrates = self._journal.get("kind") == Kind.MIGRATE
+        return migrates and not self._options.exact and not self._options.switch
 
     async def _plan(self) -> None:
         journal = self._journal

@@ -83,6 +83,24 @@ class Planner:
         left_out.last = ""  # no path outlives its row, which an erasure can forget
         journal.set(listed=True, reserved=left_out.document())
 
+    async def list_again(self) -> bool:
+        """List the source once more, add what the inventory lacks, to be compared, and say whether there is any.
+
+        It was written since, or an answer had left it out.
+        """
+        added = False
+        async for pairs in beside(self._journal, self._source.backend, self.take):
+            late = [_row(item) for row, item in pairs if row is None and item is not None]
+            for row in late:
+                row.action = Action.COMPARE
+            if late:
+                with self._journal.transaction():
+                    self._journal.add(late)
+                    self._journal.note_changes({row.path: "new" for row in late})
+            added = added or bool(late)
+            self._check()
+        return added
+
     async def compare_listings(self) -> None:
         """Decide what to do with each object as far as listings tell."""
         journal = self._journal

@@ -9,7 +9,7 @@ from typing import Any
 from persona.storage.reserved import BACKUPS, LeftOut
 from persona.transfer.jobs import JobInfo
 from persona.transfer.journal import Journal
-from persona.transfer.model import PROVED, READING, WRITING, Action, Evidence, Row, Step, Tally
+from persona.transfer.model import PROVED, READING, WRITING, Action, Evidence, Kind, Row, Step, Tally
 
 SHOWN = 100
 """How many failures a document names unless all are asked for."""
@@ -112,12 +112,16 @@ def _requests(journal: Journal, facts: dict[str, Any], tally: Tally) -> dict[str
     source = {kind: planning["source"][kind] + guard["source"][kind] for kind in READING}
     target = {kind: planning["destination"][kind] + guard["destination"][kind] for kind in READING}
     source["read"] += written
+    if facts["kind"] == Kind.MIGRATE:  # the listing that completes the inventory, or looks for changes before a switch
+        source["list"] += _listings(facts, tally.all.objects, there)["source"]["list"]
+    removed = tally.count({Action.REMOVE}).objects
+    source["head"] += 0 if _is_local(facts, "source") else removed
     target["list"] += listed
     target["read"] += back
     target["head"] += back if listed else unproved
     kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options["backup"] else 0
     target["write"] = written if local else journal.writes(facts["part_bytes"])
-    return {"source": source, "destination": target | {"copy": kept, "delete": tally.count({Action.REMOVE}).objects}}
+    return {"source": source, "destination": target | {"copy": kept, "delete": removed}}
 
 
 def _is_local(facts: dict[str, Any], side: str) -> bool:

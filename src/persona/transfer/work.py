@@ -146,6 +146,9 @@ class Worker:
 
     async def remove(self, row: Row) -> None:
         """Remove an object that the source does not have, if it is as the inventory found it; keep a copy first."""
+        if await self._source.exists(row.path):
+            row.step, row.error = Step.FAILED, "It exists at the source, but was missing from the listing."
+            return
         try:
             found = await self._target.stat(row.path)
             if found.version != row.target_version:
