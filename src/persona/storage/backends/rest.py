@@ -23,6 +23,7 @@ import urllib3
 from persona.errors import ConflictError, PersonaError, ThrottledError, UnreachableError
 from persona.proxies import proxy_for
 from persona.storage.backends.answers import MAX_ANSWER_BYTES, NonsenseError, http_time_in, is_page, senseless
+from persona.storage.backends.deadlines import TimedResponse
 from persona.storage.backends.faults import RepeatedError, WrongEndpointError, too_large
 from persona.storage.backends.primitives import Part
 from persona.storage.retry import RetryPolicy
@@ -136,6 +137,8 @@ class RestClient:
         self._origin = origin if self.proxy and parts.scheme == "http" else ""
         pools = self.proxy.pools if self.proxy else urllib3.PoolManager
         self._http = pools(maxsize=connections, block=False, retries=False).connection_from_url(origin)
+        connection = self._http.ConnectionCls
+        self._http.ConnectionCls = type("TimedConnection", (connection,), {"response_class": TimedResponse})
         self.reading: Counter[str] = Counter()
         """How many requests that only read were made, by kind: see `StorageBackend.reading_requests`."""
         self._dated: tuple[str, float] | None = None
