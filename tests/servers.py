@@ -25,7 +25,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from persona.config.schema import AzureSettings, GCSSettings, S3Settings, StorageSettings
 from persona.config.secret import Secret
@@ -154,6 +154,59 @@ class RcloneS3(S3Server):
         return [tool("rclone"), "serve", "s3", *flags, "--auth-key", "testkey,testsecret", str(self.data)]
 
 
+class Ceph(S3Server):
+    """Ceph's RADOS Gateway, from Debian's packages: an S3 that many run themselves. Not part of ``make test``."""
+
+    name = "ceph"
+    port_count = 3
+    start_seconds = 180.0
+
+    def command(self) -> list[str]:
+        tool("radosgw")
+        ports = map(str, self.ports)
+        program = [sys.executable, str(Path(__file__).with_name("ceph.py"))]
+        return [*program, str(self.data), *ports, self.access_key, self.secret_key]
+
+
+class Nginx(S3Server):
+    """nginx as it is installed, before SeaweedFS. Not part of ``make test``.
+
+    It drops headers with ``_`` or ``.`` in their names, refuses bodies over 1 MB, and reads a request whole before it
+    passes it on.
+    """
+
+    name = "nginx"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._store = SeaweedFS(folder.parent / SeaweedFS.name)
+
+    def start(self) -> Self:
+        self._store.start()
+        return super().start()
+
+    def stop(self, *, wait: bool = True) -> None:
+        super().stop(wait=wait)
+        self._store.stop(wait=wait)
+
+    def command(self) -> list[str]:
+        (self.data / "tmp").mkdir()
+        temporary = "".join(f" {kind}_temp_path tmp/{kind};" for kind in ("client_body", *_NGINX_TEMPORARY))
+        user = "user root; " if os.geteuid() == 0 else ""  # else the workers cannot reach this folder
+        (self.data / "nginx.conf").write_text(
+            f"{user}worker_processes 1; pid nginx.pid; error_log error.log; daemon off;\n"
+            "events { worker_connections 256; }\n"
+            f"http {{ access_log off;{temporary}\n"
+            '  proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection "";\n'
+            f"  server {{ listen {self.address}; location / {{ proxy_pass {self._store.endpoint}; }} }}\n"
+            "}\n"
+        )
+        return [tool("nginx"), "-p", str(self.data), "-c", "nginx.conf"]
+
+
+_NGINX_TEMPORARY = ("proxy", "fastcgi", "uwsgi", "scgi")
+
+
 class FakeGCS(Server):
     """fake-gcs-server: the JSON API of Google Cloud Storage, with its generation preconditions."""
 
@@ -241,7 +294,9 @@ class Azurite(Server):
         return self.request(method, f"/{self.account}/{path}?{text}", headers=headers, good=good)
 
 
-SERVERS: dict[str, type[Server]] = {kind.name: kind for kind in (SeaweedFS, Moto, RcloneS3, FakeGCS, Azurite)}
+SERVERS: dict[str, type[Server]] = {
+    kind.name: kind for kind in (SeaweedFS, Moto, RcloneS3, FakeGCS, Azurite, Ceph, Nginx)
+}
 
 
 def main(name: str, *buckets: str) -> None:

@@ -35,6 +35,7 @@ class Server(ABC):
 
     name: ClassVar[str]
     port_count: ClassVar[int] = 1
+    start_seconds: ClassVar[float] = START_SECONDS
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -139,7 +140,7 @@ class Server(ABC):
 
     def _wait(self) -> bool:
         """Poll until the server is ready; False if it ended."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while time.monotonic() < deadline:
             if (self.folder / "ended").exists():
                 return False
@@ -147,7 +148,7 @@ class Server(ABC):
                 if self.ready():
                     return True
             time.sleep(0.05)
-        raise ServerFailedError(f"{self.name} was not ready in {START_SECONDS} s:\n{self.tail()}")
+        raise ServerFailedError(f"{self.name} was not ready in {self.start_seconds} s:\n{self.tail()}")
 
     def request(
         self,
@@ -173,7 +174,7 @@ class Server(ABC):
 
 def tool(name: str) -> str:
     """Return the path of a program: of this Python's environment first, then of the machine."""
-    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin"])
     found = shutil.which(name, path=places)
     if not found:
         raise ServerFailedError(f"The program {name} is not installed.")

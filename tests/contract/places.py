@@ -58,12 +58,18 @@ LACKS: Mapping[str, Mapping[str, str]] = {
         "credentials": "the server accepts any",
         "version per write": _S3_VERSION,
     },
+    "ceph": {"version per write": _S3_VERSION},
+    "nginx": {"version per write": _S3_VERSION},
     "fake-gcs": {"atomic deletes": _LOOKS_FIRST, "credentials": "the server accepts any, and is used without"},
     "azurite": {"atomic deletes": _LOOKS_FIRST, "backslash": "the server turns it into a slash, as does Azure"},
     "live-s3": {"version per write": _S3_VERSION},
     "live-gcs": {},
     "live-azure": {"backslash": "the service turns it into a slash"},
 }
+
+MORE_PLACES = ("ceph", "nginx")
+"""Servers that the suite runs against only when asked to, by ``make ceph`` and ``make nginx``: they come from Debian."""
+MORE_VARIABLE = "PERSONA_TEST_PLACES"
 
 LIVE_VARIABLES = {
     "live-s3": "PERSONA_LIVE_S3_BUCKET",
@@ -129,7 +135,8 @@ class Place:
 def places() -> list[str]:
     """Return the names of the places: this disk, the servers here, and what is live by the environment."""
     live = [name for name, variable in LIVE_VARIABLES.items() if os.environ.get(variable)]
-    return ["local", "below", "cached", "seaweedfs", "moto", "fake-gcs", "azurite", *live]
+    more = [name for name in MORE_PLACES if name in os.environ.get(MORE_VARIABLE, "").split(",")]
+    return ["local", "below", "cached", "seaweedfs", "moto", "fake-gcs", "azurite", *more, *live]
 
 
 def local_settings(folder: str) -> StorageSettings:
