@@ -13,10 +13,10 @@ KILLS ?= 200
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports collected unit bench torture docs clean
+.PHONY: help demo test lint types imports collected unit ceph nginx bench torture docs clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Make personas of the example data on local disk and on S3, in a home of its own.
 	@$(BIN)/python examples/demo.py
@@ -41,6 +41,9 @@ collected: $(VENV)/.test # Compile the tests once, before each worker does; what
 
 unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered
+
+ceph nginx: $(VENV)/.test ## Run the contract suite against Ceph's gateway, or behind nginx (Debian's packages).
+	PERSONA_TEST_PLACES=$@ $(BIN)/python -m pytest tests/contract -k $@ -n $(WORKERS) --no-cov
 
 bench: $(VENV)/.bench $(AZURITE) ## Measure start-up, memory and speed.
 	$(BIN)/python -m bench

@@ -30,9 +30,7 @@ CLOSED_PORT = "http://127.0.0.1:9"
 
 _S3_VERSION = "the ETag of S3 is a digest of the content: the same bytes again are the same version"
 
-_LOOKS_FIRST = (
-    "an endpoint that is not the provider's own may ignore conditions on deletes: the version is compared before"
-)
+_LOOKS_FIRST = "the server ignores conditions on deletes: the version is compared before"
 
 _LOCAL = {
     "bucket": "a root that is not there is an empty storage, which the first write makes",
@@ -41,34 +39,35 @@ _LOCAL = {
     "uploads in parts": "a file is written under a temporary name, and only then gets its own",
 }
 
+_SEAWEEDFS = {
+    "backslash": "the server turns it into a slash",
+    "create beside a folder": "the server counts a folder as an object of that name",
+    "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
+    "version per write": _S3_VERSION,
+}
+
 LACKS: Mapping[str, Mapping[str, str]] = {
     "local": _LOCAL,
     "below": _LOCAL,
     "cached": _LOCAL,
-    "seaweedfs": {
-        "atomic deletes": _LOOKS_FIRST,
-        "backslash": "the server turns it into a slash",
-        "create beside a folder": "the server counts a folder as an object of that name",
-        "long segments": "the server keeps a segment as a file name, of at most 255 bytes",
-        "version per write": _S3_VERSION,
-    },
+    "seaweedfs": _SEAWEEDFS,
     "moto": {
-        "atomic deletes": _LOOKS_FIRST,
+        "atomic deletes": "the server looks whether a condition holds, and deletes in another step",
         "atomic conditions": "the server looks whether a condition holds, and writes in another step",
         "credentials": "the server accepts any",
         "version per write": _S3_VERSION,
     },
-    "ceph": {"version per write": _S3_VERSION},
-    "nginx": {"version per write": _S3_VERSION},
+    "ceph": {"atomic deletes": _LOOKS_FIRST, "version per write": _S3_VERSION},
+    "nginx": {**_SEAWEEDFS, "bodies over 1 MB": "nginx refuses them with 413, unless client_max_body_size is set"},
     "fake-gcs": {"atomic deletes": _LOOKS_FIRST, "credentials": "the server accepts any, and is used without"},
-    "azurite": {"atomic deletes": _LOOKS_FIRST, "backslash": "the server turns it into a slash, as does Azure"},
+    "azurite": {"backslash": "the server turns it into a slash, as does Azure"},
     "live-s3": {"version per write": _S3_VERSION},
     "live-gcs": {},
     "live-azure": {"backslash": "the service turns it into a slash"},
 }
 
 MORE_PLACES = ("ceph", "nginx")
-"""Servers that the suite runs against only when asked to, by ``make ceph`` and ``make nginx``: they come from Debian."""
+"""Servers from Debian's packages, which the suite runs against when asked to: ``make ceph``, ``make nginx``."""
 MORE_VARIABLE = "PERSONA_TEST_PLACES"
 
 LIVE_VARIABLES = {

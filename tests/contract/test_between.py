@@ -48,6 +48,7 @@ async def test_a_copy_keeps_all(storage: StorageBackend, other: StorageBackend) 
     assert await listed(storage) == ["to/%+"]
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_a_copy_of_a_big_object(storage: StorageBackend, other: StorageBackend) -> None:
     content = b"".join(block(number) for number in range(12))
     await other.write_stream("big", stream([content]), metadata={"kept": "yes"})

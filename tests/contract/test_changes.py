@@ -98,6 +98,7 @@ async def test_an_empty_object(storage: StorageBackend) -> None:
     assert await storage.open_changed("a", empty.version) is None
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_an_object_that_came_in_parts(storage: StorageBackend) -> None:
     blocks = [block(number) for number in range(12)]
     written = await storage.write_stream("a", stream(blocks), size=12 * MIB)
@@ -105,6 +106,7 @@ async def test_an_object_that_came_in_parts(storage: StorageBackend) -> None:
     assert await content(await storage.open_changed("a", "0")) == b"".join(blocks)
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_a_change_is_closed_early_and_twice(storage: StorageBackend) -> None:
     await storage.write("a", block(1) * 8)
     for _ in range(20):

@@ -15,6 +15,7 @@ from tests.contract import helpers
 from tests.contract.helpers import MIB, Notebook, StreamBrokeError, block, listed, stream
 from tests.contract.places import Place
 
+pytestmark = pytest.mark.needs("bodies over 1 MB")
 BLOCKS = 14
 CONTENT = [block(number) for number in range(BLOCKS)]
 SIZE = BLOCKS * MIB

@@ -70,6 +70,7 @@ async def test_open_at_a_version(storage: StorageBackend) -> None:
         await storage.open("a", version=first.version)
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_twenty_mebibytes_up_and_down(storage: StorageBackend) -> None:
     total, sent = hashlib.sha256(), 20
     for number in range(sent):
@@ -84,6 +85,7 @@ async def test_twenty_mebibytes_up_and_down(storage: StorageBackend) -> None:
     assert largest <= 16 * MIB, "chunks are at most a few MiB"
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_a_part_of_a_big_object(storage: StorageBackend) -> None:
     content = b"".join(block(number) for number in range(12))
     await storage.write_stream("big", stream([content]))
@@ -91,6 +93,7 @@ async def test_a_part_of_a_big_object(storage: StorageBackend) -> None:
     assert await storage.read("big") == content
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_a_big_object_in_one_write(storage: StorageBackend) -> None:
     content = b"".join(block(number) for number in range(12))
     written = await storage.write("big", content, metadata={"kept": "yes"}, content_type="image/png")
@@ -100,6 +103,7 @@ async def test_a_big_object_in_one_write(storage: StorageBackend) -> None:
     assert hashlib.sha256(await storage.read("big")).digest() == hashlib.sha256(content).digest()
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_a_big_copy(storage: StorageBackend) -> None:
     content = b"".join(block(number) for number in range(12))
     headers = ContentHeaders("gzip", "de", "inline", "no-cache")
@@ -111,6 +115,7 @@ async def test_a_big_copy(storage: StorageBackend) -> None:
     assert (dict(described.metadata or {}), described.headers) == ({"kept": "yes"}, headers)
 
 
+@pytest.mark.needs("bodies over 1 MB")
 @pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])
 @pytest.mark.parametrize(
     "sizes",
@@ -187,6 +192,7 @@ async def test_a_cancelled_stream_leaves_nothing(storage: StorageBackend, count:
     assert await listed(storage) == ["kept"]
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_an_object_is_not_visible_before_its_stream_ends(storage: StorageBackend) -> None:
     seen: list[bool] = []
 
@@ -200,6 +206,7 @@ async def test_an_object_is_not_visible_before_its_stream_ends(storage: StorageB
     assert await storage.exists("a")
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_a_reader_is_not_mixed_with_a_writer(storage: StorageBackend) -> None:
     """A read that has begun either goes on with its version or fails; it never yields two versions as one."""
     old, new = block(1) * 8, block(2) * 8
@@ -219,6 +226,7 @@ async def test_a_reader_is_not_mixed_with_a_writer(storage: StorageBackend) -> N
     assert await storage.read("a") == new
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_a_download_is_closed_early_and_twice(storage: StorageBackend) -> None:
     await storage.write("a", block(1) * 8)
     download = await storage.open("a")
@@ -231,6 +239,7 @@ async def test_a_download_is_closed_early_and_twice(storage: StorageBackend) -> 
     assert len(await storage.read("a")) == 8 * MIB
 
 
+@pytest.mark.needs("bodies over 1 MB")
 async def test_many_streams_at_once(storage: StorageBackend) -> None:
     await asyncio.gather(
         *(storage.write_stream(f"s/{number}", stream([block(number), b"%d" % number])) for number in range(12))
