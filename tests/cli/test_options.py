@@ -79,7 +79,9 @@ def test_quiet_and_verbose(persona: Run, project: Path) -> None:
     for words in (["--quiet", "export", "--output", "out"], ["export", "--output", "out", "--quiet"]):
         ran = persona(*words)
         assert (ran.code, ran.out, ran.err) == (0, "", "")
-    assert re.fullmatch(r"Wrote \d personas? to out\.\n", persona("export", "--output", "out").err)
+    assert re.fullmatch(
+        r"Wrote \d personas? of file://\S+/personas to out\.\n", persona("export", "--output", "out").err
+    )
 
 
 @pytest.mark.parametrize(

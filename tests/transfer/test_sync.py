@@ -56,7 +56,7 @@ def test_every_spelling_of_a_path(
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside" / "b.yaml").write_bytes(b"b")
     sync("team", "../one").done()
-    sync("./team/", "~/two").done()
+    sync("storage:team/", "~/two").done()
     sync("team", f"file://{tmp_path}/three").done()
     sync("team", bucket_url(s3, "/four")).done()
     sync("workspace:default/team", tmp_path / "five").done()

@@ -164,29 +164,32 @@ def warm(session: Session, path: str) -> int:
     """
     import asyncio
 
+    from persona.cli.typed import existing_form, storage_path
     from persona.personas.summaries import summaries
     from persona.storage.stack import open_cache
     from persona.storage.warm import warm as fetch
 
     settings = session.workspace.settings.storage
+    typed = storage_path(path)
 
-    async def run(on_progress: Callable[[Warmed, str], None] | None) -> Warmed:
+    async def run(on_progress: Callable[[Warmed, str], None] | None) -> tuple[Warmed, str]:
         storage = open_cache(settings, session.keeping())
         try:
+            folder = await existing_form(storage, typed)
             at_once = settings.performance.concurrent_uploads
-            warmed = await fetch(storage, path, at_once=at_once, on_progress=on_progress)
+            warmed = await fetch(storage, folder, at_once=at_once, on_progress=on_progress)
             if not warmed.left:  # what is not kept would be fetched for it
-                await summaries(storage, path)
-            return warmed
+                await summaries(storage, folder)
+            return warmed, storage.url(folder)
         finally:
             await storage.close()
 
     with _progress(session) as on_progress:
-        warmed = asyncio.run(run(on_progress))
+        warmed, location = asyncio.run(run(on_progress))
     if session.json:
-        session.emit(_warmed_json(warmed))
+        session.emit(_warmed_json(warmed) | {"location": location})
     else:
-        print(_warmed_text(warmed))
+        print(_warmed_text(warmed, location))
     for failed, reason in warmed.failures:
         print(f"Not fetched: {line(failed)}: {line(reason)}", file=sys.stderr)
     if warmed.left or warmed.too_large:
@@ -203,8 +206,9 @@ def _warmed_json(warmed: Warmed) -> dict[str, Any]:
     return document | {"failures": [{"path": path, "error": reason} for path, reason in warmed.failures]}
 
 
-def _warmed_text(warmed: Warmed) -> str:
+def _warmed_text(warmed: Warmed, location: str) -> str:
     rows = [
+        ("Location", location),
         ("Objects", f"{warmed.objects:,} ({human_size(warmed.total_bytes)})"),
         ("Fetched", f"{warmed.fetched:,} ({human_size(warmed.bytes)})"),
         ("Fresh already", f"{warmed.fresh:,}"),

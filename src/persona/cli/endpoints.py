@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 from persona.cli.session import Session
+from persona.cli.typed import looks_local, note_other_form, on_this_machine
 from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
-from persona.storage.paths import clean, is_below, printable
+from persona.storage.backend import StorageBackend
+from persona.storage.paths import clean, is_below, other_forms, printable
 from persona.storage.reserved import is_reserved
 from persona.storage.stack import informing, open_below
 from persona.storage.urls import is_url, url_settings
 from persona.transfer.model import Endpoint
 
+Opener = Callable[[Session, str, int | None], Endpoint]
+"""Opens a place by what a user calls it."""
+
 _WORKSPACE = "workspace:"
+_STORAGE = "storage:"
+_FILE = "file://"
 
 
 def section(session: Session, name: str, concurrency: int | None) -> Endpoint:
@@ -37,35 +45,44 @@ def section(session: Session, name: str, concurrency: int | None) -> Endpoint:
 
 
 def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
-    """Return what ``sync`` calls PATH: a folder of this machine, a storage path, a workspace or a storage URL.
-
-    An absolute path, and one that begins with ``~`` or ``..``, is a folder of this machine; every other one is a
-    storage path, as in all commands.
-    """
+    """Return what ``sync`` calls PATH: a folder of this machine, a storage path, a workspace or a storage URL."""
     settings = session.workspace.settings.storage
     if path.startswith(_WORKSPACE):
         name, _, below = path.removeprefix(_WORKSPACE).partition("/")
         return _open(path, _of_workspace(session, name), clean(below), concurrency)
-    if is_url(path) and not path.startswith("file://"):
-        place, below = url_settings(path, settings)
-        return _open(path, place, below, concurrency)
+    if path.startswith(_STORAGE):
+        return _open(path, settings, clean(path.removeprefix(_STORAGE)), concurrency)
     if is_local(path):
         absolute = _here(path)
-        return _open(path if is_url(path) else str(absolute), _local(settings, absolute), "", concurrency)
+        name = path if path.startswith(_FILE) else str(absolute)  # a resumed job may run in another folder
+        return _open(name, _local(settings, absolute), "", concurrency)
+    if is_url(path):
+        place, below = url_settings(path, settings)
+        return _open(path, place, below, concurrency)
     return _open(path, settings, clean(path), concurrency)
 
 
 def is_local(path: str) -> bool:
-    """Say whether a PATH means a folder of this machine."""
-    return path.startswith(("/", "~", "..", "file://")) or Path(path).is_absolute()
+    """Say whether a PATH of ``sync`` means a folder of this machine."""
+    return path.startswith(_FILE) or looks_local(path)
 
 
 def check_folder(path: str) -> None:
-    """Raise NotFoundError if a PATH means a folder of this machine that is not there."""
-    if is_local(path) and not (folder := _here(path)).is_dir():
+    """Raise NotFoundError if a PATH means a folder of this machine that does not exist, in either Unicode form."""
+    if not is_local(path):
+        return
+    if not any(_is_folder(_here(form)) for form in (path, *other_forms(path))):
         raise NotFoundError(
-            f"There is no folder {folder}.", hint="Check --from; a storage path is written without a slash before it."
+            f"There is no folder {printable(str(_here(path)))}.",
+            hint="Check --from. In the storage: write team/x or storage:team/x.",
         )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it cannot be looked at, or is too long for a name
+        return False
 
 
 def _here(path: str) -> Path:
@@ -74,10 +91,39 @@ def _here(path: str) -> Path:
     Raises:
         UsageError: it is a URL with a host, or of a relative path.
     """
-    place = Path(unquote(path.partition("://")[2]) if is_url(path) else path).expanduser()
-    if is_url(path) and not place.is_absolute():
+    is_file_url = path.startswith(_FILE)
+    place = Path(unquote(path.removeprefix(_FILE))) if is_file_url else on_this_machine(path)
+    if is_file_url and not place.is_absolute():
         raise UsageError(f"“{path}” is no folder of this machine.", hint="Use file:///abs/path.")
     return Path(os.path.abspath(place))  # noqa: PTH100  (".." is the user's, and links stay as they are)
+
+
+async def in_existing_form(source: Endpoint, typed: str, opener: Callable[[str], Endpoint]) -> Endpoint:
+    """Return the source of a transfer or, if it has nothing and its other Unicode form has, that one.
+
+    Args:
+        source: the source as it was typed.
+        typed: what was typed.
+        opener: opens what else could have been typed.
+    """
+    forms = other_forms(typed)
+    if not forms or await _holds_anything(source.backend):
+        return source
+    for form in forms:
+        other = opener(form)
+        if await _holds_anything(other.backend):
+            await source.backend.close()
+            note_other_form(typed, form)
+            return other
+        await other.backend.close()
+    return source
+
+
+async def _holds_anything(storage: StorageBackend) -> bool:
+    async for page in storage.scan():
+        if page or page.refused:
+            return True
+    return False
 
 
 def check_apart(source: Endpoint, target: Endpoint) -> None:
@@ -92,7 +138,7 @@ def check_apart(source: Endpoint, target: Endpoint) -> None:
 
 def check_reserved(path: str) -> None:
     """Raise UsageError if a destination is a storage path that is reserved; a folder of this machine never is."""
-    if not is_local(path) and is_reserved(path):
+    if not is_local(path) and is_reserved(path.removeprefix(_STORAGE)):
         raise UsageError(
             f"Nothing can be copied to “{printable(path)}”: names that begin with “.persona-” are reserved.",
             hint="Name another destination.",

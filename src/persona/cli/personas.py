@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +12,10 @@ import click
 from persona.cli.app import PersonaCommand, fresh_option
 from persona.cli.render import fields, heading, human_time, json_time, table
 from persona.cli.session import Session
+from persona.cli.typed import in_either_form, on_this_machine, storage_path
 from persona.errors import UsageError
 from persona.neutral import line
-from persona.storage.paths import clean, printable
+from persona.storage.paths import printable
 from persona.storage.reserved import RULE, is_reserved
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def generate(
     from persona.personas.generate.provider import generate as make
     from persona.personas.library import save
 
-    folder = library_path(output)
+    folder = storage_path(output, writes=True)
     if is_reserved(folder):
         raise UsageError(f"“{printable(folder)}” is no place for a library. {RULE}", hint="Name another --output.")
     provider(provider_name)
@@ -86,21 +87,6 @@ def generate(
         print(generated_text(made, location, backup))
 
 
-def library_path(text: str) -> str:
-    """Return the storage path that a user's text means.
-
-    Raises:
-        UsageError: it is a storage URL, as INPUT may be but a library may not.
-        NameRefusedError: it cannot name anything.
-    """
-    if "://" in text:
-        raise UsageError(
-            f"“{printable(text)}” is a storage URL, but a library is a path in the workspace, like personas/.",
-            hint="Make a workspace for that place: persona workspace create NAME --backend s3 --set s3.bucket=BUCKET",
-        )
-    return clean(text)
-
-
 def read_input(session: Session, source: str) -> Dataset:
     """Read INPUT from this machine or, given as a URL, from a storage.
 
@@ -111,7 +97,7 @@ def read_input(session: Session, source: str) -> Dataset:
     from persona.personas.sources.read import read_path
 
     if "://" not in source:
-        return read_path(Path(source).expanduser())
+        return read_path(on_this_machine(source))
     import asyncio
 
     from persona.personas.sources.remote import read_storage
@@ -179,10 +165,13 @@ def list_(session: Session, path: str) -> int:
     from persona.personas.duplicates import duplicates
     from persona.personas.summaries import summaries
 
-    folder = library_path(path)
+    folder = storage_path(path)
 
     async def work(storage: StorageBackend) -> tuple[Summaries, str]:
-        return await summaries(storage, folder), storage.url(folder)
+        async def read(form: str) -> tuple[Summaries, str]:
+            return await summaries(storage, form), storage.url(form)
+
+        return await in_either_form(read, folder)
 
     found, location = session.with_storage(work)
     copies = duplicates((each.id, each.path) for each in found.personas)
@@ -231,12 +220,12 @@ def show(session: Session, path: str, key: str | None) -> None:
     from persona.personas.duplicates import copies_of
     from persona.personas.library import find
 
-    library_path(path)
+    storage_path(path)
     settings = session.workspace.settings.storage
     looks = settings.backend == "local" or not settings.cache.enabled  # else a read of what is cached needs no request
 
     async def work(storage: StorageBackend) -> tuple[str, str, Persona, list[str]]:
-        found, persona = await find(storage, path, key)
+        found, persona = await in_either_form(partial(find, storage), path, *([key] if key else []))
         copies = await copies_of(storage, found, persona) if looks else []
         return found, storage.url(found), persona, copies
 
@@ -289,20 +278,20 @@ def _statement(statement: Statement) -> list[str]:
     "--format",
     "format_name",
     type=click.Choice(["yaml", "json", "markdown", "csv"]),
-    default="yaml",
-    show_default=True,
-    help="How they are written.",
+    help="The format; else that of the ending of FILE, or yaml.",
 )
 @click.option("--output", default="-", metavar="FILE|-", help="Where to; - is stdout, the default.")
 @fresh_option
 @click.pass_obj
-def export(session: Session, path: str, format_name: str, output: str) -> int:
+def export(session: Session, path: str, format_name: str | None, output: str) -> int:
     """Export the personas of a library at PATH (personas/ if not given)."""
     from persona.personas.duplicates import duplicates
     from persona.personas.export import export as exported
-    from persona.personas.export import write_file
+    from persona.personas.export import format_of, write_file
 
-    library, _ = _load(session, path)
+    format_name = format_name or format_of(output)
+    file = on_this_machine(output)
+    library, location = _load(session, path)
     data = exported(library.personas, format_name)
     copies = duplicates((persona.id, path) for path, persona in library.personas)
     document = {"format": format_name, "personas": len(library.personas), **_copies_json(copies)}
@@ -312,22 +301,25 @@ def export(session: Session, path: str, format_name: str, output: str) -> int:
     elif output == "-":
         session.emit(document | {"content": data.decode()})
     else:
-        write_file(Path(output).expanduser(), data)
+        write_file(file, data)
         if session.json:
             session.emit(document | {"output": output})
         else:
             count = len(library.personas)
-            session.note(f"Wrote {count} persona{'' if count == 1 else 's'} to {output}.")
+            session.note(f"Wrote {count} persona{'' if count == 1 else 's'} of {location} to {output}.")
     return _report(session, library.refused, library.reserved, copies)
 
 
 def _load(session: Session, path: str) -> tuple[Library, str]:
     from persona.personas.library import load
 
-    folder = library_path(path)
+    folder = storage_path(path)
 
     async def work(storage: StorageBackend) -> tuple[Library, str]:
-        return await load(storage, folder), storage.url(folder)
+        async def read(form: str) -> tuple[Library, str]:
+            return await load(storage, form), storage.url(form)
+
+        return await in_either_form(read, folder)
 
     return session.with_storage(work)
 

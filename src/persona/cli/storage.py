@@ -64,16 +64,19 @@ def stats(session: Session, detailed: bool) -> int:
 def list_(session: Session, prefix: str) -> None:
     """List objects below PREFIX, a folder; without it, all. Rows appear as they are read."""
 
-    from persona.storage.paths import clean
+    from persona.cli.typed import existing_form, storage_path
     from persona.storage.reserved import LeftOut
 
+    typed = storage_path(prefix)
+
     async def work(storage: StorageBackend) -> None:
-        rows = _JsonRows(session) if session.json else _Rows(storage.url(prefix))
-        left_out, folder = LeftOut(), clean(prefix)
+        folder = await existing_form(storage, typed)
+        rows = _JsonRows(session) if session.json else _Rows(storage.url(folder))
+        left_out = LeftOut()
         refused: list[RefusedName] = []
         markers = 0
         try:
-            async for page in storage.scan(prefix):
+            async for page in storage.scan(folder):
                 rows.page(page.having(left_out.without(page, folder)))
                 refused += page.refused
                 markers += len(page.folder_markers)

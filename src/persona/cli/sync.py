@@ -44,7 +44,8 @@ def sync(
 ) -> int:
     """Copy what is new or changed from one folder to another.
 
-    A PATH is a storage path, a URL, workspace:NAME, or a folder of this machine: absolute, or beginning with ~ or ..
+    A PATH is a storage path such as team/x, also written storage:team/x; a folder of this machine, which begins with
+    /, ./, ../ or ~/; a URL; or workspace:NAME.
     """
     from persona.cli import endpoints, transfers
     from persona.transfer.model import Kind, Options

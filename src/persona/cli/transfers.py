@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from persona.transfer.jobs import JobInfo
     from persona.transfer.journal import Journal
 
-_OPENERS: dict[str, Callable[[Session, str, int | None], Endpoint]] = {
+_OPENERS: dict[str, endpoints.Opener] = {
     Kind.MIGRATE: endpoints.section,
     Kind.SYNC: endpoints.folder,
 }
@@ -62,7 +61,11 @@ class _Run:
         endpoints.check_reserved(target)
 
         async def work() -> int:
-            ends = await self._opened(kind, source, target)
+            typed, destination = await self._opened(kind, source, target)
+            meant = await endpoints.in_existing_form(
+                typed, source, lambda form: _OPENERS[kind](self.session, form, self.concurrency)
+            )
+            ends = meant, destination
             await self._look_at_others(kind, *ends)
             chunk = self._performance().chunk_size
             job, journal = self.jobs.create(kind, *ends, options, chunk)

@@ -8,10 +8,10 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from persona.errors import AccessDeniedError, InputError, NotFoundError, StorageFullError
+from persona.errors import AccessDeniedError, InputError, NotFoundError, StorageFullError, UsageError
 from persona.neutral import cell, inline, json_text
 from persona.personas import document
 from persona.personas.model import SECTIONS, Count, Evidence, Persona, Statement, percent
@@ -136,6 +136,24 @@ FORMATS: dict[str, Callable[[Sequence[Entry]], bytes]] = {
     "csv": to_csv,
 }
 """The formats by name."""
+
+
+_ENDINGS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".md": "markdown", ".markdown": "markdown", ".csv": "csv"}
+
+
+def format_of(name: str) -> str:
+    """Return the format that the ending of a file's name stands for; ``yaml`` if it has none.
+
+    Raises:
+        UsageError: it stands for no format.
+    """
+    ending = PurePath(name).suffix.lower()
+    if ending and ending not in _ENDINGS:
+        raise UsageError(
+            f"The ending of {printable(name)} stands for no format.",
+            hint=f"Use --format {', '.join(FORMATS)}; or one of the endings {', '.join(_ENDINGS)}.",
+        )
+    return _ENDINGS.get(ending, "yaml")
 
 
 def write_file(path: Path, data: bytes) -> None:

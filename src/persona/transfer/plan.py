@@ -78,7 +78,7 @@ class Planner:
         if self._options.must_exist and not count.objects and not journal.refused("source"):
             raise NotFoundError(
                 f"There is nothing in {self._source.backend.url()}.",
-                hint="Check --from. A folder of this machine is written absolute, or with ~ or .. at its beginning.",
+                hint="Check --from. A folder of this machine begins with /, ./, ../ or ~/.",
             )
         left_out.last = ""  # no path outlives its row, which an erasure can forget
         journal.set(listed=True, reserved=left_out.document())
