@@ -246,10 +246,11 @@ def test_warm(persona: Run, bucket: StorageSettings, cache: Set) -> None:
     size = sum(map(len, LIBRARY.values()))
     ran = persona("storage", "cache", "warm", "./personas/", "--json")
     assert (ran.code, ran.err) == (0, "")
-    location = ran.json.pop("location")
+    document = ran.json
+    location = document.pop("location")
     assert location.startswith(f"s3://{bucket.s3.bucket}/")
     assert location.endswith("/personas")
-    assert ran.json == WARM | {"bytes": size, "total_bytes": size}
+    assert document == WARM | {"bytes": size, "total_bytes": size}
     again = persona("storage", "cache", "warm", "personas", "--json").json
     assert (again["fetched"], again["fresh"], again["bytes"]) == (0, 3, 0)
     put(bucket, {"personas/ada.yaml": persona_file("ada2")})

@@ -80,7 +80,7 @@ def test_quiet_and_verbose(persona: Run, project: Path) -> None:
         ran = persona(*words)
         assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert re.fullmatch(
-        r"Wrote \d personas? of file://\S+/personas to out\.\n", persona("export", "--output", "out").err
+        r"Wrote \d personas? from file://\S+/personas to out\.\n", persona("export", "--output", "out").err
     )
 
 

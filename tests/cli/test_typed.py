@@ -36,7 +36,7 @@ def test_a_path_of_the_storage_is_spelled_without_a_machine(persona: Run, root: 
         shown = persona("show", path, listed[0]["id"])
         assert f"Location: file://{root}/{listed[0]['path']}" in shown.out
         ran = persona("export", path, "--output", "./out.json")
-        assert f"of file://{root}/" in ran.err
+        assert f"from file://{root}/" in ran.err
     assert {path.split("/")[0] for path in files_below(root)} == {"team", "~", "~$team", ".persona"}
     assert {path.name for path in project.iterdir()} == {"input.csv", "out.json"}
 

@@ -306,7 +306,7 @@ def export(session: Session, path: str, format_name: str | None, output: str) ->
             session.emit(document | {"output": output})
         else:
             count = len(library.personas)
-            session.note(f"Wrote {count} persona{'' if count == 1 else 's'} of {location} to {output}.")
+            session.note(f"Wrote {count} persona{'' if count == 1 else 's'} from {location} to {output}.")
     return _report(session, library.refused, library.reserved, copies)
 
 
