@@ -6,6 +6,7 @@ import json
 import secrets
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_folder_through_all_providers_and_back(sync: Run, servers: list[str], 
     sent = fill(project / "sent", ORDINARY + MAC)
     assert len(sent) == len(ORDINARY + MAC) >= 40
     stations = ["./sent", *servers, "./back"]
-    for source, target in zip(stations, stations[1:], strict=False):
+    for source, target in pairwise(stations):
         document = sync(source, target).done()
         assert (document["failures"], document["objects"]["copied"]) == ([], len(sent)), target
         assert document["objects"]["verified"] == len(sent)
