@@ -229,3 +229,41 @@ copied_without = asked(_replacing)
 def header_dropped(header: str) -> Act:
     """Drop one header of what is asked: JuiceFS loses Content-Encoding."""
     return with_asked_headers(lambda name, text: None if name.lower() == header else (name, text))
+
+
+def is_conditional(seen: Seen) -> bool:
+    """Say whether a request has a precondition, in headers or, at Google, in its query."""
+    return bool(seen.headers.get("if-match") or seen.headers.get("if-none-match") or "ifGenerationMatch" in seen.target)
+
+
+def conditional(act: Act) -> Act:
+    """Do something to requests with a precondition, and pass on the others."""
+    return lambda handler, seen: (act if is_conditional(seen) else forward)(handler, seen)
+
+
+def quoted_if_match(handler: _Handler, seen: Seen) -> None:
+    """Refuse each quoted ``If-Match`` with 412, and take an unquoted one (Ceph RGW on PUT).
+
+    A header changes, so that the server behind must check no signature: moto.
+    """
+    value = seen.headers.get("if-match", "")
+    if value.startswith('"'):
+        return refused(412, "PreconditionFailed")(handler, seen)
+    if value:
+        seen.headers.replace_header("if-match", f'"{value}"')
+    return forward(handler, seen)
+
+
+def _unconditional(seen: Seen) -> Seen:
+    del seen.headers["if-match"], seen.headers["if-none-match"]
+    return dataclasses.replace(seen, target=re.sub(r"[?&]ifGenerationMatch=\d+", "", seen.target))
+
+
+unconditional = asked(_unconditional)
+"""Ignore preconditions without an error (rclone, JuiceFS). The server behind must check no signature."""
+
+metadata_dropped = with_headers(lambda name, text: None if "-meta-" in name.lower() else (name, text))
+"""Return no metadata."""
+
+metadata_renamed = with_headers(lambda name, text: (name.replace("_", "-") if "-meta-" in name.lower() else name, text))
+"""Return ``_`` in the names of metadata as ``-`` (Ceph RGW)."""
