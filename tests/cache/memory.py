@@ -132,6 +132,7 @@ class Memory(StorageBackend):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         async with self._request("write", path):
             there = self.objects.get(clean_object(path))

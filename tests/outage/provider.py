@@ -53,6 +53,7 @@ class Provider(MemoryBackend):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         if not self.writes_left:
             self.error = DOWN

@@ -88,6 +88,7 @@ class MemoryBackend(StorageBackend):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         self.before_write(path)
         there = self.objects.get(path)

@@ -371,6 +371,7 @@ class StorageBackend(ABC):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole, replacing what is there unless a condition forbids it.
 
@@ -381,14 +382,16 @@ class StorageBackend(ABC):
             content_type: the media type; None derives it from the path's ending.
             metadata: the user's metadata: any names and values that are text.
             headers: the other headers of the content.
+            md5: the MD5 of the content in hexadecimal, for the provider to check; None to compute it if need be.
 
         Returns:
-            The object as written.
+            The object as written, at the version that the provider gave in its answer to this request.
 
         Raises:
             AlreadyExistsError: `IfAbsent`, and it is there.
             ConflictError: `IfVersion`, and it is at another version or gone.
             InputError: metadata and headers are larger than the provider takes, or no text.
+            VerificationError: the content arrived damaged.
         """
 
     @abstractmethod

@@ -249,6 +249,7 @@ class Worker:
                     content_type=row.content_type,
                     metadata=row.metadata,
                     headers=row.headers,
+                    md5=reading.md5,
                 )
                 row.proof = "whole"
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import codecs
 import logging
 import re
@@ -57,7 +56,7 @@ from persona.storage.backends.primitives import (
     version_of,
 )
 from persona.storage.backends.rest import Request, encode_path
-from persona.storage.backends.uploads import md5_of
+from persona.storage.backends.uploads import base64_of, md5_of
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.metadata import unpack
 from persona.storage.paths import to_key
@@ -148,20 +147,13 @@ class AzureBlobBackend(ETagBackend):
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
         """Put a blob, with an MD5 for the server to check and to keep."""
-        digest = (await self._rest.in_thread(lambda: md5_of(data))).digest()
-        headers = {
-            "x-ms-blob-type": "BlockBlob",
-            "content-md5": base64.b64encode(digest).decode("ascii"),
-        }
+        md5 = attributes.md5 or await self._md5_of(data)
+        headers = {"x-ms-blob-type": "BlockBlob", "content-md5": base64_of(md5)}
         headers |= etag_condition(condition) | self._headers_of(key, attributes) | self.encryption
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
-        version = etag_in(reply.headers.get("etag", "")) or await self._version_of_own(key, data, reply)
-        return Written(version, Digest("md5", digest.hex()))
-
-    async def _put_damaged(self, key: str, data: bytes) -> None:
-        other = base64.b64encode(md5_of(b"another").digest()).decode("ascii")
-        headers = {"x-ms-blob-type": "BlockBlob", "content-md5": other, **self.encryption}
-        await self._rest.send("PUT", self._path(key), headers=headers, body=data)
+        with understood(self._host, key):
+            digest = digest_in("md5", reply.headers.get("content-md5", base64_of(md5)))
+        return Written(etag_in(reply.headers.get("etag", "")) or await self._version_of_own(key, data, reply), digest)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         return self._left(key, BLOCKS, attributes, condition)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from persona.errors import PersonaError
+from persona.errors import PersonaError, VerificationError
 from persona.storage.backend import Digest
 from persona.storage.backends.answers import etag_in, parse_xml, size_in, text_in, text_of, understood
 from persona.storage.backends.faults import RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import RestClient
-from persona.storage.backends.uploads import md5_of
+from persona.storage.backends.uploads import base64_of, md5_of
 
 BLOCKS = "blocks"
 """What stands for an upload: blocks belong to a blob's name, and to nothing besides."""
@@ -69,13 +69,18 @@ class BlockUpload:
         self._blocks[number] = block
         if self._there.get(block) == len(data):
             return
-        await self._rest.send(
+        sent = base64_of(md5.hex())
+        reply = await self._rest.send(
             "PUT",
             self._path,
             query={"comp": "block", "blockid": block},
-            headers={"content-md5": base64.b64encode(md5).decode("ascii"), **self._encryption},
+            headers={"content-md5": sent, **self._encryption},
             body=data,
         )
+        if reply.headers.get("content-md5", sent) != sent:
+            raise VerificationError(
+                f"Block {number + 1} arrived damaged at {self._rest.host}; nothing was written.", hint="Write it again."
+            )
 
     async def finish(self) -> Written:
         """Commit the blocks."""

@@ -38,8 +38,9 @@ from persona.storage.backends.faults import (
 from persona.storage.backends.listing import Fetch, Page, PastEntry, as_listed
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
 from persona.storage.backends.rest import Request, RestClient
-from persona.storage.backends.uploads import Budget
+from persona.storage.backends.uploads import Budget, md5_of
 from persona.storage.capabilities import Capabilities
+from persona.storage.checksums import IN_THREAD_BYTES
 from persona.storage.memory import PlaceMemory
 from persona.storage.paths import clean, clean_object, to_key
 
@@ -207,10 +208,6 @@ class Bucket(StorageBackend):
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written: ...
 
     @abstractmethod
-    async def _put_damaged(self, key: str, data: bytes) -> None:
-        """Put an object with the MD5 of another, which is to be refused."""
-
-    @abstractmethod
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
 
     @abstractmethod
@@ -302,6 +299,12 @@ class Bucket(StorageBackend):
             attributes.metadata,
             attributes.headers,
         )
+
+    async def _md5_of(self, data: Part) -> str:
+        """Return the MD5 of what is sent: computed here if it is small, since a thread costs more than it spares."""
+        if len(data) < IN_THREAD_BYTES:
+            return md5_of(data).hexdigest()
+        return await self._rest.in_thread(lambda: md5_of(data).hexdigest())
 
     async def _absent(self, path: str) -> NotFoundError:
         """Return the error for a missing object, or raise that for a missing bucket."""

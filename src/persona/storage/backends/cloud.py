@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from persona.errors import (
     NotFoundError,
     PersonaError,
     UnreachableError,
+    VerificationError,
 )
 from persona.storage.backend import (
     Checkpoint,
@@ -155,9 +157,10 @@ class CloudBackend(Copies):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole."""
-        attributes = _attributes(path, content_type, metadata, headers)
+        attributes = replace(_attributes(path, content_type, metadata, headers), md5=md5)
         return await self._write_whole(path, data, attributes, condition)
 
     async def write_stream(
@@ -355,6 +358,7 @@ class CloudBackend(Copies):
         self, path: str, data: Part, attributes: Attributes, condition: Condition | None
     ) -> StorageObject:
         key = self._key(path)
+        attributes = replace(attributes, md5=attributes.md5 or await self._md5_of(data))
         await self._before_write()
         await self._conditions.warn_of_metadata(attributes.metadata)
         try:
@@ -373,7 +377,24 @@ class CloudBackend(Copies):
                 written = done
         except PersonaError as error:
             raise await self._refused(error, path, condition) from error
-        return self._written(path, len(data), attributes, written)
+        return self._written(path, len(data), attributes, await self._undamaged(key, written, attributes))
+
+    async def _undamaged(self, key: str, written: Written, attributes: Attributes) -> Written:
+        """Compare the MD5 in the answer to a write with that of what was sent; delete what arrived damaged.
+
+        An endpoint that is not the provider's own may give ETags that only look like an MD5.
+
+        Raises:
+            VerificationError: they differ.
+        """
+        digest = written.digest
+        if digest is None or digest.algorithm != "md5" or digest.value == attributes.md5:
+            return written
+        if (await self._conditions.find("md5_digests")).md5_digests is False:
+            return written._replace(digest=None)
+        with suppress(PersonaError):
+            await self.delete(from_key(self._prefix, key), condition=IfVersion(written.version))
+        raise VerificationError(f"{key} arrived damaged at {self._host}; it was deleted.", hint="Write it again.")
 
     async def _version_of_own(self, key: str, data: Part, reply: Reply) -> str:
         """Return the version of what was just written, whose answer does not tell it.

@@ -21,6 +21,7 @@ from persona.errors import (
     StorageFullError,
     ThrottledError,
     UnreachableError,
+    VerificationError,
 )
 from persona.neutral import line
 from persona.storage.backend import Condition, IfAbsent, IfVersion
@@ -311,6 +312,13 @@ _COMMON = (
         "There is no space left at {host}.",
         "Free space, or enlarge the storage.",
         code=r"(?i).*(storagefull|insufficientstorage|insufficientcapacity|nospaceleft|diskfull)\w*",
+    ),
+    Cause(
+        VerificationError,
+        "The content arrived damaged at {host}; nothing was written.",
+        "Write it again. If it fails again, check this machine's memory, and what is between it and the provider.",
+        code="BadDigest|Md5Mismatch|XAmzContentSHA256Mismatch|XAmzContentChecksumMismatch",
+        said=r"(md5|crc32c)( hash)? .{0,80}does(n't| not) match",
     ),
     Cause(
         NameRefusedError,

@@ -5,8 +5,6 @@ Not through its XML API, which gives no checksums in listings, and which no emul
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import re
@@ -61,7 +59,7 @@ from persona.storage.backends.downloads import BodyDownload, Slice
 from persona.storage.backends.facts import header_facts
 from persona.storage.backends.faults import MissingError, Refusal, State, changed, explained
 from persona.storage.backends.gcs_causes import CAUSES
-from persona.storage.backends.gcs_upload import ResumableUpload, digest_of, digests_in, taken
+from persona.storage.backends.gcs_upload import ResumableUpload, described, digest_of, digests_in
 from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import (
     Attributes,
@@ -74,7 +72,8 @@ from persona.storage.backends.primitives import (
     row,
 )
 from persona.storage.backends.probing import clear, probe_name
-from persona.storage.backends.rest import Reply, Request
+from persona.storage.backends.rest import Request
+from persona.storage.backends.uploads import base64_of
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.content_types import DEFAULT
 from persona.storage.paths import from_key, to_key
@@ -205,30 +204,23 @@ class GCSBackend(CloudBackend):
         return download
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
-        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
-        reply = await self._put_with(md5, key, data, attributes, condition)
-        return await taken(self._rest, self._path(key), reply, key, md5)
-
-    async def _put_damaged(self, key: str, data: bytes) -> None:
-        other = base64.b64encode(hashlib.md5(b"another", usedforsecurity=False).digest()).decode("ascii")
-        await self._put_with(other, key, data, Attributes("application/octet-stream", {}), None)
-
-    async def _put_with(
-        self, md5: str, key: str, data: Part, attributes: Attributes, condition: Condition | None
-    ) -> Reply:
-        resource = {"name": key, "md5Hash": md5, **_resource(key, attributes)}
+        """Put an object with its MD5, which the server checks."""
+        md5 = attributes.md5 or await self._md5_of(data)
+        resource = {"name": key, "md5Hash": base64_of(md5), **_resource(key, attributes)}
         boundary = uuid.uuid4().hex
         head = (
             f"--{boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n"
             f"{json.dumps(resource)}\r\n--{boundary}\r\ncontent-type: {resource['contentType']}\r\n\r\n"
         )
-        return await self._rest.send(
+        reply = await self._rest.send(
             "POST",
             self._upload_path,
             query={"uploadType": "multipart", "fields": _FIELDS} | _condition(condition, key) | self.encryption,
             headers={"content-type": f"multipart/related; boundary={boundary}"},
             body=head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
         )
+        with understood(self._host):
+            return described(reply)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         reply = await self._rest.send(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -101,13 +100,13 @@ class ResumableUpload:
         """Say how long the object is, which makes it visible."""
         if self._foreseen < self._known:
             self._compare()
-        md5 = base64.b64encode(self._md5.digest()).decode("ascii")
+        md5 = self._md5.hexdigest()
         try:
             reply = await self._send(f"bytes */{self._position}", b"")
         except (MissingError, RepeatedError):  # it had ended, and the answer was lost, if this content stands there
             reply = await self._rest.send("GET", self._object, allow=[403, 404])
             with understood(self._rest.host, self._key):
-                if reply.status != 200 or parse_json(reply.body).get("md5Hash") != md5:
+                if reply.status != 200 or described(reply).digest != Digest("md5", md5):
                     raise
         return await taken(self._rest, self._object, reply, self._key, md5)
 
@@ -146,6 +145,12 @@ def digests_in(item: Mapping[str, Any]) -> Digest | None:
     return digest_of(md5, crc32c)
 
 
+def described(reply: Reply) -> Written:
+    """Return what an answer says of an object that the server has just taken."""
+    item = parse_json(reply.body)
+    return Written(number_in(item, "generation"), digests_in(item))
+
+
 async def taken(rest: RestClient, address: str, reply: Reply, key: str, md5: str) -> Written:
     """Return what the server says of an object that it has just taken; what is not as it was sent is deleted.
 
@@ -154,16 +159,15 @@ async def taken(rest: RestClient, address: str, reply: Reply, key: str, md5: str
         address: the path of the object in the API.
         reply: the answer.
         key: the object, for messages.
-        md5: of what was sent, in base64.
+        md5: of what was sent, in hexadecimal.
 
     Raises:
         VerificationError: it is not what was sent.
     """
     with understood(rest.host, key, reply.body):
-        item = parse_json(reply.body)
-        result = Written(number_in(item, "generation"), digests_in(item))
-        arrived = item.get("md5Hash", md5) == md5
-    if not arrived:
+        result = described(reply)
+    digest = result.digest
+    if digest and digest.algorithm == "md5" and digest.value != md5:
         await rest.send("DELETE", address, query={"ifGenerationMatch": result.version}, allow=[404, 412])
         raise VerificationError(f"{key} arrived damaged; it was deleted.", hint="Write it again.")
     return result

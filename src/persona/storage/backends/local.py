@@ -123,6 +123,7 @@ class LocalBackend(StorageBackend):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write a temporary file and rename it."""
         path = paths.clean_object(path)

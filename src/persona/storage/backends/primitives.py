@@ -85,11 +85,13 @@ class Attributes:
         content_type: the media type.
         metadata: the user's metadata, not yet packed for the provider.
         headers: the other headers of the content.
+        md5: the MD5 of the bytes in hexadecimal, if it is known.
     """
 
     content_type: str
     metadata: Mapping[str, str]
     headers: ContentHeaders = NO_HEADERS
+    md5: str | None = None
 
     def held(self, rules: Rules, key: str) -> Held:
         """Return all of it as a provider can hold it; `pack` tells the rest."""

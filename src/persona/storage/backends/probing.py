@@ -12,6 +12,7 @@ import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol, get_args
@@ -53,8 +54,6 @@ class Endpoint(Protocol):
     _place: str
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written: ...
-
-    async def _put_damaged(self, key: str, data: bytes) -> None: ...
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload: ...
 
@@ -191,7 +190,7 @@ class Probe:
 
     async def _checksums(self) -> dict[str, Any]:
         try:
-            await self._endpoint._put_damaged(self._key(), b"probe")
+            await self._endpoint._put(self._key(), b"probe", replace(_PLAIN, md5=md5_of(b"another").hexdigest()), None)
         except PersonaError as error:
             if error.temporary or isinstance(error, CredentialsError):
                 raise

@@ -54,7 +54,7 @@ from persona.storage.backends.rest import Request, encode_path
 from persona.storage.backends.s3_causes import CAUSES
 from persona.storage.backends.s3_listing import S3Listings, digest_of
 from persona.storage.backends.s3_upload import S3Upload, refusing
-from persona.storage.backends.uploads import give_up, md5_of
+from persona.storage.backends.uploads import base64_of, give_up, md5_of
 from persona.storage.content_headers import NO_HEADERS
 from persona.storage.paths import printable, to_key
 
@@ -172,15 +172,13 @@ class S3Backend(ETagBackend):
         return "" if root is None else next((item.text or "" for item in root.iter("LocationConstraint")), "").strip()
 
     async def _put(self, key: str, data: Part, attributes: Attributes, condition: Condition | None) -> Written:
-        headers = {**self._headers_of(key, attributes), **self.encryption}
+        """Put an object with its MD5, which a bucket with a default retention demands (Object Lock)."""
+        md5 = attributes.md5 or await self._md5_of(data)
+        headers = {**self._headers_of(key, attributes), **self.encryption, "content-md5": base64_of(md5)}
         headers |= etag_condition(condition)
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         etag = etag_in(reply.headers.get("etag", ""))
         return Written(etag or await self._version_of_own(key, data, reply), self._stated(reply.headers))
-
-    async def _put_damaged(self, key: str, data: bytes) -> None:
-        headers = {"content-md5": base64.b64encode(md5_of(b"another").digest()).decode("ascii"), **self.encryption}
-        await self._rest.send("PUT", self._path(key), headers=headers, body=data)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
         headers = {**self._headers_of(key, attributes), **self.encryption}

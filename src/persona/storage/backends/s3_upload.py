@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
-from persona.errors import ConflictError, PersonaError
+from persona.errors import ConflictError, PersonaError, VerificationError
 from persona.storage.backend import Condition, Digest
 from persona.storage.backends.answers import (
     NonsenseError,
@@ -21,9 +21,20 @@ from persona.storage.backends.answers import (
 from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Entry, Part, Written, etag_condition
 from persona.storage.backends.rest import RestClient, Translator
-from persona.storage.backends.uploads import md5_of
+from persona.storage.backends.uploads import base64_of, md5_of
 
-_LATE_STATUS = {"InternalError": 500, "PreconditionFailed": 412, "NoSuchUpload": 404, "NoSuchKey": 404}
+_LATE_STATUS = {
+    "AccessDenied": 403,
+    "ConditionalRequestConflict": 409,
+    "InternalError": 500,
+    "NoSuchKey": 404,
+    "NoSuchUpload": 404,
+    "OperationAborted": 409,
+    "PreconditionFailed": 412,
+    "ServiceUnavailable": 503,
+    "SlowDown": 503,
+}
+"""The statuses that the codes of errors have which come in the body of an answer of status 200."""
 
 
 class S3Upload:
@@ -83,7 +94,8 @@ class S3Upload:
         if self._there.get(number) == (len(data), md5.hex()):
             self._etags[number] = md5.hex()
             return
-        reply = await self._rest.send("PUT", self._path, query=self._part(number), body=data)
+        headers = {"content-md5": base64_of(md5.hex())}  # which a bucket with a default retention demands
+        reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers, body=data)
         if is_page(reply.body):
             raise senseless(self._rest.host)
         self._etags[number] = etag_in(reply.headers.get("etag", "")) or md5.hex()  # which it is where it is told
@@ -96,7 +108,17 @@ class S3Upload:
             self._etags[number] = etag_in(text_of(parse_xml(reply.body, "CopyPartResult"), "ETag"))
 
     async def finish(self) -> Written:
-        """Complete the upload; the conditions are those of a single put."""
+        """Complete the upload; the conditions are those of a single put.
+
+        Raises:
+            VerificationError: a part arrived damaged.
+        """
+        wrong = [number for number, md5 in self._md5s.items() if self._etags[number] != md5.hex()]
+        if 0 < len(wrong) < len(self._md5s):  # if all differ, the endpoint's ETags are no MD5s
+            raise VerificationError(
+                f"Part {min(wrong) + 1} arrived damaged at {self._rest.host}; nothing was written.",
+                hint="Write it again.",
+            )
         headers = etag_condition(self._condition)
         parts = "".join(
             f'<Part><PartNumber>{number + 1}</PartNumber><ETag>"{self._etags[number]}"</ETag></Part>'
@@ -145,9 +167,9 @@ class S3Upload:
             ConflictError: something else stands there.
         """
         entry = await self._head()
-        parts = entry.version.rpartition("-")[2] if re.fullmatch("[0-9a-f]{32}-[0-9]+", entry.version) else None
+        digest = re.fullmatch("[0-9a-f]{32}-[0-9]+", entry.version)
         known = len(self._sizes) == len(self._etags)  # not of parts that were copied
-        if parts not in (None, str(len(self._etags))) or (known and entry.size != sum(self._sizes.values())):
+        if (digest and entry.version != self._expected()) or (known and entry.size != sum(self._sizes.values())):
             raise ConflictError("The object was written by someone else in the same moment.", hint="Try again.")
         return entry.version
 
@@ -155,11 +177,14 @@ class S3Upload:
         """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
         reply = await self._rest.send("HEAD", self._path, allow=[403, 404])
         etag = etag_in(reply.headers.get("etag", ""))
+        return etag if etag == self._expected() else ""
+
+    def _expected(self) -> str | None:
+        """Return the ETag of an object of our parts; None if the endpoint's ETags are no MD5s."""
         try:
-            expected = _etag_of({number: bytes.fromhex(etag) for number, etag in self._etags.items()})
-        except ValueError:  # an endpoint whose ETags are no MD5
-            return ""
-        return etag if etag == expected else ""
+            return _etag_of({number: bytes.fromhex(etag) for number, etag in self._etags.items()})
+        except ValueError:
+            return None
 
 
 def _etag_of(md5s: Mapping[int, bytes]) -> str:

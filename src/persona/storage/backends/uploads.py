@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import hashlib
 import json
@@ -246,3 +247,8 @@ async def give_up(upload: Upload, notes: Notes | None = None) -> None:
 
 
 md5_of = functools.partial(hashlib.md5, usedforsecurity=False)
+
+
+def base64_of(md5: str) -> str:
+    """Return an MD5 in hexadecimal as the headers of providers have it."""
+    return base64.b64encode(bytes.fromhex(md5)).decode("ascii")

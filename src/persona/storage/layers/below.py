@@ -99,10 +99,17 @@ class Below(StorageBackend):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         written = await self._whole.write(
-            self._joined(path), data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+            self._joined(path),
+            data,
+            condition=condition,
+            content_type=content_type,
+            metadata=metadata,
+            headers=headers,
+            md5=md5,
         )
         return self._own(written)
 

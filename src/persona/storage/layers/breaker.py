@@ -109,11 +109,12 @@ class Breaker(Layer):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         return await self._guarded(
             lambda: self.inner.write(
-                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers, md5=md5
             )
         )
 

@@ -156,11 +156,12 @@ class Cache(Informing):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole, and keep it."""
         with self._writing(path) as outcome:
             outcome.written = written = await self.inner.write(
-                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers, md5=md5
             )
             flight = outcome.flights[0][2]
             if flight is not None and self._keeps(flight.path) and self._store.reserve(flight, len(data)):

@@ -73,6 +73,7 @@ class Deferring(Layer):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole; to the outbox, if the provider does not answer."""
         clean_object(path)
@@ -85,6 +86,7 @@ class Deferring(Layer):
                     content_type=content_type,
                     metadata=metadata,
                     headers=headers,
+                    md5=md5,
                 )
             except UnreachableError as error:
                 self._met(error)

@@ -72,11 +72,12 @@ class Informing(Layer):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         with self._writing(path) as outcome:
             outcome.written = await self.inner.write(
-                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+                path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers, md5=md5
             )
             return outcome.written
 

@@ -40,11 +40,12 @@ class Resident(Layer):
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: ContentHeaders | None = None,
+        md5: str | None = None,
     ) -> StorageObject:
         """Write an object whole."""
         await self.require()
         return await super().write(
-            path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers
+            path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers, md5=md5
         )
 
     async def write_stream(
