@@ -17,7 +17,7 @@ from persona.storage.stack import open_storage
 from persona.transfer.model import State
 from tests.cloud.conftest import Faulty
 from tests.contract.helpers import MIB, block, stream
-from tests.faults import Act, Answer, changed
+from tests.faults import Act, Answer, Seen, _Handler, changed
 from tests.quirks import COMPLETIONS, complete_error_200, copy_error_200, with_body, written_after
 from tests.transfer.conftest import Rig
 
@@ -26,15 +26,15 @@ COPY = {"s3": ("PUT", r"/b$"), "moto": ("PUT", r"/b$"), "gcs": ("POST", "/rewrit
 """The one request of each protocol that copies an object to ``b``."""
 
 
+async def _write(faulty: Faulty, path: str, data: bytes, metadata: dict[str, str] | None = None) -> None:
+    storage = open_storage(faulty.server.settings(faulty.bucket, faulty.prefix))
+    await storage.write(path, data, metadata=metadata)
+    await storage.close()
+
+
 def meddling(faulty: Faulty, path: str, data: bytes) -> Act:
     """Let someone else write to an object between the provider's work and its answer."""
-
-    async def write() -> None:
-        storage = open_storage(faulty.server.settings(faulty.bucket, faulty.prefix))
-        await storage.write(path, data)
-        await storage.close()
-
-    return written_after(lambda: asyncio.run(write()))
+    return written_after(lambda: asyncio.run(_write(faulty, path, data)))
 
 
 @pytest.mark.parametrize("name", COPY)
@@ -85,17 +85,28 @@ async def test_an_error_with_status_200_is_no_copy(behind: Behind) -> None:
     assert not await storage.exists("b")
 
 
-async def test_a_copy_without_a_version_in_its_answer_goes_through_this_machine(
+async def test_a_copy_without_a_version_in_its_answer_is_only_what_is_proved_to_be_it(
     behind: Behind, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def bare(handler: _Handler, seen: Seen) -> None:
+        handler.reply(dataclasses.replace(handler.ask(seen), body=b"<CopyObjectResult></CopyObjectResult>"))
+
+    def meddled(handler: _Handler, seen: Seen) -> None:
+        given = handler.ask(seen)
+        asyncio.run(_write(faulty, "c", b"their"))
+        handler.reply(dataclasses.replace(given, body=b"<CopyObjectResult></CopyObjectResult>"))
+
     faulty = behind("moto")
     storage = faulty.open()
-    source = await storage.write("a", b"ours", metadata={"by": "me"})
-    faulty.proxy.on("PUT", "/[bc]$", with_body(lambda body: b"<CopyObjectResult></CopyObjectResult>"))
+    source = await storage.write("a", b"ours!", metadata={"by": "me"})
+    faulty.proxy.on("PUT", "/b$", bare)
+    faulty.proxy.on("PUT", "/c$", meddled)
     copied = await storage.copy("a", "b")
     assert (copied.version, copied.metadata) == (source.version, {"by": "me"})
     assert await storage.copy_from(storage, "a", "c") is None
+    assert await storage.copy_from(storage, "a", "d") is None
     assert "does not say which version" in caplog.text
+    assert (await storage.copy("a", "d")).metadata == {"by": "me"}  # through this machine
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><p>Log in</p></html>", b"<Other/>"])
@@ -114,16 +125,10 @@ async def test_a_source_that_changes_is_copied_as_it_is_then(behind: Behind, nam
     faulty = behind(name)
     storage = faulty.open()
     await storage.write("a", b"1", metadata={"v": "1"})
-    faulty.proxy.on("HEAD", "/a$", written_after(lambda: asyncio.run(_write(faulty, b"22", {"v": "2"}))))
+    faulty.proxy.on("HEAD", "/a$", written_after(lambda: asyncio.run(_write(faulty, "a", b"22", {"v": "2"}))))
     copied = await storage.copy("a", "b")
     assert (copied.size, copied.metadata) == (2, {"v": "2"})
     assert await storage.read("b") == b"22"
-
-
-async def _write(faulty: Faulty, data: bytes, metadata: dict[str, str]) -> None:
-    storage = open_storage(faulty.server.settings(faulty.bucket, faulty.prefix))
-    await storage.write("a", data, metadata=metadata)
-    await storage.close()
 
 
 def _status(status: str, **more: str) -> Act:

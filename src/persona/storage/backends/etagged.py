@@ -8,12 +8,13 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from persona.errors import AccessDeniedError, ConflictError
+from persona.errors import AccessDeniedError
 from persona.storage.backend import Digest, Download, StorageObject
 from persona.storage.backends.answers import NonsenseError, understood
 from persona.storage.backends.cloud import CloudBackend
 from persona.storage.backends.downloads import BodyDownload, Slice
 from persona.storage.backends.facts import header_facts
+from persona.storage.backends.faults import MissingError
 from persona.storage.backends.primitives import NO_ETAG, Attributes, Entry, range_wanted, version_of
 from persona.storage.content_headers import NAMES, ContentHeaders
 from persona.storage.content_types import DEFAULT
@@ -128,16 +129,17 @@ class ETagBackend(CloudBackend):
         return entry
 
     async def _version_of_copy(self, key: str, source: StorageObject) -> str:
-        """Return the version of a copy whose answer does not tell it: of what stands there, if that can be the copy.
+        """Return the version of a copy whose answer does not tell it: of what stands there, if its MD5 is the source's.
 
-        Raises:
-            ConflictError: something else stands there.
+        It is "" where that is not proved: what stands there may be someone else's.
         """
-        entry = await self._head(key)
-        digests = [each.value for each in (entry.digest, source.digest) if each and each.algorithm == "md5"]
-        if entry.size != source.size or len({*digests}) > 1:
-            raise ConflictError(f"{key} was written by someone else in the same moment.", hint="Try again.")
-        return entry.version
+        try:
+            entry = await self._head(key)
+        except MissingError:
+            return ""
+        digest = source.digest
+        proved = digest is not None and digest.algorithm == "md5" and digest.vouched and digest == entry.digest
+        return entry.version if proved and entry.size == source.size else ""
 
     def _warn_of_no_etags(self) -> None:
         if not self._gives_no_etags:
