@@ -197,7 +197,7 @@ def warm(session: Session, path: str) -> int:
             f"The cache is full: {warmed.left + warmed.too_large:,} of {warmed.objects:,} objects are not in it.",
             hint=f"storage.cache.max_size is {human_size(settings.cache.max_size)}: raise it, or clear the cache.",
         )
-    return 1 if warmed.failures else 0
+    return 8 if warmed.damaged else 1 if warmed.failures else 0
 
 
 def _warmed_json(warmed: Warmed) -> dict[str, Any]:

@@ -20,12 +20,11 @@ from persona.storage.reserved import RULE, is_reserved
 
 if TYPE_CHECKING:
     from persona.personas.generate.provider import Generated
-    from persona.personas.library import Library, Refused
+    from persona.personas.library import Library
     from persona.personas.model import Persona, Statement
     from persona.personas.sources.records import Dataset
     from persona.personas.summaries import Summaries
     from persona.storage.backend import StorageBackend
-    from persona.storage.reserved import LeftOut
 
 _TITLE_WIDTH = 90
 
@@ -179,7 +178,7 @@ def list_(session: Session, path: str) -> int:
         session.emit(_listed_json(found) | _copies_json(copies))
     else:
         print(_listed_text(found, location))
-    return _report(session, found.refused, found.reserved, copies)
+    return _report(session, found, copies)
 
 
 def _copies_json(copies: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -307,7 +306,7 @@ def export(session: Session, path: str, format_name: str | None, output: str) ->
         else:
             count = len(library.personas)
             session.note(f"Wrote {count} persona{'' if count == 1 else 's'} from {location} to {output}.")
-    return _report(session, library.refused, library.reserved, copies)
+    return _report(session, library, copies)
 
 
 def _load(session: Session, path: str) -> tuple[Library, str]:
@@ -324,21 +323,19 @@ def _load(session: Session, path: str) -> tuple[Library, str]:
     return session.with_storage(work)
 
 
-def _report(
-    session: Session, refused: Sequence[Refused], reserved: LeftOut, duplicates: Mapping[str, Sequence[str]]
-) -> int:
+def _report(session: Session, found: Library | Summaries, duplicates: Mapping[str, Sequence[str]]) -> int:
     """Name on stderr what is no persona, what was left out and what is there twice, and return the exit code.
 
     Returns:
-        1 if something is no persona, else 0.
+        8 if something arrives damaged, 1 if something else is no persona, 0 otherwise.
     """
-    for item in refused:
+    for item in found.refused:
         session.warn(f"Not read: {line(item.path)}: {line(item.reason)}")
-    if reserved.names:
-        session.warn(f"Warning: {reserved.warning}")
+    if found.reserved.names:
+        session.warn(f"Warning: {found.reserved.warning}")
     for key, paths in duplicates.items():
         _warn_of_copies(session, key, paths)
-    return 1 if refused else 0
+    return 8 if found.damaged else 1 if found.refused else 0
 
 
 def _warn_of_copies(session: Session, key: str, paths: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from persona.errors import (
     ObjectStateError,
     PersonaError,
     UnreachableError,
+    VerificationError,
 )
 from persona.personas import document
 from persona.personas.bounded import read_bounded
@@ -57,11 +58,13 @@ class Library:
         personas: with their paths, in the order of the paths' bytes.
         refused: YAML files that are no personas or cannot be read, and names that cannot be carried.
         reserved: what was left out since Persona keeps it for itself.
+        damaged: whether some of what could not be read arrives damaged.
     """
 
     personas: list[tuple[str, Persona]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     reserved: LeftOut = field(default_factory=LeftOut)
+    damaged: bool = False
 
 
 def path_of(folder: str, persona: Persona) -> str:
@@ -164,6 +167,7 @@ async def load(storage: StorageBackend, folder: str) -> Library:
             part = named[start : start + PARALLEL]
             for found, result in zip(part, await asyncio.gather(*(read_listed(storage, f) for f in part)), strict=True):
                 if isinstance(result, PersonaError):
+                    library.damaged |= isinstance(result, VerificationError)
                     library.refused.append(Refused(found.path, str(result)))
                 elif result is None:
                     missing.append(found.path)
@@ -215,14 +219,14 @@ def refused_names(page: Listing) -> list[Refused]:
 async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | PersonaError | None:
     """Return a persona, why it is none or cannot be read, or None if it is not found.
 
-    What concerns this object alone is returned: it is no persona (`InputError`), or it is archived, say. What concerns
+    What concerns this object alone is returned: it is no persona (`InputError`), is archived, or damaged. What concerns
     the storage as a whole is raised.
     """
     if found.size > document.MAX_BYTES:
         return document.too_large(found.path, found.size)
     try:
         return await _read(storage, found.path)
-    except (InputError, ObjectStateError) as error:
+    except (InputError, ObjectStateError, VerificationError) as error:
         return error
     except BucketNotFoundError:
         raise

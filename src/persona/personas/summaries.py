@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from persona.errors import InputError, PersonaError, UnreachableError
+from persona.errors import InputError, PersonaError, UnreachableError, VerificationError
 from persona.personas.library import PARALLEL, SUFFIXES, Refused, pages, read_listed, refused_names, unreadable
 from persona.storage.backend import Listing, Notes, StorageBackend, StorageObject
 from persona.storage.reserved import LeftOut
@@ -47,6 +47,7 @@ class Summaries:
         as_of: when the provider said so, if it does not answer now; else None.
         whole: False if only a part is known then.
         reserved: what was left out since Persona keeps it for itself.
+        damaged: whether some of what could not be read arrives damaged.
     """
 
     personas: list[Summary] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Summaries:
     as_of: datetime | None = None
     whole: bool = True
     reserved: LeftOut = field(default_factory=LeftOut)
+    damaged: bool = False
 
     def add(self, path: str, text: list[str] | str) -> None:
         """Take over what a note says of a file."""
@@ -90,6 +92,7 @@ async def _add(found: Summaries, storage: StorageBackend, page: Listing, notes: 
         part = rest[start : start + PARALLEL]
         for each, text in zip(part, await asyncio.gather(*(_read(storage, page, each) for each in part)), strict=True):
             if isinstance(text, Exception):
+                found.damaged |= isinstance(text, VerificationError)
                 texts[each.path] = str(text)
             elif text is not None:
                 texts[each.path] = text

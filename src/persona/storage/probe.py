@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from persona.credentials.chain import Found, Report, Step, spoilt, within
 from persona.errors import AccessDeniedError, PersonaError, UnreachableError, VerificationError
 from persona.proxies import Proxy, proxy_at
 from persona.storage.backend import IfVersion, Place, StorageBackend
+from persona.storage.background import started
 from persona.storage.outage import PROBE, knock, nobody, silent
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ async def examine(
     begun = time.perf_counter()
     if not await _obtain(storage, found, findings):
         return findings
-    identity = asyncio.ensure_future(_identity(found))
+    identity = started(_identity(found))
     await _examine(storage, findings, rule, max(LEAST_SECONDS, ANSWER_SECONDS - (time.perf_counter() - begun)))
     if said := await identity:
         findings.credentials = replace(findings.credentials, identity=said)
@@ -207,7 +208,7 @@ class _Steps:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
 
-    async def __call__(self, name: str, work: Callable[[], Awaitable[T]], good: str) -> T | object:
+    async def __call__(self, name: str, work: Callable[[], Coroutine[Any, Any, T]], good: str) -> T | object:
         try:
             result = await work()
         except PersonaError as error:
@@ -217,14 +218,16 @@ class _Steps:
         return result
 
 
-def _in_time(storage: StorageBackend, work: Callable[[], Awaitable[T]], seconds: float) -> Callable[[], Awaitable[T]]:
+def _in_time(
+    storage: StorageBackend, work: Callable[[], Coroutine[Any, Any, T]], seconds: float
+) -> Callable[[], Coroutine[Any, Any, T]]:
     """Return work that is given up if the provider does not answer in time, for a test is not to wait for it."""
     address = storage.address()
     if address is None:
         return work
 
     async def limited() -> T:
-        doing, line = asyncio.ensure_future(work()), asyncio.ensure_future(_connecting(address, seconds))
+        doing, line = started(work()), started(_connecting(address, seconds))
         try:
             done, _ = await asyncio.wait({doing}, timeout=seconds)
             if not done:
@@ -247,7 +250,7 @@ async def _connecting(address: tuple[str, int], seconds: float) -> float | None:
     return time.perf_counter() - begun if await knock(address, seconds) else None
 
 
-def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Awaitable[None]]:
+def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Coroutine[Any, Any, None]]:
     async def work() -> None:
         async for page in storage.scan():
             names.extend(found.path for found in page[:1])
@@ -256,7 +259,7 @@ def _first_page(storage: StorageBackend, names: list[str]) -> Callable[[], Await
     return work
 
 
-def _read_first(storage: StorageBackend, path: str) -> Callable[[], Awaitable[None]]:
+def _read_first(storage: StorageBackend, path: str) -> Callable[[], Coroutine[Any, Any, None]]:
     async def work() -> None:
         download = await storage.open(path)
         await download.close()
@@ -264,7 +267,7 @@ def _read_first(storage: StorageBackend, path: str) -> Callable[[], Awaitable[No
     return work
 
 
-def _read_back(storage: StorageBackend, probe: str) -> Callable[[], Awaitable[None]]:
+def _read_back(storage: StorageBackend, probe: str) -> Callable[[], Coroutine[Any, Any, None]]:
     async def work() -> None:
         if await storage.read(probe) != b"probe":
             raise VerificationError("The object reads back different from what was written.", hint="Ask the provider.")
@@ -272,7 +275,7 @@ def _read_back(storage: StorageBackend, probe: str) -> Callable[[], Awaitable[No
     return work
 
 
-def _encrypted(storage: StorageBackend, probe: str, asked: str) -> Callable[[], Awaitable[None]]:
+def _encrypted(storage: StorageBackend, probe: str, asked: str) -> Callable[[], Coroutine[Any, Any, None]]:
     async def work() -> None:
         if not await storage.encrypted_as_asked(probe):
             raise VerificationError(
@@ -283,7 +286,7 @@ def _encrypted(storage: StorageBackend, probe: str, asked: str) -> Callable[[], 
     return work
 
 
-def _conditions(storage: StorageBackend, probe: str, findings: Findings) -> Callable[[], Awaitable[None]]:
+def _conditions(storage: StorageBackend, probe: str, findings: Findings) -> Callable[[], Coroutine[Any, Any, None]]:
     async def work() -> None:
         found = await storage.capabilities(anew=True)
         findings.capabilities = found.shown()

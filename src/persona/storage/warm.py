@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from persona.errors import NotFoundError, ObjectStateError
+from persona.errors import NotFoundError, ObjectStateError, VerificationError
 from persona.storage.backend import StorageObject
+from persona.storage.background import started
 from persona.storage.layers.cache import Cache, Warmth
 from persona.storage.paths import clean
 from persona.storage.relisting import UNREADABLE, still_listed
@@ -29,6 +30,7 @@ class Warmed:
         bytes: what was fetched.
         total_bytes: what the objects are in all.
         failures: the objects that are there and cannot be read, each with the reason.
+        damaged: whether some of them arrive damaged.
     """
 
     objects: int = 0
@@ -41,6 +43,7 @@ class Warmed:
     bytes: int = 0
     total_bytes: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    damaged: bool = False
 
     @property
     def done(self) -> int:
@@ -71,7 +74,7 @@ async def warm(
         )
     warmed = Warmed(objects=len(listing), total_bytes=sum(found.size for found in listing))
     waiting, missing = iter(listing), list[str]()
-    workers = [asyncio.ensure_future(_work(cache, waiting, missing, warmed, on_progress)) for _ in range(at_once)]
+    workers = [started(_work(cache, waiting, missing, warmed, on_progress)) for _ in range(at_once)]
     try:
         await asyncio.gather(*workers)
     finally:
@@ -99,7 +102,8 @@ async def _work(
             warmed.gone += 1
             missing.append(found.path)
             continue
-        except ObjectStateError as error:
+        except (ObjectStateError, VerificationError) as error:
+            warmed.damaged |= isinstance(error, VerificationError)
             warmed.failures.append((found.path, str(error)))
             continue
         name = warmth.value

@@ -19,6 +19,7 @@ from persona.errors import (
     UnreachableError,
     VerificationError,
 )
+from persona.storage.background import started
 from persona.storage.retry import MAX_SECONDS
 from persona.transfer.content import DamagedError
 from persona.transfer.drift import drift, names_of
@@ -129,7 +130,7 @@ class Engine:
         Raises:
             PersonaError: what made it pause or fail; the journal has it.
         """
-        ticker = asyncio.create_task(self._tick())
+        ticker = started(self._tick())
         try:
             self._note(state=State.RUNNING, error=None)
             self._journal.reopen()
@@ -150,7 +151,7 @@ class Engine:
 
     async def _unless_paused(self, work: Coroutine[Any, Any, State]) -> State:
         """Do the work; once asked to pause, no longer than the grace allows, whatever it waits for."""
-        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        task, stopped = started(work), started(self._stop.wait())
         try:
             await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({task}, timeout=GRACE_SECONDS + 1)  # rows in flight have their own, which ends before

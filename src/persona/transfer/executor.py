@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from persona.storage.background import started
 from persona.transfer.model import Row
 
 FLUSH_ROWS = 64
@@ -80,8 +81,8 @@ class AsyncioExecutor:
                 await asyncio.sleep(FLUSH_SECONDS)
                 flush()
 
-        workers = [asyncio.create_task(work()) for _ in range(self._concurrency)]
-        ticker = asyncio.create_task(flush_now_and_then())
+        workers = [started(work()) for _ in range(self._concurrency)]
+        ticker = started(flush_now_and_then())
         try:
             await _until_ended(workers, stop, grace)
         finally:
@@ -93,7 +94,7 @@ class AsyncioExecutor:
 
 async def _until_ended(workers: Sequence[asyncio.Task[None]], stop: asyncio.Event, grace: float) -> None:
     """Wait for workers; after a stop only as long as the grace allows. The first error ends them all, and is raised."""
-    stopped = asyncio.create_task(stop.wait())
+    stopped = started(stop.wait())
     try:
         pending: set[asyncio.Task[None]] = set(workers)
         while pending and not stop.is_set():

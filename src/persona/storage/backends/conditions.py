@@ -19,6 +19,7 @@ from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.backends.faults import MissingError, RepeatedError, UnsupportedError, changed, taken
 from persona.storage.backends.primitives import NO_ETAG, spelled
 from persona.storage.backends.probing import Endpoint, Probe
+from persona.storage.background import started
 from persona.storage.capabilities import NOT_HONOURED, Capabilities
 from persona.storage.memory import PlaceMemory
 
@@ -90,8 +91,7 @@ class Conditions:
             if anew:
                 self._asked_at = None
             if missing:
-                self._running = asyncio.ensure_future(self._probe(missing))
-                self._running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+                self._running = started(self._probe(missing))
                 await self._finished()
         return self._found
 

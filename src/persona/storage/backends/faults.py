@@ -54,7 +54,7 @@ class WrongEndpointError(UnreachableError):
     temporary = False
 
 
-class MalformedResponseError(PersonaError):
+class MalformedResponseError(ObjectStateError):
     """The answer about one object is not what its protocol says. It is that object's failure, and nobody's outage."""
 
 

@@ -20,6 +20,7 @@ from persona.storage.backend import (
     StorageBackend,
     StorageObject,
 )
+from persona.storage.background import started
 from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.layers.layer import Layer
@@ -220,7 +221,7 @@ class Breaker(Layer):
         Raises:
             UnreachableError: the operation failed so, or nobody is there; the breaker is open now.
         """
-        task = asyncio.ensure_future(work)
+        task = started(work)
         unsure = 0
         try:
             await asyncio.wait({task}, timeout=PATIENCE)
@@ -250,7 +251,7 @@ class Breaker(Layer):
         address = self.inner.address()
         if address is None:
             return True
-        knocking = asyncio.ensure_future(knock(address, KNOCK))
+        knocking = started(knock(address, KNOCK))
         await asyncio.wait({task, knocking}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             knocking.cancel()
@@ -263,7 +264,7 @@ class Breaker(Layer):
         Raises:
             UnreachableError: there is none.
         """
-        light = asyncio.ensure_future(self.inner.exists(PROBE))
+        light = started(self.inner.exists(PROBE))
         try:
             done, _ = await asyncio.wait({task, light}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not done:
@@ -296,7 +297,7 @@ class Breaker(Layer):
 
     async def _try(self, seconds: float) -> None:
         """Ask the provider for something light. Any answer is one, also that there is no bucket or no permission."""
-        task = asyncio.ensure_future(self.inner.exists(PROBE))
+        task = started(self.inner.exists(PROBE))
         try:
             await asyncio.wait({task}, timeout=seconds)
             if not task.done():
@@ -342,7 +343,6 @@ class Breaker(Layer):
 async def _cancelled(task: asyncio.Task[Any]) -> None:
     """End a task that is not done; one that clears up for long is left to the end of the event loop."""
     if not task.done():
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         task.cancel()
         await asyncio.wait({task}, timeout=CLEARING_SECONDS)
 
