@@ -162,6 +162,8 @@ HOSTILE_ROWS: list[dict[str, Any]] = [
     {"metadata": '{"a": 1}'},
     {"metadata": "{"},
     {"metadata": 5},
+    {"headers": "[1]"},
+    {"headers": '{"expires": 1}'},
     {"content_type": 5},
     {"content_type": ["x"]},
     {"action": "remove"},

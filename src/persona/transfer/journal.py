@@ -279,7 +279,11 @@ class Journal:
         """
         query = "SELECT path, lost FROM objects WHERE step IN ('verified', 'unchanged') AND lost != '[]'"
         for path, names in self._db.execute(f"{query} AND written IS {'NOT' if sent else ''} NULL ORDER BY path"):
-            yield path, json.loads(names)
+            try:
+                found = [str(name) for name in json.loads(names)]
+            except (TypeError, ValueError) as error:
+                raise sqlite3.DatabaseError("a row is none of a journal") from error
+            yield path, found
 
     def uncompared(self) -> int:
         """Return how many objects were compared by their content only, not by what goes with it."""
