@@ -44,6 +44,7 @@ async def filled(place: Faulty) -> StorageBackend:
         *((name, quirk) for name in ("s3", "gcs", "azure") for quirk in (quirks.without_tokens, quirks.ended_early)),
         ("moto", quirks.version_1_listings),
         ("moto", quirks.plus_raw),
+        ("s3", quirks.plus_raw),
     ],
 )
 async def test_all_is_listed(behind: Behind, name: str, quirk: Act) -> None:
@@ -65,6 +66,17 @@ async def test_a_page_that_comes_again_is_an_error(behind: Behind, name: str) ->
         await storage.list()
     assert caught.value.hint
     assert len(place.proxy.requests("GET", LISTING[name])) < 6
+
+
+@pytest.mark.parametrize("name", ["s3", "gcs", "azure"])
+async def test_a_key_outside_of_the_prefix_is_named(behind: Behind, name: str) -> None:
+    place = behind(name)
+    storage = await filled(place)
+    stray = quirks.with_body(lambda body: body.replace(f"{place.prefix}/f".encode(), b"elsewhere/f"))
+    place.proxy.always("GET", LISTING[name], stray)
+    found = await storage.list()
+    assert [each.path for each in found] == KEYS[:-1]
+    assert [each.key for each in found.refused] == ["elsewhere/f"]
 
 
 async def past(storage: StorageBackend) -> list[PastVersion]:
