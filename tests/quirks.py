@@ -10,7 +10,9 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from email.message import Message
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.faults import Act, Answer, Seen, _Handler, answer, asked, changed, forward
@@ -267,3 +269,23 @@ metadata_dropped = with_headers(lambda name, text: None if "-meta-" in name.lowe
 
 metadata_renamed = with_headers(lambda name, text: (name.replace("_", "-") if "-meta-" in name.lower() else name, text))
 """Return ``_`` in the names of metadata as ``-`` (Ceph RGW)."""
+
+
+def clock_off(seconds: float) -> Act:
+    """Have a clock that differs from this machine's: in the date of each answer, and in the times of objects."""
+
+    def moved(found: re.Match[bytes]) -> bytes:
+        moment = datetime.fromisoformat(found[0].decode()) + timedelta(seconds=seconds)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
+
+    def change(_: Seen, given: Answer) -> Answer:
+        body = re.sub(rb"(?<=<LastModified>)[^<]+", moved, given.body)
+        headers = [
+            (name, format_datetime(parsedate_to_datetime(text) + timedelta(seconds=seconds), usegmt=True))
+            if name.lower() in ("date", "last-modified")
+            else (name, text)
+            for name, text in given.headers
+        ]
+        return dataclasses.replace(given, headers=headers, body=body)
+
+    return changed(change)

@@ -22,6 +22,8 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.storage.backend import IfAbsent, IfVersion, StorageBackend
+from persona.storage.backends.azure import AzureBlobBackend
+from persona.storage.backends.primitives import Attributes
 from persona.storage.capabilities import HONOURED
 from persona.storage.retry import RetryPolicy
 from tests.cloud.conftest import Faulty
@@ -257,6 +259,28 @@ async def test_a_lost_answer_to_the_end_of_a_conditional_upload(behind: Behind, 
     else:
         assert (await writing).version == (await direct.stat("a")).version
         assert await received(direct, "a") == b"".join(blocks)
+
+
+async def test_a_blob_that_only_claims_our_md5_is_not_ours(behind: Behind) -> None:
+    """Azure keeps the MD5 that a writer states of a blob of blocks, and does not check it."""
+    faulty = behind("azure")
+    storage, direct = faulty.open(chunk_size=5 * MIB), faulty.direct()
+    assert (await storage.capabilities()).writes == HONOURED
+    assert isinstance(direct, AzureBlobBackend)
+    blocks = [block(number) for number in range(7)]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for each in blocks:
+            yield each
+        theirs = direct._left(direct._key("a"), "", Attributes("text/plain", {}), None)
+        await theirs.foresee(b"".join(blocks))  # which states our MD5
+        await theirs.part(0, b"theirs")
+        await theirs.finish()
+
+    faulty.proxy.on(*ENDS["azure"], reset)
+    with pytest.raises(AlreadyExistsError):
+        await storage.write_stream("a", chunks(), condition=IfAbsent())
+    assert await direct.read("a") == b"theirs"
 
 
 async def test_a_lost_answer_to_the_end_of_an_upload(behind: Behind) -> None:

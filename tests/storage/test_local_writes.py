@@ -36,6 +36,25 @@ async def test_a_clock_that_stands_still_repeats_no_version(tmp_path: Path, monk
     assert times == sorted(set(times))
 
 
+async def test_a_file_that_an_editor_puts_there_at_once_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Folder.replace
+
+    def edited(self: Folder, name: str, target: str) -> None:
+        replace(self, name, target)
+        (tmp_path / ".edited").write_bytes(b"by hand")
+        (tmp_path / ".edited").replace(tmp_path / "a")
+
+    storage = LocalBackend(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "replace", edited)
+        written = await storage.write("a", b"ours")
+    with pytest.raises(ConflictError):
+        await storage.write("a", b"ours, anew", condition=IfVersion(written.version))
+    assert (tmp_path / "a").read_bytes() == b"by hand"
+
+
 async def test_a_coarse_file_system_repeats_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     utime, second = os.utime, 1_000_000_000
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from persona.cli import cutover
 from persona.transfer.engine import Engine
+from tests.quirks import clock_off
 from tests.transfer.conftest import Bucket, Run, Side, journals
 
 CONTENTS = {"a.yaml": b"a", "b/c.yaml": b"bc"}
@@ -134,6 +138,35 @@ def test_a_rollback_is_refused_when_the_new_place_was_written_to(
     assert s3.get(what) == b"written since"
 
 
+def test_a_rollback_sees_what_was_written_since_by_a_provider_whose_clock_is_behind(
+    migrate: Run, config: Path, s3: Bucket
+) -> None:
+    for method in ("GET", "HEAD", "PUT"):
+        s3.proxy.always(method, "", clock_off(-600.0))
+    job = migrate(*SWITCH).done()["id"]
+    s3.put("new.yaml", b"written since")
+    assert "new.yaml" in migrate("rollback", job).failed(6)
+
+
+def test_a_rollback_leaves_what_was_there_before_at_a_provider_whose_clock_is_ahead(
+    migrate: Run, config: Path, s3: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(datetime):
+        """Seconds later, without the wait: providers date by the second."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            """Return the time in five seconds."""
+            return cls.fromtimestamp(time.time() + 5, tz)
+
+    for method in ("GET", "HEAD", "PUT"):
+        s3.proxy.always(method, "", clock_off(600.0))
+    s3.put("older.yaml", b"theirs")
+    monkeypatch.setattr(cutover, "datetime", Later)
+    job = migrate(*SWITCH).done()["id"]
+    assert migrate("rollback", job).done()["backend"] == "local"
+
+
 def test_a_rollback_is_refused_when_something_else_was_configured(migrate: Run, persona: Run, config: Path) -> None:
     job = migrate(*SWITCH).done()["id"]
     assert persona("storage", "config", "set", "backend", "local").code == 0
@@ -152,8 +185,6 @@ def test_a_plan_with_a_switch_switches_when_it_is_run(migrate: Run, config: Path
 def test_a_switch_that_was_interrupted_is_made_on_resume(
     migrate: Run, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from persona.cli import cutover
-
     class KilledError(BaseException):
         """The process is gone."""
 

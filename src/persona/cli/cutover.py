@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +57,12 @@ def switch(session: Session, journal: Journal) -> None:
             hint=f"If you want it: persona storage config set backend {after}",
         )
     file = _set(session, after)
+    at = datetime.now(UTC)
     with journal.transaction():
-        journal.set(switched={"before": before, "after": after, "at": datetime.now(UTC).isoformat()})
+        journal.set(
+            switched={"before": before, "after": after, "at": at.isoformat()},
+            switched_by_provider=(at + timedelta(seconds=journal.get("clock_skew") or 0.0)).isoformat(),
+        )
     session.note(
         f"The storage of the workspace “{session.workspace.name}” is now {after} ({file}). "
         f"To take that back: persona storage migrate rollback {journal.get('id')}"
@@ -107,11 +111,11 @@ async def _written_since(session: Session, journal: Journal) -> list[str]:
     """Return what was written to the destination after the switch.
 
     That is what the job wrote or found there and what has another version now; and what the job does not know, if its
-    provider dates it after the switch.
+    provider dates it after the switch: by the provider's clock, which may differ from this machine's.
     """
     from persona.transfer.listings import beside
 
-    since = datetime.fromisoformat(journal.get("switched")["at"]).replace(microsecond=0)  # S3 dates by the second
+    since = datetime.fromisoformat(journal.get("switched_by_provider")).replace(microsecond=0)  # S3 dates by the second
 
     target = endpoints.section(session, journal.get("destination")["name"], None)
     written = []

@@ -97,12 +97,20 @@ class BlockUpload:
                 headers={**self._headers, **self._encryption, **headers},
                 body=body,
             )
-        except RepeatedError:  # the commit whose answer was lost is what stands there, if it is of this content
-            reply = await self._rest.send("HEAD", self._path, allow=[403, 404])
-            if reply.headers.get("content-md5") != kept:
+        except RepeatedError:  # the commit whose answer was lost is what stands there, if it is of these very blocks
+            query = {"comp": "blocklist", "blocklisttype": "committed"}
+            reply = await self._rest.send("GET", self._path, query=query, allow=[403, 404])
+            if reply.status != 200 or not self._has_ours(reply.body):
                 raise
         with understood(self._rest.host):
             return Written(etag_in(text_in(reply.headers, "etag")), Digest("md5", md5.hex()))
+
+    def _has_ours(self, body: bytes) -> bool:
+        """Say whether a blob is of our blocks: their names hold MD5s that were checked, unlike that of the blob."""
+        with understood(self._rest.host):
+            root = parse_xml(body, "BlockList")
+            names = [text_of(block, "Name") for block in root.iterfind("CommittedBlocks/Block")]
+        return names == [self._blocks[number] for number in sorted(self._blocks)]
 
     async def abort(self) -> None:
         """Do nothing: uncommitted blocks cannot be deleted, are not seen, and expire within a week."""

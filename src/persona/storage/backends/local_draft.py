@@ -108,7 +108,8 @@ class Draft:
             found = self.disk.locate(folder, self._leaf)
             check(condition, found and found[1], self.disk.url(self.path))
             mtime_ns = self._outlast(fd, found[1].st_mtime_ns if found else -1)
-            self._close()
+            if os.name != "posix":  # where an open file cannot be renamed
+                self._close()
             if self.cancelled:
                 raise CancelledWriteError
             local_meta.write(self.disk, self.path, mtime_ns, attributes)
@@ -119,9 +120,11 @@ class Draft:
                 local_meta.prune(self.disk, self.path, keep=found[1].st_mtime_ns if found else None)
                 raise
             self._visible = True
-            info = folder.lstat(name)
+            # of our own file: under its name an editor, which takes no lock, may have put another by now
+            info = folder.lstat(name) if self._fd is None else os.fstat(self._fd)
             if found:
                 local_meta.prune(self.disk, self.path, keep=mtime_ns)
+        self._close()
         folder.sync()
         _note_if_not_portable(self.path)
         return info
