@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from persona.errors import AlreadyExistsError, ConflictError, PersonaError
 from persona.storage.backend import Condition, IfAbsent, IfVersion, StorageBackend, StorageObject
+from persona.storage.probe import examine
 from tests.contract.helpers import MIB, block, received, stream
 from tests.contract.places import Place
 
@@ -241,6 +243,27 @@ async def test_a_conditional_copy(storage: StorageBackend) -> None:
     with pytest.raises(ConflictError):
         await storage.copy("source", "missing", condition=IfVersion(created.version))
     assert not await storage.exists("missing")
+
+
+TRUTH: dict[str, dict[str, Any]] = {
+    "ceph": {"if_match": "unquoted", "conditional_uploads": False, "conditional_deletes": False},
+    "nginx": {"large_bodies": False},
+    "moto": {"conditional_uploads": False, "checksums": False},
+    "fake-gcs": {"conditional_uploads": False, "conditional_deletes": False, "checksums": False},
+}
+"""What the servers do otherwise than their protocols say."""
+
+
+async def test_config_test_tells_what_the_place_does(storage: StorageBackend, place: Place) -> None:
+    findings = await examine(storage)
+    expected = TRUTH.get(place.name, {})
+    assert {name: findings.capabilities[name] for name in expected} == expected
+    others = {name: value for name, value in findings.capabilities.items() if name not in expected}
+    assert False not in {name: value for name, value in others.items() if name != "probed"}.values(), others
+    assert [check.name for check in findings.checks if not check.ok] == (
+        ["large objects"] if place.name == "nginx" else []
+    )
+    assert await storage.list() == []
 
 
 async def test_the_endpoint_keeps_conditions(storage: StorageBackend) -> None:

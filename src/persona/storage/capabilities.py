@@ -50,6 +50,7 @@ class Capabilities:
         deletes: preconditions on deletes; `Conditional.if_absent` has no meaning there.
         metadata: the names of the probe's metadata that do not come back as they were written; empty if all do.
         checksums: whether an upload with a wrong MD5 is refused.
+        large_bodies: whether an upload of a little over 1 MiB is taken, which nginx as installed refuses.
         md5_digests: whether the digest of a single write is the MD5 of its content.
         probed: whether the endpoint was tested; otherwise its provider documents all this.
     """
@@ -59,6 +60,7 @@ class Capabilities:
     deletes: Conditional | None = None
     metadata: tuple[str, ...] | None = None
     checksums: bool | None = None
+    large_bodies: bool | None = None
     md5_digests: bool | None = None
     probed: bool = True
 
@@ -78,7 +80,7 @@ class Capabilities:
         for name in ("writes", "uploads", "deletes"):
             if name in stored:
                 values[name] = _conditional(stored[name])
-        for name in ("checksums", "md5_digests"):
+        for name in ("checksums", "large_bodies", "md5_digests"):
             if name in stored and not isinstance(stored[name], bool):
                 raise ValueError(name)
             values[name] = stored.get(name)
@@ -102,12 +104,21 @@ class Capabilities:
             "metadata": None if self.metadata is None else not self.metadata,
             "metadata_lost": None if self.metadata is None else [*self.metadata],
             "checksums": self.checksums,
+            "large_bodies": self.large_bodies,
             "md5_digests": self.md5_digests,
             "probed": self.probed,
         }
 
 
-DOCUMENTED = Capabilities(HONOURED, HONOURED, HONOURED, (), True, None, probed=False)
+DOCUMENTED = Capabilities(
+    writes=HONOURED,
+    uploads=HONOURED,
+    deletes=HONOURED,
+    metadata=(),
+    checksums=True,
+    large_bodies=True,
+    probed=False,
+)
 """What the providers' own endpoints can do (Amazon S3 User Guide, "Conditional requests"; Google Cloud Storage,
 "Request preconditions"; Azure Storage REST API, "Specifying conditional headers")."""
 

@@ -318,6 +318,9 @@ def _judge(findings: Findings) -> None:
     if found["metadata_lost"]:
         lost = ", ".join(found["metadata_lost"])
         findings.checks.append(Check("metadata", True, f"metadata does not come back as it was written: {lost}"))
+    if found["large_bodies"] is False:
+        hint = "Raise the limit of the proxy before the service; of nginx: client_max_body_size 0."
+        findings.checks.append(Check("large objects", False, "an upload of 1 MiB and one byte is refused", hint))
 
 
 _CONDITIONAL = {

@@ -26,7 +26,7 @@ from persona.storage.memory import PlaceMemory
 log = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 7 * 86_400.0
 """How long the result of a probe is good: a service may be upgraded or replaced."""
-FEATURES = ("writes", "uploads", "deletes", "metadata", "checksums")
+FEATURES = ("writes", "uploads", "deletes", "metadata", "checksums", "large_bodies")
 _END_SECONDS = 10.0
 _UNTESTED = {"writes": NOT_HONOURED, "uploads": NOT_HONOURED, "deletes": NOT_HONOURED, "metadata": ()}
 _CONDITIONAL = {"writes": "writes", "uploads": "uploads in parts", "deletes": "deletes"}

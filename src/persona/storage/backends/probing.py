@@ -33,7 +33,9 @@ STALE_AFTER = timedelta(days=1)
 _CLEAR_SECONDS = 5.0
 _ATTEMPTS = 3
 _NAME = re.compile(r"[0-9a-f]{8}-(\d{1,10})-[0-9a-f]{16}(-\d+)?|[0-9a-f]{32}")
-_MOST_BYTES = 64
+_LARGE_BYTES = (1 << 20) + 1
+"""One more than nginx takes as it is installed (ngx_http_core_module, ``client_max_body_size``)."""
+_MOST_BYTES = _LARGE_BYTES
 _PLAIN = Attributes("application/octet-stream", {})
 METADATA = {
     "plain": "value",
@@ -103,6 +105,7 @@ class Probe:
             "deletes": self._deletes,
             "metadata": self._metadata,
             "checksums": self._checksums,
+            "large_bodies": self._large_bodies,
             "md5_digests": self._md5_digests,
         }
         await sweep(self._endpoint, self._prefix)
@@ -189,13 +192,20 @@ class Probe:
         return tuple(name for name, text in pairs.items() if stored.get(name) != text)
 
     async def _checksums(self) -> dict[str, Any]:
+        damaged = replace(_PLAIN, md5=md5_of(b"another").hexdigest())
+        return {"checksums": not await self._takes(self._endpoint._put(self._key(), b"probe", damaged, None))}
+
+    async def _large_bodies(self) -> dict[str, Any]:
+        return {"large_bodies": await self._takes(self._endpoint._put(self._key(), bytes(_LARGE_BYTES), _PLAIN, None))}
+
+    async def _takes(self, work: Awaitable[object]) -> bool:
         try:
-            await self._endpoint._put(self._key(), b"probe", replace(_PLAIN, md5=md5_of(b"another").hexdigest()), None)
+            await work
         except PersonaError as error:
             if error.temporary or isinstance(error, CredentialsError):
                 raise
-            return {"checksums": True}
-        return {"checksums": False}
+            return False
+        return True
 
     async def _md5_digests(self) -> dict[str, Any]:
         await self._put(self._key())
