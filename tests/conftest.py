@@ -16,7 +16,8 @@ from tests.contract.places import Place
 from tests.servers import SERVERS, Azurite, FakeGCS, Moto, RcloneS3, SeaweedFS
 from tests.serving import Server
 
-_CLOUD_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "GCS_", "GCLOUD_", "STORAGE_EMULATOR_HOST", "PERSONA_")
+_CLOUD_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "GCS_", "GCLOUD_", "STORAGE_EMULATOR_HOST", "CLOUDSDK_")
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _UNMEASURED = ("campaigns", "canary", "hostile")
 
 
@@ -33,16 +34,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A PERSONA_HOME of the test's own, and none of the user's own configuration of any provider."""
+def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PERSONA_HOME of the test's own; of the user's own configuration of providers nothing, but at a live place."""
+    live = is_live(request.node)
     for name in list(os.environ):
-        chosen = name.startswith(_CLOUD_VARIABLES) or name.lower().endswith("_proxy")
-        if chosen and not name.startswith("PERSONA_LIVE_"):
+        theirs = name.startswith(_CLOUD_VARIABLES) or name.lower().endswith("_proxy") or name in _AUTHORITIES
+        ours = name.startswith("PERSONA_")
+        if (ours or (theirs and not live)) and not name.startswith("PERSONA_LIVE_"):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     monkeypatch.setenv("PERSONA_HOME", str(folder))
-    monkeypatch.setenv("HOME", str(tmp_path))
+    if not live:
+        monkeypatch.setenv("HOME", str(tmp_path))
     return folder
+
+
+def is_live(node: pytest.Item) -> bool:
+    """Say whether a test runs at a live place, for which it needs the credentials of whoever runs it."""
+    place = getattr(node, "callspec", None) and node.callspec.params.get("place")  # type: ignore[attr-defined]
+    return str(place).startswith("live-")
 
 
 @pytest.fixture(scope="session")

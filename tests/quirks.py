@@ -15,7 +15,7 @@ from email.message import Message
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.faults import Act, Answer, Seen, _Handler, answer, asked, changed, forward
+from tests.faults import Act, Answer, Seen, _Handler, answer, asked, changed, forward, html
 
 LISTINGS = r"[?&]list-type=2"
 VERSIONS = r"[?&]versions"
@@ -81,6 +81,16 @@ def _version_1(seen: Seen) -> Seen:
     known = {"prefix", "delimiter", "max-keys", "marker", "encoding-type"}
     query = [(name, text) for name, text in parse_qsl(parts.query, keep_blank_values=True) if name in known]
     return dataclasses.replace(seen, target=f"{parts.path}?{urlencode(query)}")
+
+
+def _stripped(handler: _Handler, seen: Seen) -> None:
+    if not seen.target.startswith("/s3/"):
+        return html(404)(handler, seen)
+    return asked(lambda each: dataclasses.replace(each, target=each.target.removeprefix("/s3")))(handler, seen)
+
+
+stripped_path: Act = _stripped
+"""Serve the store below ``/s3``, and strip that, keeping the Host, which is signed: a reverse proxy."""
 
 
 version_1_listings = asked(_version_1)

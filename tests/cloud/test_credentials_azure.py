@@ -72,7 +72,7 @@ def test_connection_strings_that_cannot_be_read(string: str) -> None:
 
 
 def test_two_accounts() -> None:
-    with pytest.raises(ConfigError, match="“two”, but the connection string is for “one”"):
+    with pytest.raises(ConfigError, match=r"“two”, but the configuration .* is for “one”"):
         credentials.find(azure_settings(connection_string=STRING, account="two"))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.places import LACKS, Place, live_settings, local_settings, places, server_settings
+from tests.contract.places import Place, lacks, live_settings, local_settings, places, server_settings
 from tests.serving import Server
 
 _MEASURED = ("local", "cached")
@@ -21,7 +21,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "place" not in metafunc.fixturenames:
         return
     needs = {name for mark in metafunc.definition.iter_markers("needs") for name in mark.args}
-    chosen = [name for name in places() if not needs & LACKS[name].keys()]
+    chosen = [name for name in places() if not needs & lacks(name).keys()]
     marks = {name: [] if name in _MEASURED else [pytest.mark.no_cover] for name in chosen}
     metafunc.parametrize("place", [pytest.param(name, marks=marks[name]) for name in chosen], indirect=True)
 

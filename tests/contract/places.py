@@ -62,7 +62,7 @@ LACKS: Mapping[str, Mapping[str, str]] = {
     "fake-gcs": {"atomic deletes": _LOOKS_FIRST, "credentials": "the server accepts any, and is used without"},
     "azurite": {"backslash": "the server turns it into a slash, as does Azure"},
     "live-s3": {"version per write": _S3_VERSION},
-    "live-gcs": {},
+    "live-gcs": {"credentials": "a wrong key is a file, which Google's library refuses by itself"},
     "live-azure": {"backslash": "the service turns it into a slash"},
 }
 
@@ -70,6 +70,8 @@ MORE_PLACES = ("ceph", "nginx")
 """Servers from Debian's packages, which the suite runs against when asked to: ``make ceph``, ``make nginx``."""
 MORE_VARIABLE = "PERSONA_TEST_PLACES"
 
+LIKE = "PERSONA_LIVE_LIKE"
+"""The variable that names a place above whose lacks a live endpoint has as well."""
 LIVE_VARIABLES = {
     "live-s3": "PERSONA_LIVE_S3_BUCKET",
     "live-gcs": "PERSONA_LIVE_GCS_BUCKET",
@@ -121,7 +123,8 @@ class Place:
         """Return the place with credentials that are wrong."""
         if self.settings.backend == "azure":
             return self.changed(account_key=Secret("d3JvbmcgYWNjb3VudCBrZXk="))
-        return self.changed(secret_access_key=Secret("wrong"))
+        key = self.settings.s3.access_key_id or "AKIAWRONG"  # else half of the keys would be what is refused
+        return self.changed(access_key_id=key, secret_access_key=Secret("wrong"))
 
     def unreachable(self) -> Place:
         """Return the place at an address where nothing listens."""
@@ -151,9 +154,18 @@ def server_settings(server: Server, bucket: str, prefix: str) -> StorageSettings
 def live_settings(name: str, prefix: str) -> StorageSettings:
     """Return the settings of a live bucket or container, with the credentials that the machine has."""
     bucket = os.environ[LIVE_VARIABLES[name]]
-    if name == "live-s3":
-        return StorageSettings(backend="s3", s3=S3Settings(bucket=bucket, prefix=prefix))
-    if name == "live-gcs":
-        return StorageSettings(backend="gcs", gcs=GCSSettings(bucket=bucket, prefix=prefix))
-    account = os.environ["PERSONA_LIVE_AZURE_ACCOUNT"]
-    return StorageSettings(backend="azure", azure=AzureSettings(container=bucket, prefix=prefix, account=account))
+    kind = name.removeprefix("live-")
+    endpoint = os.environ.get(f"PERSONA_LIVE_{kind.upper()}_ENDPOINT")
+    if kind == "s3":
+        return StorageSettings(backend="s3", s3=S3Settings(bucket=bucket, prefix=prefix, endpoint_url=endpoint))
+    if kind == "gcs":
+        return StorageSettings(backend="gcs", gcs=GCSSettings(bucket=bucket, prefix=prefix, endpoint_url=endpoint))
+    account = os.environ.get("PERSONA_LIVE_AZURE_ACCOUNT")
+    azure = AzureSettings(container=bucket, prefix=prefix, account=account, endpoint_url=endpoint)
+    return StorageSettings(backend="azure", azure=azure)
+
+
+def lacks(name: str) -> Mapping[str, str]:
+    """Return what a place lacks; a live one also what the place lacks that ``PERSONA_LIVE_LIKE`` names."""
+    like = os.environ.get(LIKE) if name.startswith("live-") else None
+    return {**LACKS[name], **(LACKS[like] if like else {})}

@@ -71,6 +71,10 @@ def _azure_service(azure: AzureSettings) -> str:
     """
     if isinstance(azure.connection_string, Reference):
         return azure.endpoint_url or _blob_address(azure.account or azure.connection_string.spelled)
+    sas = azure.sas_token
+    if azure.account is None and sas is not None and not isinstance(sas, Reference) and "://" in sas.reveal():
+        base = sas.reveal().partition("?")[0].rstrip("/")  # the whole address of a container
+        return azure.endpoint_url or (base if base.count("/") == 2 else base.rpartition("/")[0])
     return azure.endpoint_url or string_place(azure.connection_string, azure.account)[1]
 
 

@@ -36,8 +36,14 @@ class S3Settings:
 
     bucket: str | None = key(values.bucket, "The bucket. It must exist.", allowed="bucket name")
     prefix: str = key(values.prefix, "Everything is kept below this key prefix.", "", allowed="folder")
-    region: str | None = key(values.text, "The bucket's region; else AWS_REGION, then us-east-1.", allowed="text")
-    endpoint_url: str | None = key(values.url, "The address of an S3-compatible service.", allowed="URL")
+    region: str | None = key(
+        values.text, "The bucket's region; else AWS_REGION, the profile's, us-east-1.", allowed="text"
+    )
+    endpoint_url: str | None = key(
+        values.url,
+        "The address of an S3-compatible service; else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's.",
+        allowed="URL",
+    )
     signature_version: str = key(
         values.signature,
         "How requests are signed: s3v4 is the only way that is left.",
@@ -46,7 +52,7 @@ class S3Settings:
     )
     addressing_style: str = key(
         values.choice("auto", "path", "virtual"),
-        "Where the bucket stands in the address; auto is path with an endpoint_url and virtual on AWS.",
+        "Where the bucket stands in the address; auto: as the profile says, else virtual on AWS, path elsewhere.",
         "auto",
         allowed="auto, path, virtual",
     )
@@ -66,6 +72,11 @@ class S3Settings:
         values.secret, "The secret key; better in AWS_SECRET_ACCESS_KEY.", allowed="secret"
     )
     session_token: Secret | None = key(values.secret, "The token of temporary credentials.", allowed="secret")
+    request_payer: str | None = key(
+        values.requester,
+        "Pay for the requests to a bucket whose requester pays.",
+        allowed="requester",
+    )
     anonymous: bool = key(values.boolean, "Send requests unsigned, to public buckets.", False, allowed="boolean")
     allow_insecure: bool = key(
         values.boolean, "Allow plain http to another machine than this one.", False, allowed="boolean"
@@ -80,6 +91,9 @@ class GCSSettings:
     prefix: str = key(values.prefix, "Everything is kept below this name prefix.", "", allowed="folder")
     project: str | None = key(
         values.text, "The project that requests with a person's own credentials are counted against.", allowed="text"
+    )
+    user_project: str | None = key(
+        values.word, "The project that pays for the requests to a bucket whose requester pays.", allowed="project"
     )
     region: str | None = key(
         values.region,
@@ -230,11 +244,11 @@ class PerformanceSettings:
         allowed="size",
         example="5MB",
     )
-    retry_attempts: int = key(
+    retry_attempts: int | None = key(
         values.integer(0, 20),
-        "How often a request is tried again after a passing failure.",
-        3,
+        "How often a request is tried again after a passing failure; on S3 else what AWS_MAX_ATTEMPTS leaves, then 3.",
         allowed="0 to 20",
+        example="3",
     )
     retry_delay: float = key(
         values.duration,

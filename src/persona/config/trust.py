@@ -73,6 +73,10 @@ def _of_value(name: str, value: object, project: Path, home: Path) -> Iterator[s
         yield f"would take credentials from the file {value}"
     if name.endswith(".allow_insecure") and value is True:
         yield "would send data without encryption"
+    if name == "storage.s3.request_payer":
+        yield "would have your account pay for the requests"
+    if name == "storage.gcs.user_project":
+        yield f"would have the project {value} pay for the requests"
     if name == "storage.residency.enforce" and value is False:
         yield "would let data be written outside of the regions that are allowed"
     if name in _FOLDERS and not _is_own(Path(str(value)), project, home):

@@ -82,6 +82,13 @@ def choice(*allowed: str) -> Parser:
     return parse
 
 
+def requester(value: Any) -> str:
+    """Read who pays for requests: whoever makes them is the only one that can be named."""
+    if value != "requester":
+        raise ValueError("requester")
+    return "requester"
+
+
 encryption_kind = choice("AES256", "aws:kms", "aws:kms:dsse")
 """Read how S3 encrypts."""
 

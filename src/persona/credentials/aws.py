@@ -68,7 +68,6 @@ class AWSCredentials:
         source: which way they were found, for people.
         current: returns the keys, fetching new ones shortly before they expire.
         region: the region that came with them, such as a profile's.
-        endpoint_url: the address of S3 that came with them, such as a profile's.
         chain: the steps as they were tried.
         own_endpoint: whether requests go to AWS itself, as far as the configuration says.
         renewal: what gives new ones when these have expired.
@@ -77,7 +76,6 @@ class AWSCredentials:
     source: str
     current: Callable[[], AWSKeys]
     region: str | None = None
-    endpoint_url: str | None = None
     chain: tuple[Step, ...] = ()
     own_endpoint: bool = True
     renewal: str = "Get new keys, and set them there."
@@ -91,12 +89,14 @@ class AWSCredentials:
         from persona.credentials.botocore_chain import caller
 
         keys = self.current()
-        own = self.own_endpoint and self.endpoint_url is None
-        return caller(keys, self.region, own_endpoint=own) or f"access key {keys.access_key_id}"
+        return caller(keys, self.region, own_endpoint=self.own_endpoint) or f"access key {keys.access_key_id}"
 
 
 def find(settings: S3Settings) -> AWSCredentials | None:
     """Find credentials, or return None where requests are to go unsigned.
+
+    Args:
+        settings: the configuration, with the endpoint that requests go to if that is not AWS's own.
 
     Raises:
         CredentialsError: there are none, or half of them.

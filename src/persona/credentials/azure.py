@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from persona.config.schema import AzureSettings
 from persona.config.secret import Secret
 from persona.config.values import url
 from persona.credentials.chain import Chain, Step
 from persona.errors import ConfigError, CredentialsError
+from persona.neutral import line
 
 # The emulator's account is published (Microsoft, "Use the Azurite emulator"), so that it is no secret.
 _EMULATOR = (
@@ -84,7 +85,8 @@ def find(settings: AzureSettings) -> AzureCredentials:
             if step == _ANONYMOUS:
                 detail = f"no credentials ({step})"
             try:
-                return _place(settings, replace(found, source=detail, chain=chain.won(step, "")))
+                named = replace(found, source=detail, chain=chain.won(step, ""))
+                return _place(settings, _of_url(named, settings.container))
             except CredentialsError as error:
                 raise chain.error(error) from error
         chain.unset(step)
@@ -118,6 +120,7 @@ def _variable(name: str) -> Secret | None:
     return Secret(found) if found else None
 
 
+_PARAMETER = "[A-Za-z0-9_-]{1,64}"
 _SET = "the configuration"
 _ANONYMOUS = "storage.azure.anonymous"
 _WAYS: dict[str, Callable[[AzureSettings, str], AzureCredentials | None]] = {
@@ -133,8 +136,48 @@ _WAYS: dict[str, Callable[[AzureSettings, str], AzureCredentials | None]] = {
 
 
 def sas_pairs(sas: Secret) -> list[tuple[str, str]]:
-    """Return the parameters of a shared access signature."""
-    return parse_qsl(sas.reveal().removeprefix("?"), keep_blank_values=True)
+    """Return the parameters of a shared access signature, as they are once decoded.
+
+    A signature is base64, in which a blank can only have been a plus sign: of a text that was decoded already, it is
+    the same.
+    """
+    pairs = parse_qsl(_plain(sas), keep_blank_values=True)
+    return [(name, _signature(value) if name == "sig" else value) for name, value in pairs]
+
+
+def _plain(sas: Secret) -> str:
+    """Return a text without what people copy along: quotes, a question mark, the ampersands of HTML."""
+    return sas.reveal().strip().strip("\"'").removeprefix("?").replace("&amp;", "&")
+
+
+def _signature(text: str) -> str:
+    while "%" in text and unquote(text) != text:  # encoded twice
+        text = unquote(text)
+    return text.replace(" ", "+")
+
+
+def _of_url(found: AzureCredentials, container: str | None) -> AzureCredentials:
+    """Return credentials whose signature was given as a whole address, as the Azure portal shows it, with its parts.
+
+    Raises:
+        ConfigError: it is for another container, or for a single blob.
+    """
+    text = found.sas.reveal().strip().strip("\"'") if found.sas else ""
+    if not re.match("https?://", text, re.IGNORECASE):
+        return found
+    parts = urlsplit(text)
+    host = (parts.hostname or "").lower()
+    virtual = re.fullmatch(r"([a-z0-9-]+)\.blob\..+", host)
+    names = [unquote(name) for name in parts.path.split("/") if name]
+    account, names = (virtual[1], names) if virtual else (names[0] if names else "", names[1:])
+    if len(names) > 1 or (names and container and names[0] != container):
+        what = "the container" if len(names) == 1 else "the blob"
+        raise ConfigError(
+            f"The shared access signature from {found.source} is for {what} “{line('/'.join(names))}”.",
+            hint=f"Make one for the container {container}, with rights to read, write, list and delete (sp=rcwdl).",
+        )
+    base = f"{parts.scheme.lower()}://{parts.netloc}" + ("" if virtual else f"/{account}")
+    return replace(found, account=account, endpoint=base, sas=Secret(parts.query))
 
 
 def sas_end(sas: Secret) -> datetime | None:
@@ -151,7 +194,7 @@ def _place(settings: AzureSettings, found: AzureCredentials) -> AzureCredentials
     account = settings.account or found.account or os.environ.get("AZURE_STORAGE_ACCOUNT", "")
     if found.account and settings.account and found.account != settings.account:
         raise ConfigError(
-            f"storage.azure.account is “{settings.account}”, but the connection string is for “{found.account}”.",
+            f"storage.azure.account is “{settings.account}”, but {found.source} is for “{found.account}”.",
             hint="Remove one of the two, or make them agree.",
         )
     _check_account(account)
@@ -184,13 +227,13 @@ def _check_secrets(found: AzureCredentials) -> None:
                 hint="Copy it whole, with the == at its end, and nothing with it.",
             ) from None
     if found.sas is not None:
-        text = found.sas.reveal().removeprefix("?")
+        text = _plain(found.sas)
         parts = [part.partition("=") for part in text.split("&")]
         # another secret, put here by mistake or by a project's file, would go along in the address
         if (
-            not re.fullmatch("[!-~]+", text)
-            or not all(sign for _, sign, _ in parts)
-            or "sig" not in dict(sas_pairs(found.sas))
+            not re.fullmatch("[ -~]+", text)
+            or not all(sign and re.fullmatch(_PARAMETER, name) for name, sign, _ in parts)
+            or not re.fullmatch("[A-Za-z0-9+/=_-]+", dict(sas_pairs(found.sas)).get("sig", ""))
         ):
             raise CredentialsError(
                 f"The shared access signature from {found.source} is none.",
@@ -201,6 +244,8 @@ def _check_secrets(found: AzureCredentials) -> None:
 def _of_string(source: str, string: Secret) -> AzureCredentials:
     """Read a connection string (Microsoft, "Configure Azure Storage connection strings")."""
     text = string.reveal()
+    if re.match("https?://[^;]+[?&]sig=", text.strip(), re.IGNORECASE):  # the address of a shared access signature
+        return AzureCredentials(source, "", "", sas=string)
     pairs = _pairs(text)
     if pairs.get("usedevelopmentstorage", "").lower() == "true":
         pairs = _pairs(_EMULATOR)

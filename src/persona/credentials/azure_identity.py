@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from persona.certificates import authorities
 from persona.credentials.chain import Chain, Step, within
 from persona.errors import CredentialsError, PersonaError
 from persona.moments import moment
@@ -78,7 +79,7 @@ def _principal(step: str, chain: Chain) -> Any:
         raise chain.error(CredentialsError(half, hint=f"Set {' and '.join(missing)} as well."), step)
     _check_tenant(step, chain)
     try:
-        return azure.identity.EnvironmentCredential(**_retries())
+        return azure.identity.EnvironmentCredential(**_network())
     except (ValueError, TypeError, OSError) as error:  # a certificate that cannot be read, or not with this password
         refused = f"The certificate of AZURE_CLIENT_CERTIFICATE_PATH cannot be used: {type(error).__name__}."
         hint = (
@@ -95,7 +96,7 @@ def _workload(step: str, chain: Chain) -> Any:
         chain.unset(step, f"{' and '.join(missing)} not set")
         return None
     _check_tenant(step, chain)
-    return azure.identity.WorkloadIdentityCredential(**_retries())
+    return azure.identity.WorkloadIdentityCredential(**_network())
 
 
 def _check_tenant(step: str, chain: Chain) -> None:
@@ -201,9 +202,13 @@ def _authority() -> str:
     return (os.environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY).rpartition("://")[2].rstrip("/")
 
 
-def _retries() -> dict[str, Any]:
-    """Return how often the library connects again: through a proxy once, at once, since that refuses for good."""
-    return {"retry_connect": 1} if proxy_for(f"https://{_authority()}") else {}
+def _network() -> dict[str, Any]:
+    """Return how the library connects: which certificates it trusts, and how often it tries again.
+
+    Through a proxy it does so once, at once, since that refuses for good.
+    """
+    retries = {"retry_connect": 1} if proxy_for(f"https://{_authority()}") else {}
+    return retries | ({"connection_verify": path} if (path := authorities().path) else {})
 
 
 def _code(error: Exception) -> str:

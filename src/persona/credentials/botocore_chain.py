@@ -6,21 +6,27 @@ botocore's providers are called one by one, in botocore's order, so that it can 
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from persona.certificates import authorities
+from persona.config import profiles
 from persona.config.schema import S3Settings
 from persona.config.secret import Secret
 from persona.credentials.aws import FIX, AWSCredentials, AWSKeys
 from persona.credentials.chain import Chain, within
 from persona.errors import CredentialsError, UnreachableError
+from persona.neutral import line
 
 CONTAINER_SECONDS = 1.0
 INSTANCE_SECONDS = 0.8
 """How long the metadata services may take in all: they are on the machine itself, or next to it."""
 STS_SECONDS = 1.0
+PROCESS_SECONDS = 60.0
+"""How long a credential_process may take: some wait for a person to touch a key or to log in."""
 SILENT_SECONDS = 1.0
 """For how long nobody is asked again who has not answered: a command may need the keys several times."""
 _INSTANCE_REQUEST_SECONDS = 1
@@ -36,6 +42,8 @@ _STEPS = {
     "container-role": ("container endpoint", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and …_FULL_URI are not set"),
     "iam-role": ("instance metadata (IMDSv2)", "it gives no role"),
 }
+_SAID = 300
+"""How much of what a credential_process wrote is shown, in characters."""
 _LIMITS = {"container-role": CONTAINER_SECONDS, "iam-role": INSTANCE_SECONDS}
 
 
@@ -58,7 +66,7 @@ def from_botocore(settings: S3Settings, chain: Chain) -> AWSCredentials:
         hint = "pip install 'persona[aws]'" if settings.profile else FIX
         raise chain.error(CredentialsError("No AWS credentials were found.", hint=f"{hint}.")) from None
     try:
-        session, region, endpoint_url = _opened(settings)
+        session, region = _opened(settings)
         providers = session.get_component("credential_provider").providers
     except errors() as error:
         raise chain.error(_unusable(error, settings.profile), "~/.aws") from error
@@ -73,7 +81,6 @@ def from_botocore(settings: S3Settings, chain: Chain) -> AWSCredentials:
             f"{name} ({found.method})",
             _keys_of(found, settings.profile),
             region,
-            endpoint_url,
             chain.won(_STEPS[provider.METHOD][0], _detail(found)),
             settings.endpoint_url is None,
             _renewal(found.method, settings.profile),
@@ -102,11 +109,10 @@ def _no_answer() -> tuple[type[Exception], ...]:
     return botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError
 
 
-def _opened(settings: S3Settings) -> tuple[Any, str | None, str | None]:
-    """Return a session of botocore, the region that it knows, and the address of S3 that it knows."""
+def _opened(settings: S3Settings) -> tuple[Any, str | None]:
+    """Return a session of botocore, and the region that it knows."""
     import botocore.session
     from botocore.config import Config
-    from botocore.configprovider import ConfiguredEndpointProvider
 
     session = botocore.session.Session(profile=settings.profile)
     session.set_config_variable("metadata_service_timeout", _INSTANCE_REQUEST_SECONDS)
@@ -116,10 +122,14 @@ def _opened(settings: S3Settings) -> tuple[Any, str | None, str | None]:
     session.set_default_client_config(limits)
     region = settings.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     session.set_config_variable("region", region or "us-east-1")  # whose STS is asked
-    scoped = session.get_scoped_config()  # raises if there is no such profile
-    if session.get_config_variable("ignore_configured_endpoint_urls"):
-        return session, region, None
-    return session, region, ConfiguredEndpointProvider(session.full_config, scoped, "s3").provide()
+    session.get_scoped_config()  # raises if there is no such profile
+    session.set_config_variable("ca_bundle", _ca_bundle(settings) or None)
+    return session, region
+
+
+def _ca_bundle(settings: S3Settings) -> str:
+    """Return the certificate authorities that requests to S3 go by, for those to STS and SSO as well."""
+    return authorities(*profiles.read(settings, os.environ).ca_bundle).path
 
 
 def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
@@ -135,6 +145,8 @@ def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
         return None
     if instance:
         _ask_straight(provider)
+    if provider.METHOD == "custom-process":
+        provider._popen = _Process
     limit = _LIMITS.get(provider.METHOD)
     try:
         found = within(limit, provider.load) if limit else provider.load()
@@ -165,6 +177,38 @@ def _ask_straight(provider: Any) -> None:
 
     if (fetcher := getattr(provider, "_role_fetcher", None)) is not None:
         fetcher._session = URLLib3Session(timeout=_INSTANCE_REQUEST_SECONDS)
+
+
+class _ProcessError(RuntimeError):
+    """A credential_process did not end in time."""
+
+
+class _Process(subprocess.Popen[bytes]):
+    """A credential_process, for which botocore would wait for ever."""
+
+    def communicate(
+        self,
+        input: bytes | None = None,  # noqa: A002  (its name in subprocess)
+        timeout: float | None = None,
+    ) -> tuple[bytes, bytes]:
+        """Return what it writes, or end it once its time is over."""
+        try:
+            return super().communicate(input, timeout or PROCESS_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            self.kill()
+            for pipe in (self.stdout, self.stderr):  # a child of its own may hold them open
+                if pipe is not None:
+                    pipe.close()
+            self.wait()
+            said = bytes(error.stderr or b"").decode(errors="replace")
+            shown = f", and wrote to stderr: “{_shortened(said)}”" if said.strip() else " and wrote nothing to stderr"
+            raise _ProcessError(f"credential_process did not end within {PROCESS_SECONDS:g} s{shown}") from None
+
+
+def _shortened(text: str) -> str:
+    """Return what a program wrote, in one line; the end of it says what was wrong."""
+    flat = line(" ".join(text.split()))
+    return flat if len(flat) <= _SAID else f"…{flat[-_SAID:]}"
 
 
 def _keys_of(found: Any, profile: str | None) -> Callable[[], AWSKeys]:
@@ -214,8 +258,11 @@ def _unusable(error: Exception, profile: str | None) -> CredentialsError:
         hint = f"aws sso login{named}"
     elif isinstance(error, known.ClientError) and "AssumeRole" in str(error):
         hint = "Let the role's trust policy allow this identity, or name another profile in storage.s3.profile."
-    elif isinstance(error, known.CredentialRetrievalError) and "custom-process" in str(error):
+    elif isinstance(error, _ProcessError) or (
+        isinstance(error, known.CredentialRetrievalError) and "custom-process" in str(error)
+    ):
         hint = "Run the credential_process of the profile by hand, and see what it says; storage.s3.profile names it."
+        return CredentialsError(f"The AWS credentials cannot be used: {_shortened(str(error))}", hint=hint)
     elif isinstance(error, FileNotFoundError) and error.filename == os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
         hint = "Set AWS_WEB_IDENTITY_TOKEN_FILE to the file with the token, or unset it."
     elif profile:
@@ -265,6 +312,7 @@ def caller(keys: AWSKeys, region: str | None, *, own_endpoint: bool) -> str | No
             aws_access_key_id=keys.access_key_id,
             aws_secret_access_key=keys.secret_access_key.reveal(),
             aws_session_token=keys.session_token.reveal() if keys.session_token else None,
+            verify=authorities(("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE"))).path or None,
             config=Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1}),
         )
         return str(within(STS_SECONDS, client.get_caller_identity)["Arn"])

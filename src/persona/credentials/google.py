@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from persona.certificates import authorities
 from persona.config.schema import GCSSettings
 from persona.credentials.chain import Chain, Step, within
 from persona.errors import CredentialsError, PersonaError, UnreachableError
@@ -217,14 +218,16 @@ class _Web:
         """Send a request, as `urllib3.PoolManager` does.
 
         Raises:
-            ConfigError, CredentialsError, UnreachableError: the proxy is the cause that there is no answer.
+            ConfigError: what the environment names holds no certificates, or is no proxy.
+            CredentialsError, UnreachableError: the proxy is the cause that there is no answer.
             urllib3.exceptions.HTTPError: it is not.
         """
         import urllib3
 
         proxy = None if self._straight else proxy_for(url)
         if proxy not in self._pools:
-            self._pools[proxy] = (proxy.pools if proxy else urllib3.PoolManager)(**self._options)
+            trusted = {} if self._straight else authorities().options
+            self._pools[proxy] = (proxy.pools if proxy else urllib3.PoolManager)(**self._options, **trusted)
         host = urlsplit(url).netloc
         try:
             response = self._pools[proxy].request(method, url, **options)

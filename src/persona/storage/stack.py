@@ -438,7 +438,7 @@ def impatient(settings: StorageSettings) -> StorageSettings:
     given = settings.performance
     performance = replace(
         given,
-        retry_attempts=min(given.retry_attempts, 1),
+        retry_attempts=min(1 if given.retry_attempts is None else given.retry_attempts, 1),
         retry_delay=min(given.retry_delay, 0.5),
         timeout=min(given.timeout, 4.0),
     )

@@ -6,11 +6,11 @@ import asyncio
 import codecs
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 from persona.config.schema import AzureSettings, PerformanceSettings
@@ -56,6 +56,7 @@ from persona.storage.backends.primitives import (
     version_of,
 )
 from persona.storage.backends.rest import Request, encode_path
+from persona.storage.backends.signed_path import SignedPath
 from persona.storage.backends.uploads import base64_of, md5_of
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.metadata import unpack
@@ -121,6 +122,9 @@ class AzureBlobBackend(ETagBackend):
             known=hosts.azure(endpoint),
         )
         self.container = settings.container
+        # An emulator has the account in the path, where it is signed like the rest.
+        prefix = urlsplit(endpoint).path.removesuffix(f"/{self.credentials.account}")
+        self._signed_path = SignedPath(prefix, self._signature_refused)
         self.declared_region = settings.region
         if settings.encryption_scope:
             self.encryption = {_SCOPE: settings.encryption_scope}
@@ -324,11 +328,22 @@ class AzureBlobBackend(ETagBackend):
     def _authorise(self, request: Request) -> None:
         found = self.credentials
         if found.account_key is not None:
-            sharedkey.sign(request, found.account, found.account_key.reveal())
+            path = self._signed_path.of(request.path)
+            sharedkey.sign(request, found.account, found.account_key.reveal(), path)
         elif found.sas is not None:
             request.query |= dict(azure.sas_pairs(found.sas))
         elif found.token is not None:
             request.headers["authorization"] = f"Bearer {found.token()[0]}"
+
+    def _signature_refused(self, signed: Callable[[str], str]) -> bool:
+        """Say whether a signature for what a function makes of the path is refused."""
+        if (key := self.credentials.account_key) is None:
+            return False
+        query = {"restype": "container", "comp": "list", "maxresults": "1"}
+        request = Request("GET", f"{self._rest.base}/{self.container}", query, {"x-ms-version": API_VERSION})
+        sharedkey.sign(request, self.credentials.account, key.reveal(), signed(request.path))
+        reply = self._rest.ask(request)
+        return reply.status == 403 and re.search(b"AuthenticationFailed|failed to authenticate", reply.body) is not None
 
     def _stated(self, headers: Mapping[str, str]) -> Digest | None:
         """Return the digest that was kept with the blob; an ETag of Azure is opaque."""

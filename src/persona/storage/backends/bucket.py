@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from persona.certificates import Authorities
 from persona.config.schema import PerformanceSettings
 from persona.errors import (
     AccessDeniedError,
@@ -58,6 +59,7 @@ class Bucket(StorageBackend):
         foreign: whether the endpoint is another than the provider's own, so that nothing is relied on that was not
             tried, such as the order of its listings.
         known: what the endpoint can do by its provider's documentation; None for one that must be probed.
+        trusted: the certificate authorities, if others than those that the environment names for all.
     """
 
     setting: str
@@ -90,6 +92,7 @@ class Bucket(StorageBackend):
         address: str,
         foreign: bool,
         known: Capabilities | None,
+        trusted: Authorities | None = None,
     ) -> None:
         self._place = place
         self._prefix = clean_prefix(prefix)
@@ -103,6 +106,7 @@ class Bucket(StorageBackend):
             policy=self._policy,
             timeout=performance.timeout,
             connections=performance.concurrent_uploads + 2,
+            trusted=trusted,
         )
         self._host = self._rest.host
         self._bucket_seen = False

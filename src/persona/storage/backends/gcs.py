@@ -139,6 +139,7 @@ class GCSBackend(CloudBackend):
         self.bucket = settings.bucket
         self.declared_region = settings.region
         self._project = settings.project
+        self._billed = {"userProject": settings.user_project} if settings.user_project else {}
         if settings.kms_key_name:
             self.encryption = {"kmsKeyName": settings.kms_key_name}
         self._generations_known: bool | None = None
@@ -375,7 +376,8 @@ class GCSBackend(CloudBackend):
 
     async def _delete_batch(self, keys: Mapping[str, IfVersion | None]) -> None:
         requests = [
-            Request("DELETE", self._path(key), query=_condition(condition, key)) for key, condition in keys.items()
+            Request("DELETE", self._path(key), query=_condition(condition, key) | self._billed)
+            for key, condition in keys.items()
         ]
         await send_batch(self._rest, "/batch/storage/v1", requests)
 
@@ -386,6 +388,7 @@ class GCSBackend(CloudBackend):
         return f"{self._bucket_path}/o/{quote(key, safe='')}"
 
     def _sign(self, request: Request) -> None:
+        request.query |= self._billed
         if self.credentials is not None:
             request.headers |= self.credentials.headers()
 

@@ -123,7 +123,9 @@ class Upload(Protocol):
 
 def policy_of(performance: PerformanceSettings) -> RetryPolicy:
     """Return the retry policy that the settings ask for."""
-    return RetryPolicy(attempts=performance.retry_attempts, delay=performance.retry_delay)
+    return RetryPolicy(
+        attempts=3 if performance.retry_attempts is None else performance.retry_attempts, delay=performance.retry_delay
+    )
 
 
 def check_endpoint(endpoint: str, *, allow_insecure: bool, section: str) -> bool:

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 
+from persona.certificates import Authorities, authorities
 from persona.errors import ConflictError, PersonaError, ThrottledError, UnreachableError
 from persona.proxies import proxy_for
 from persona.storage.backends.answers import MAX_ANSWER_BYTES, NonsenseError, http_time_in, is_page, senseless
@@ -106,9 +107,10 @@ class RestClient:
         policy: when to try again.
         timeout: how long to wait for an answer, or for more of one, in seconds.
         connections: how many requests run at once.
+        trusted: the certificate authorities; None for those that the environment names.
 
     Raises:
-        ConfigError: what the environment names is no HTTP proxy.
+        ConfigError: what the environment names is no HTTP proxy, or holds no certificates.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class RestClient:
         policy: RetryPolicy,
         timeout: float,
         connections: int,
+        trusted: Authorities | None = None,
     ) -> None:
         parts = urlsplit(endpoint)
         self.endpoint = endpoint
@@ -136,7 +139,10 @@ class RestClient:
         # With TLS they go through a tunnel; without, the proxy has to be told in each of them whom it is for.
         self._origin = origin if self.proxy and parts.scheme == "http" else ""
         pools = self.proxy.pools if self.proxy else urllib3.PoolManager
-        self._http = pools(maxsize=connections, block=False, retries=False).connection_from_url(origin)
+        secure = parts.scheme == "https" or (self.proxy is not None and self.proxy.url.startswith("https:"))
+        self._trusted = trusted or (authorities() if secure else Authorities())
+        options = self._trusted.options if secure else {}
+        self._http = pools(maxsize=connections, block=False, retries=False, **options).connection_from_url(origin)
         connection = self._http.ConnectionCls
         self._http.ConnectionCls = type("TimedConnection", (connection,), {"response_class": TimedResponse})
         self.reading: Counter[str] = Counter()
@@ -255,8 +261,10 @@ class RestClient:
     def trouble(self, error: BaseException) -> PersonaError:
         """Return the error for a request without an answer, be it for the proxy or for the provider."""
         if self.proxy is None:
-            return unreachable(self.host, error)
-        return self.proxy.trouble(error, self.host) or unreachable(f"{self.host}, through {self.proxy},", error)
+            return unreachable(self.host, error, self._trusted)
+        return self.proxy.trouble(error, self.host) or unreachable(
+            f"{self.host}, through {self.proxy},", error, self._trusted
+        )
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> PersonaError:
         """Return the error for a refusal, which may come from something that is no provider's service at all."""
@@ -270,9 +278,22 @@ class RestClient:
             return senseless(self.host)
         return self.translate(status, headers, body)
 
+    def ask(self, request: Request) -> Reply:
+        """Send a signed request once, in this thread, and return its answer whatever it is, as far as one may be."""
+        response = self._send_signed(request)
+        try:
+            return Reply(response.status, response.headers, response.read(REFUSAL_BYTES))
+        except urllib3.exceptions.HTTPError as error:
+            raise self.trouble(error) from error
+        finally:
+            response.close()
+
     def _exchange(self, request: Request) -> BaseHTTPResponse:
         """Sign and send a request once, in this thread."""
         self._sign(request)
+        return self._send_signed(request)
+
+    def _send_signed(self, request: Request) -> BaseHTTPResponse:
         body: object = request.body
         if len(request.body) > _SENT_BYTES:
             request.headers["content-length"] = str(len(request.body))
@@ -389,7 +410,7 @@ def late(host: str) -> UnreachableError:
     return UnreachableError(f"{host} did not answer in time.", hint="Check the network, or raise performance.timeout.")
 
 
-def unreachable(host: str, error: BaseException) -> UnreachableError:
+def unreachable(host: str, error: BaseException, trusted: Authorities) -> UnreachableError:
     """Return the error for a provider that does not answer; never with the URL, which may bear a signature."""
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return UnreachableError(
@@ -404,8 +425,10 @@ def unreachable(host: str, error: BaseException) -> UnreachableError:
         if "CERTIFICATE" not in str(error):
             return UnreachableError(f"{host} breaks off before the connection is secure.", hint="Check the address.")
         return WrongEndpointError(
-            f"{host} has no certificate that this machine trusts.",
-            hint="Check the address; for a private authority set SSL_CERT_FILE.",
+            f"{host} has no certificate that {trusted} trusts.",
+            hint="Check the address; for a private authority set SSL_CERT_FILE."
+            if not trusted.path
+            else f"Check the address, or add the authority to {trusted.path}.",
         )
     if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(
         error, urllib3.exceptions.NewConnectionError

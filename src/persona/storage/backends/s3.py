@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import logging
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from persona.config import values
+from persona.certificates import authorities
+from persona.config import profiles, values
 from persona.config.schema import PerformanceSettings, S3Settings
 from persona.credentials import aws
 from persona.errors import (
@@ -25,7 +25,7 @@ from persona.errors import (
 )
 from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
-from persona.storage.backends import hosts, sigv4
+from persona.storage.backends import hosts, s3_address, sigv4
 from persona.storage.backends.answers import (
     by,
     digest_in,
@@ -51,15 +51,16 @@ from persona.storage.backends.primitives import (
     is_this_machine,
 )
 from persona.storage.backends.rest import Request, encode_path
+from persona.storage.backends.s3_address import REGION
 from persona.storage.backends.s3_causes import CAUSES
 from persona.storage.backends.s3_listing import S3Listings, digest_of
 from persona.storage.backends.s3_upload import S3Upload, refusing
+from persona.storage.backends.signed_path import SignedPath
 from persona.storage.backends.uploads import base64_of, give_up, md5_of
 from persona.storage.content_headers import NO_HEADERS
-from persona.storage.paths import printable, to_key
+from persona.storage.paths import to_key
 
 log = logging.getLogger(__name__)
-_REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ENCRYPTION = "x-amz-server-side-encryption"
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
 _KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -95,40 +96,33 @@ class S3Backend(ETagBackend):
     def __init__(self, settings: S3Settings, performance: PerformanceSettings) -> None:
         if not settings.bucket:
             raise ConfigError("storage.s3.bucket is not set.", hint="persona storage config set s3.bucket NAME")
-        credentials = aws.find(settings)
-        if credentials is not None and settings.endpoint_url is None:
-            settings = replace(settings, endpoint_url=credentials.endpoint_url)
-        declared = (
-            settings.region
-            or os.environ.get("AWS_REGION")
-            or os.environ.get("AWS_DEFAULT_REGION")
-            or (credentials.region if credentials else None)
-        )
-        region = declared or "us-east-1"
-        if not _REGION.fullmatch(region):
-            raise ConfigError(
-                f"“{printable(region)}” cannot be a region.", hint="A region is a word such as eu-west-2, in ASCII."
-            )
-        address = bucket_address(settings, region)
-        self._service = settings.endpoint_url
-        plain = check_endpoint(address, allow_insecure=settings.allow_insecure, section="s3")
+        config = profiles.read(settings, os.environ)
+        place = s3_address.find(settings, config)
+        credentials = aws.find(replace(settings, endpoint_url=place.service))
+        plain = check_endpoint(place.url, allow_insecure=settings.allow_insecure, section="s3")
+        if performance.retry_attempts is None and config.max_attempts is not None:
+            performance = replace(performance, retry_attempts=min(config.max_attempts, 21) - 1)
         super().__init__(
             f"s3://{settings.bucket}",
             settings.prefix,
             performance,
-            address=address,
-            foreign=hosts.s3(address) is None,
-            known=hosts.s3(address) or hosts.s3_express(address),
+            address=place.url,
+            foreign=hosts.s3(place.url) is None,
+            known=hosts.s3(place.url),
+            trusted=authorities(*config.ca_bundle) if not plain else None,
         )
+        self._service = place.service
+        self._payer = settings.request_payer
+        self._signed_path = SignedPath(urlsplit(place.service or "").path, self._signature_refused)
         self._listings = S3Listings(self._rest, foreign=self._foreign)
         self.bucket: str = settings.bucket or ""
-        self.region = region
+        self.region = place.region
         self.encryption = _encryption(settings)
         self._etags_are_md5s: bool | None = None
-        self.declared_region = declared and declared.lower()
+        self.declared_region = place.declared and place.declared.lower()
         self.credentials = credentials
         # hashed to sign only where neither TLS nor the machine itself protects the content on its way
-        self._hashes = plain and not is_this_machine(urlsplit(address).hostname or "")
+        self._hashes = plain and not is_this_machine(urlsplit(place.url).hostname or "")
 
     def describe(self) -> Place:
         """Say what this backend is."""
@@ -285,8 +279,23 @@ class S3Backend(ETagBackend):
 
     def _sign(self, request: Request) -> None:
         if self.credentials is not None:
-            hashes = self._hashes or not request.body
-            sigv4.sign(request, self.credentials.current(), region=self.region, host=self._rest.host, hashes=hashes)
+            self._sign_for(self.credentials.current(), request, self._signed_path.of(request.path))
+
+    def _sign_for(self, keys: aws.AWSKeys, request: Request, path: str) -> None:
+        """Sign a request for a path, which a proxy may change on the way."""
+        if self._payer:
+            request.headers["x-amz-request-payer"] = self._payer
+        hashes = self._hashes or not request.body
+        sigv4.sign(request, keys, region=self.region, host=self._rest.host, path=path, hashes=hashes)
+
+    def _signature_refused(self, signed: Callable[[str], str]) -> bool:
+        """Say whether a signature for what a function makes of the path is refused."""
+        if self.credentials is None:
+            return False
+        request = Request("GET", f"{self._rest.base}/", {"list-type": "2", "max-keys": "0"})
+        self._sign_for(self.credentials.current(), request, signed(request.path))
+        reply = self._rest.ask(request)
+        return reply.status in (400, 403) and b"SignatureDoesNotMatch" in reply.body
 
     def _path(self, key: str) -> str:
         return encode_path(f"/{key}")
@@ -318,6 +327,8 @@ class S3Backend(ETagBackend):
         """Return the error for keys that are not accepted, with what is wrong with them."""
         found = self.credentials
         hint = "“persona storage config test” shows where they come from; set the right ones there."
+        if code == "SignatureDoesNotMatch" and self._service:
+            hint += " Or a proxy before the service changes the Host, the path or a header, all of which are signed."
         if found is not None and _WRONG[code].endswith("expired"):
             hint = found.renewal
         source = found.source if found else "no credentials"
@@ -331,7 +342,7 @@ class S3Backend(ETagBackend):
         code = text_of(root, "Code") if root is not None else ""
         region = headers.get("x-amz-bucket-region") or (text_of(root, "Region") if root is not None else "")
         if (
-            _REGION.fullmatch(region) and region != self.region and status in (301, 307, 400)
+            REGION.fullmatch(region) and region != self.region and status in (301, 307, 400)
         ):  # 400 also to HEAD, which has no code
             return ConfigError(
                 f"The bucket {self.bucket} is in {region}, not in {self.region}.",
@@ -374,22 +385,6 @@ _BAD_KEYS = set(_WRONG)
 def _etag_element(condition: IfVersion | None) -> str:
     """Return the condition of one object in a request to delete many."""
     return "" if condition is None else f'<ETag>"{escape(condition.version)}"</ETag>'
-
-
-def bucket_address(settings: S3Settings, region: str) -> str:
-    """Return the address of a bucket, in the style that the settings ask for.
-
-    Names with dots go into the path, since no certificate for ``*.s3.region.amazonaws.com`` covers them (Amazon S3
-    User Guide, "Virtual hosting of buckets").
-    """
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    endpoint = settings.endpoint_url or f"https://s3.{region}.{suffix}"
-    bucket = settings.bucket or ""
-    virtual = settings.addressing_style == "virtual" or (
-        settings.addressing_style == "auto" and settings.endpoint_url is None and "." not in bucket
-    )
-    scheme, _, rest = endpoint.partition("://")
-    return f"{scheme}://{bucket}.{rest}" if virtual else f"{endpoint}/{bucket}"
 
 
 def _encryption(settings: S3Settings) -> dict[str, str]:

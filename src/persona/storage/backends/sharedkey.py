@@ -23,13 +23,14 @@ _STANDARD = (
 )
 
 
-def sign(request: Request, account: str, key: str) -> None:
+def sign(request: Request, account: str, key: str, path: str = "") -> None:
     """Add the signature's headers to a request.
 
     Args:
         request: the request, with its ``x-ms-version``.
         account: the storage account.
         key: its key, in base64.
+        path: the path as the server sees it, if a proxy on the way changes that of the request.
     """
     request.headers["x-ms-date"] = formatdate(usegmt=True)
     if request.body:
@@ -39,7 +40,7 @@ def sign(request: Request, account: str, key: str) -> None:
         request.method,
         *(request.headers.get(name, "") for name in _STANDARD),
         *(f"{name}:{text}" for name, text in own),
-        f"/{account}{request.path}",
+        f"/{account}{path or request.path}",
         *(f"{name.lower()}:{text}" for name, text in sorted(request.query.items(), key=lambda pair: pair[0].lower())),
     ]
     signature = base64.b64encode(hmac.digest(base64.b64decode(key), "\n".join(lines).encode(), "sha256")).decode(

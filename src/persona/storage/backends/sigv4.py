@@ -17,7 +17,14 @@ from persona.storage.backends.rest import Request
 
 
 def sign(
-    request: Request, keys: AWSKeys, *, region: str, host: str, hashes: bool = True, now: datetime | None = None
+    request: Request,
+    keys: AWSKeys,
+    *,
+    region: str,
+    host: str,
+    path: str | None = None,
+    hashes: bool = True,
+    now: datetime | None = None,
 ) -> None:
     """Add the signature's headers to a request.
 
@@ -26,6 +33,7 @@ def sign(
         keys: the keys to sign with.
         region: the bucket's region.
         host: the Host header.
+        path: the path as the server sees it, if a proxy on the way changes that of the request.
         hashes: whether the signature covers the content; where not, something else has to protect it on its way.
         now: the time of the signature; the present by default.
     """
@@ -43,7 +51,7 @@ def sign(
     query = "&".join(f"{name}={text}" for name, text in pairs)
     lines = [f"{name}:{text}" for name, text in signed.items()]
     canonical = "\n".join(
-        [request.method, request.path, query, *lines, "", names, request.headers["x-amz-content-sha256"]]
+        [request.method, path or request.path, query, *lines, "", names, request.headers["x-amz-content-sha256"]]
     )
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
     to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
