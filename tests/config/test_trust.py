@@ -36,6 +36,8 @@ ASKING = {
     "file": (s3(access_key_id="AK", secret_access_key="file:../key"), "read the file"),
     "residency": ("storage: {residency: {allow: [eu-west-2], enforce: false}}", "outside of the regions"),
     "insecure": (s3(**KEYS, endpoint_url="http://evil.example", allow_insecure=True), "without encryption"),
+    "payer": (s3(request_payer="requester"), "have your account pay for the requests"),
+    "user project": ("storage: {gcs: {user_project: payer}}", "have the project payer pay for the requests"),
     "endpoint": (s3(endpoint_url="https://evil.example"), "send your credentials to https://evil.example"),
     "loopback": (s3(endpoint_url="http://127.0.0.1:9"), "send your credentials to http://127.0.0.1:9"),
     "half": (s3(access_key_id="AK", endpoint_url="https://evil.example"), "send your credentials"),
