@@ -162,3 +162,14 @@ async def test_an_error_with_status_200(behind: Behind, code: str, times: int, o
         else:
             with pytest.raises(PersonaError, match="500" if times > 1 else code):
                 await work
+
+
+async def test_a_folder_in_the_way_of_a_create_is_looked_at_and_told(
+    behind: Behind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SeaweedFS takes the folder ``a`` of an object ``a/b`` for an object ``a``."""
+    storage = behind("seaweedfs").open()
+    await storage.write("a/b", b"below")
+    await storage.write("a", b"object", condition=IfAbsent())
+    assert await storage.read("a") == b"object"
+    assert "a folder has that name" in caplog.text

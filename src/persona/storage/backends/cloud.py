@@ -373,6 +373,12 @@ class CloudBackend(Copies):
                     # a server that keeps a tree takes the folder x of an object x/y for an object x
                     if not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path):
                         raise
+                    log.warning(
+                        "%s refuses to create “%s” under a condition, since a folder has that name. It was looked at "
+                        "before instead: of two writers at the same moment one may overwrite the other.",
+                        self._host,
+                        printable(path),
+                    )
                     done = await self._put(key, data, attributes, None)
                 written = done
         except PersonaError as error:
