@@ -35,6 +35,7 @@ class ListingError(NonsenseError):
     """A listing whose pages do not lead to its end: it must not be taken for the whole."""
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
@@ -122,7 +123,7 @@ def text_in(item: Mapping[str, Any], name: str) -> str:
         NonsenseError: it is missing, or something else.
     """
     value = item.get(name)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or _SURROGATE.search(value):
         raise NonsenseError(f"“{name}” is missing" if value is None else f"“{name}” is no text")
     return value
 
@@ -134,9 +135,11 @@ def number_in(item: Mapping[str, Any], name: str) -> str:
         NonsenseError: it is missing, or something else.
     """
     value = item.get(name)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise NonsenseError(f"“{name}” is missing" if value is None else f"“{name}” is no number")
-    return str(value)
+    if value is None:
+        raise NonsenseError(f"“{name}” is missing")
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,20}", digits := str(value)):
+        raise NonsenseError(f"“{name}” is no number")
+    return digits
 
 
 def objects_in(item: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -181,7 +184,7 @@ def size_in(text: str) -> int:
     Raises:
         NonsenseError: it is none.
     """
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) < 1 << 63):
         raise NonsenseError("it states no size" if not text else f"“{printable(text[:40])}” is no size")
     return int(text)
 

@@ -6,10 +6,10 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from persona.locks import LockTimeoutError, locked
 
@@ -75,8 +75,6 @@ CREATE TRIGGER added AFTER INSERT ON entries BEGIN UPDATE sums SET bytes = bytes
 CREATE TRIGGER removed AFTER DELETE ON entries BEGIN UPDATE sums SET bytes = bytes - old.bytes; END;
 """
 DAMAGED = "its index is damaged"
-WRONG_TYPES = (TypeError, ValueError)
-"""What a value of a damaged page leads to: SQLite gives back whatever it holds."""
 
 
 class BusyError(Exception):
@@ -110,6 +108,32 @@ class Limits(NamedTuple):
     def rows(self, pages_each: int) -> int:
         """Return how many rows one transaction may change, so that the log keeps to its size."""
         return max(1, self.log // (pages_each * (PAGE_BYTES + 24)))
+
+
+def typed(rows: Iterable[tuple[Any, ...]], *types: type) -> list[Any]:
+    """Return rows whose values have the types of their columns: SQLite gives back whatever a damaged page holds.
+
+    Raises:
+        sqlite3.DatabaseError: one has another.
+    """
+    found = [*rows]
+    if any(tuple(map(type, row)) != types for row in found):
+        raise sqlite3.DatabaseError(DAMAGED)
+    return found
+
+
+def one(rows: Iterable[tuple[Any, ...]], *types: type) -> Any:
+    """Return the only row, as `typed` does."""
+    found = typed(rows, *types)
+    if len(found) != 1:
+        raise sqlite3.DatabaseError(DAMAGED)
+    return found[0]
+
+
+def number(rows: Iterable[tuple[Any, ...]]) -> int:
+    """Return the only value of the only row, a whole number, as `typed` does."""
+    value: int = one(rows, int)[0]
+    return value
 
 
 class Database:

@@ -20,7 +20,7 @@ import xxhash
 
 from persona.moments import moment
 from persona.storage.backend import StorageObject
-from persona.storage.cache.database import DAMAGED, Database
+from persona.storage.cache.database import DAMAGED, Database, number, one, typed
 
 ORDER = {"lru": "used", "lfu": "reads, id", "fifo": "id"}
 """What leaves first, for each strategy: the longest unused; the least read and of these the oldest; the oldest."""
@@ -155,7 +155,7 @@ class Index(Database):
 
     def numbers(self) -> list[int]:
         """Return the numbers of all entries."""
-        return [row[0] for row in self._db.execute("SELECT id FROM entries ORDER BY id")]
+        return [row[0] for row in typed(self._db.execute("SELECT id FROM entries ORDER BY id"), int)]
 
     def doubt_all(self, numbers: Sequence[int]) -> None:
         """Call entries into question."""
@@ -190,8 +190,7 @@ class Index(Database):
         Args:
             reads: how often each was read, by its number.
         """
-        first = int(self._db.execute("UPDATE sums SET used = used + ? RETURNING used", (len(reads),)).fetchone()[0])
-        first -= len(reads)
+        first = number(self._db.execute("UPDATE sums SET used = used + ? RETURNING used", (len(reads),))) - len(reads)
         rows = [(first + place, count, id_) for place, (id_, count) in enumerate(reads.items(), start=1)]
         self._db.executemany("UPDATE entries SET used = ?, reads = reads + ? WHERE id = ?", rows)
 
@@ -202,17 +201,18 @@ class Index(Database):
 
     def surplus(self) -> int:
         """Return by how much the content is more than its share, in bytes."""
-        return int(self._db.execute("SELECT bytes FROM sums").fetchone()[0]) - self.limits.content
+        return number(self._db.execute("SELECT bytes FROM sums")) - self.limits.content
 
     def counts(self, scope: int) -> dict[str, int]:
         """Return the counts of a place."""
         names = ("hits", "misses", "evictions", "damaged", "bytes_saved")
-        row = self._db.execute(f"SELECT {', '.join(names)} FROM scopes WHERE id = ?", (scope,)).fetchone()  # noqa: S608
-        return dict(zip(names, row, strict=True))
+        rows = self._db.execute(f"SELECT {', '.join(names)} FROM scopes WHERE id = ?", (scope,))  # noqa: S608
+        return dict(zip(names, one(rows, *[int] * len(names)), strict=True))
 
     def files(self) -> set[str]:
         """Return the names of all files that belong to an entry or a flight."""
-        return {row[0] for row in self._db.execute("SELECT file FROM entries UNION ALL SELECT name FROM flights")}
+        rows = self._db.execute("SELECT file FROM entries UNION ALL SELECT name FROM flights")
+        return {row[0] for row in typed(rows, str)}
 
     def sealed_otherwise(self, scope: int, key: str) -> list[Entry]:
         """Return the entries that were not written down under this key."""
@@ -221,8 +221,8 @@ class Index(Database):
 
     def held(self, scope: int) -> tuple[int, int]:
         """Return how many entries a place has, and their bytes."""
-        row = self._db.execute("SELECT count(*), ifnull(sum(bytes), 0) FROM entries WHERE scope = ?", (scope,))
-        entries, size = row.fetchone()
+        rows = self._db.execute("SELECT count(*), ifnull(sum(bytes), 0) FROM entries WHERE scope = ?", (scope,))
+        entries, size = one(rows, int, int)
         return entries, size
 
     # Flights: what is on its way into the cache, or to the provider.
@@ -281,10 +281,8 @@ class Index(Database):
             True if there is space. False if there is none; nothing has been removed then. None if there is more to
             remove than one transaction should: call again.
         """
-        kept = int(self._db.execute("SELECT bytes FROM sums").fetchone()[0])
-        reserved = int(
-            self._db.execute("SELECT ifnull(sum(bytes), 0) FROM flights WHERE name != ?", (name,)).fetchone()[0]
-        )
+        kept = number(self._db.execute("SELECT bytes FROM sums"))
+        reserved = number(self._db.execute("SELECT ifnull(sum(bytes), 0) FROM flights WHERE name != ?", (name,)))
         missing = kept + reserved + size - self.limits.content
         old = self.find(scope, path)
         if missing > (kept if evict else old.weight if old else 0) or size > self.limits.content:
@@ -326,7 +324,7 @@ class Index(Database):
         """Write an entry, in place of one of the same object, and return its number; ``entry.id`` plays no part."""
         if (old := self.find(scope, entry.path)) is not None:
             self.remove([old])
-        used = self._db.execute("UPDATE sums SET used = used + 1 RETURNING used").fetchone()[0]
+        used = number(self._db.execute("UPDATE sums SET used = used + 1 RETURNING used"))
         written = entry._replace(digest=_bound(entry.digest, scope, entry.path))
         cursor = self._db.execute(
             "INSERT INTO entries "
@@ -342,7 +340,7 @@ class Index(Database):
 
     def flights(self) -> list[tuple[str, str]]:
         """Return all flights, each with its owner."""
-        return self._db.execute("SELECT name, owner FROM flights").fetchall()
+        return typed(self._db.execute("SELECT name, owner FROM flights"), str, str)
 
     # What listings have shown.
 
@@ -354,8 +352,9 @@ class Index(Database):
             f"SELECT path, size, modified, version FROM known WHERE scope = :scope AND path {begin} :after {until} "  # noqa: S608
             "ORDER BY path",
             {"scope": scope, "after": after, "last": last},
-        ).fetchall()
-        return [StorageObject(path, size, moment(modified), version) for path, size, modified, version in rows]
+        )
+        found = typed(rows, str, int, float, str)
+        return [StorageObject(path, size, moment(modified), version) for path, size, modified, version in found]
 
     def know(self, scope: int, objects: Sequence[StorageObject] | None, gone: Sequence[str]) -> None:
         """Note objects, and forget others with the notes on them."""
@@ -374,7 +373,8 @@ class Index(Database):
 
     def listings(self, scope: int) -> dict[str, float]:
         """Return when the folders were listed that were."""
-        return dict(self._db.execute("SELECT prefix, at FROM listings WHERE scope = ?", (scope,)).fetchall())
+        rows = self._db.execute("SELECT prefix, at FROM listings WHERE scope = ?", (scope,))
+        return dict(typed(rows, str, float))
 
     def forget(self, scope: int) -> bool:
         """Forget some of what listings have shown and of the notes; say whether there is more."""
@@ -391,10 +391,11 @@ class Index(Database):
 
     def notes(self, scope: int, kind: str, first: str, last: str) -> list[tuple[str, str, bytes, str]]:
         """Return path, version, text and key of the notes on the objects from one name to another."""
-        return self._db.execute(
+        rows = self._db.execute(
             "SELECT path, version, text, key FROM notes WHERE scope = ? AND kind = ? AND path BETWEEN ? AND ?",
             (scope, kind, first, last),
-        ).fetchall()
+        )
+        return typed(rows, str, str, bytes, str)
 
     def note(self, scope: int, kind: str, rows: Sequence[tuple[str, str, bytes, str]]) -> None:
         """Keep notes: path, version, text and key of each."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from persona.storage.backend import StorageObject
 from persona.storage.cache.house import make_room
@@ -112,8 +113,8 @@ class Shown:
         for path, version, text, key in self.index.notes(self.scope, kind, min(versions), max(versions)):
             if versions.get(path) == version and key == self._store.sealing.key_id:
                 plain = self._store.sealing.unseal(text, f"{kind} {path} {version}")
-                if plain is not None:
-                    found[path] = plain.decode()
+                with suppress(UnicodeDecodeError):  # damaged
+                    found |= {path: plain.decode()} if plain is not None else {}
         return found
 
     @tolerant
