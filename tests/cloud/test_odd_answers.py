@@ -232,3 +232,31 @@ async def test_parts_that_cannot_be_listed_are_sent_anew(behind: Behind, status:
     faulty.proxy.on("GET", "uploadId=", answer(status, "<Error><Code>NotImplemented</Code></Error>"))
     await storage.write_stream("a", stream(blocks), checkpoint=checkpoint)
     assert await storage.read("a") == b"".join(blocks)
+
+
+@pytest.mark.parametrize("name", ["moto", "gcs", "azure"])
+async def test_an_error_of_our_own_is_not_blamed_on_the_provider(
+    behind: Behind, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = behind(name)
+    storage = faulty.open()
+    await storage.write("a", b"content")
+    for module in ("facts", "gcs", "azure", "s3_listing"):
+        monkeypatch.setattr(f"persona.storage.backends.{module}.size_in", lambda text: {}[text])
+    for calling in (storage.stat("a"), storage.list()):
+        with pytest.raises(KeyError):
+            await calling
+
+
+@pytest.mark.parametrize("status", [413, 502, 503, 504, 429])
+async def test_a_page_of_a_gateway_is_judged_by_its_status(behind: Behind, status: int) -> None:
+    faulty = behind("moto")
+    storage = faulty.open(retry_attempts=0)
+    page = f"<html><head><title>{status}</title></head><body>nginx</body></html>"
+    faulty.proxy.on("PUT", r"/a$", answer(status, page, content_type="text/html"))
+    with pytest.raises(PersonaError, match=r"413|502|503|504|fewer") as caught:
+        await storage.write("a", b"content")
+    assert "login" not in caught.value.hint
+    assert isinstance(caught.value, UnreachableError) == (status != 413)
+    if status == 413:
+        assert "client_max_body_size" in caught.value.hint
