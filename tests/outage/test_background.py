@@ -55,7 +55,7 @@ async def test_a_caller_that_is_cancelled_while_its_work_fails(
     await asyncio.wait({caller})
     if not caller.cancelled():
         caller.exception()
-    del caller
+    del caller, steps, step
     await asyncio.sleep(0.01)
     gc.collect()
     assert not unseen
