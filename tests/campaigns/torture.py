@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -54,11 +56,12 @@ Open = Callable[[str, Path], StorageSettings]
 def main() -> None:
     """Run what is asked for, and say what it has shown."""
     parser = argparse.ArgumentParser(
-        description="Mutate all input; kill readers of a cache; kill, disturb and chain migrations."
+        description="Mutate all input; lie; kill readers of a cache; kill, disturb and chain migrations."
     )
     parser.add_argument("--kills", type=int, default=200, help="kills on local to S3; a quarter more on other pairs")
     parser.add_argument("--storms", type=int, default=3, help="rounds of faults on each route")
     parser.add_argument("--siege-seconds", type=float, default=60.0, help="how long each siege of a cache takes")
+    parser.add_argument("--lies", type=int, default=1000, help="jobs of which one answer is a lie")
     parser.add_argument("--mutants", type=int, default=10_000, help="mutated configurations, and as many inputs")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
@@ -77,6 +80,7 @@ def main() -> None:
         cache_sieges(base / "cache", stack.enter_context(SERVERS["seaweedfs"](base / "cache-server")), given)
         limits(base / "limits")
         mutants(base / "mutants", given.mutants, given.seed)
+        lies(given.lies, given.seed)
         chain(base / "chain", place)
         twice(base / "twice", place)
         storms(base / "storms", place, given.storms, given.seed)
@@ -110,6 +114,14 @@ def mutants(base: Path, count: int, seed: int) -> None:
         shown = torment(what, count, seed, base / what)
         say(f"mutated {what}: {shown}")
         assert shown["peak_mb"] < MOST_MB
+
+
+def lies(count: int, seed: int) -> None:
+    """Let a provider lie in one answer of a job."""
+    test = ["tests/campaigns/test_lies.py", "--no-cov", "--quiet", f"--hypothesis-seed={seed}"]
+    environment = os.environ | {"PERSONA_LIES": str(count)}
+    subprocess.run([sys.executable, "-m", "pytest", *test], check=True, cwd=Path(__file__).parents[2], env=environment)
+    say(f"lies: {count:,} examples")
 
 
 def chain(base: Path, place: Open) -> None:
