@@ -90,10 +90,8 @@ def test_a_folder_that_bears_the_respondents_name_is_left_to_the_user(settings: 
     assert "folder marker" in ran.json["left"][0]["reason"]
 
 
+@pytest.mark.parametrize("settings", ["azurite"], indirect=True)
 def test_a_directory_of_azure_is_no_object(settings: StorageSettings) -> None:
-    if settings.backend != "azure":
-        pytest.skip("only Azure marks folders by a blob's own properties")
-
     async def work() -> None:
         storage = open_storage(settings)
         try:
