@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from persona.errors import BucketNotFoundError, NotFoundError, ObjectStateError, PersonaError
+from persona.errors import BucketNotFoundError, NotFoundError, ObjectStateError, PersonaError, VerificationError
 from persona.personas.findings import Found, PastHit, Unread
 from persona.personas.library import PARALLEL
 from persona.personas.subjects import MAX_BYTES, may_hold, named_by, trace
@@ -89,7 +89,7 @@ class PastSearch:
             except NotFoundError:
                 self._missing[known] = Unread(shown, UNREADABLE)
                 return None
-            except ObjectStateError as error:  # of this version alone
+            except (ObjectStateError, VerificationError) as error:  # of this version alone
                 return Unread(shown, str(error))
         if traced := await asyncio.to_thread(trace, version.path, data, self._subject):
             return PastHit(version, traced.what) if traced.certain else Unread(shown, "It mentions the id.")

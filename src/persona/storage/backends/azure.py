@@ -55,7 +55,7 @@ from persona.storage.backends.primitives import (
     row,
     version_of,
 )
-from persona.storage.backends.rest import Request, encode_path
+from persona.storage.backends.rest import Reply, Request, encode_path
 from persona.storage.backends.signed_path import SignedPath
 from persona.storage.backends.uploads import base64_of, md5_of
 from persona.storage.content_headers import ContentHeaders
@@ -264,19 +264,19 @@ class AzureBlobBackend(ETagBackend):
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of a snapshot or an earlier version."""
-        return await self._on_past("GET", version)
+        return await self._past_content(version, lambda: self._on_past("GET", version), self._stated)
 
     async def delete_past(self, version: PastVersion) -> None:
         """Delete a snapshot or an earlier version."""
         with suppress(NotFoundError):
             await self._on_past("DELETE", version)
 
-    async def _on_past(self, method: str, version: PastVersion) -> bytes:
+    async def _on_past(self, method: str, version: PastVersion) -> Reply:
         name, _, value = version.id.partition("=")
         path = self._path(to_key(self._prefix, version.path))
         try:
             async with self._about(version.path, "delete" if method == "DELETE" else "read", {name: value}):
-                return (await self._rest.send(method, path, query={name: value})).body
+                return await self._rest.send(method, path, query={name: value})
         except MissingError as error:
             raise await self._absent(version.path) from error
 

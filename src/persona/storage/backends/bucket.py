@@ -38,7 +38,7 @@ from persona.storage.backends.faults import (
 )
 from persona.storage.backends.listing import Fetch, Page, PastEntry, as_listed
 from persona.storage.backends.primitives import Attributes, Entry, Part, Upload, Written, clean_prefix, policy_of
-from persona.storage.backends.rest import Request, RestClient
+from persona.storage.backends.rest import Reply, Request, RestClient
 from persona.storage.backends.uploads import Budget, md5_of
 from persona.storage.capabilities import Capabilities
 from persona.storage.checksums import IN_THREAD_BYTES
@@ -252,7 +252,7 @@ class Bucket(StorageBackend):
     async def _delete_batch(self, keys: Mapping[str, IfVersion | None]) -> None: ...
 
     @abstractmethod
-    async def _on_past(self, method: str, version: PastVersion) -> bytes: ...
+    async def _on_past(self, method: str, version: PastVersion) -> Reply: ...
 
     @abstractmethod
     async def _check_bucket(self) -> None: ...

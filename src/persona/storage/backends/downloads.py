@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from persona.errors import PersonaError, UnreachableError, VerificationError
-from persona.storage.backend import Download, StorageObject
+from persona.storage.backend import Digest, Download, StorageObject
 from persona.storage.backends.faults import RangeError
 from persona.storage.backends.rest import Body
 from persona.storage.checksums import Hashing, hasher_of
@@ -74,6 +74,14 @@ class Slice(Download):
     async def close(self) -> None:
         """Let go of the connection."""
         await self._whole.close()
+
+
+def damaged(path: str, stated: Digest) -> VerificationError:
+    """Return the error for content that has not the digest that its provider states."""
+    return VerificationError(
+        f"“{path}” arrives damaged: its content does not have the {stated.algorithm.upper()} that its provider states.",
+        hint="Try again later; if it stays so, restore the object, or ask who runs the endpoint.",
+    )
 
 
 class ObjectDownload(Download):
@@ -187,8 +195,4 @@ class ObjectDownload(Download):
         if self._hasher is None or stated is None or self._hasher.hexdigest() == stated.value:
             return
         if not await self._misstated(self.object, self._hasher.hexdigest()):
-            raise VerificationError(
-                f"“{self.object.path}” arrives damaged: its content has not the {stated.algorithm.upper()} that its "
-                f"provider states.",
-                hint="Try again later; if it stays so, restore the object, or ask who runs the endpoint.",
-            )
+            raise damaged(self.object.path, stated)

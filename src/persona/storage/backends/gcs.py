@@ -30,6 +30,7 @@ from persona.errors import (
 from persona.storage import metadata
 from persona.storage.backend import (
     Condition,
+    Digest,
     Download,
     IfAbsent,
     IfVersion,
@@ -72,13 +73,16 @@ from persona.storage.backends.primitives import (
     row,
 )
 from persona.storage.backends.probing import clear, probe_name
-from persona.storage.backends.rest import Request
+from persona.storage.backends.rest import Reply, Request
 from persona.storage.backends.uploads import base64_of
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.content_types import DEFAULT
 from persona.storage.paths import from_key, to_key
 
 ENDPOINT = "https://storage.googleapis.com"
+_AS_STORED = {"accept-encoding": "gzip"}
+"""Asks for what is stored with gzip as it is stored: it has a length then, and its digests hold (Google Cloud Storage,
+"Transcoding of gzip-compressed files")."""
 _GENERATION = re.compile("[1-9][0-9]{0,17}")
 _MOST_REWRITES = 10_000  # one moves 1 GiB or takes 30 seconds (Google Cloud Storage, "Objects: rewrite")
 _NEVER = "0001-"
@@ -190,9 +194,7 @@ class GCSBackend(CloudBackend):
         query = {"alt": "media"} | _condition(IfVersion(version) if version is not None else None, key)
         if unless is not None and _GENERATION.fullmatch(unless):  # else no object has it
             query["ifGenerationNotMatch"] = unless
-        # What is stored with gzip comes as it is stored: it has a length then, and its digests hold (Google Cloud
-        # Storage, "Transcoding of gzip-compressed files").
-        headers = range_wanted(start, length) | {"accept-encoding": "gzip"}
+        headers = range_wanted(start, length) | _AS_STORED
         body = await self._rest.open(self._path(key), query=query, headers=headers)
         with ExitStack() as unless_read:
             unless_read.callback(body.close)
@@ -322,7 +324,7 @@ class GCSBackend(CloudBackend):
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of a noncurrent generation."""
-        return await self._on_past("GET", version, {"alt": "media"})
+        return await self._past_content(version, lambda: self._on_past("GET", version, {"alt": "media"}), _stated)
 
     async def delete_past(self, version: PastVersion) -> None:
         """Delete a noncurrent generation.
@@ -350,11 +352,11 @@ class GCSBackend(CloudBackend):
                 await clear(self, [self._key(path)])
         return self._generations_known
 
-    async def _on_past(self, method: str, version: PastVersion, query: Mapping[str, str] | None = None) -> bytes:
+    async def _on_past(self, method: str, version: PastVersion, query: Mapping[str, str] | None = None) -> Reply:
         path, which = self._path(to_key(self._prefix, version.path)), {"generation": version.id}
         try:
             async with self._about(version.path, "delete" if method == "DELETE" else "read", which):
-                return (await self._rest.send(method, path, query=which | dict(query or {}))).body
+                return await self._rest.send(method, path, query=which | dict(query or {}), headers=_AS_STORED)
         except MissingError as error:
             raise await self._absent(version.path) from error
 
@@ -399,8 +401,7 @@ class GCSBackend(CloudBackend):
             NonsenseError: they tell what cannot be.
         """
         facts = header_facts(headers, start)._replace(version=headers.get("x-goog-generation"))
-        hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
-        digest = digest_of(hashes.get("md5"), hashes.get("crc32c"))
+        digest = _stated(headers)
         if not facts.complete:
             entry = await self._head(key)
             facts, digest = facts.filled(entry), digest or entry.digest
@@ -418,6 +419,12 @@ class GCSBackend(CloudBackend):
                 hint="“persona storage config test” shows where they come from; log in again there.",
             )
         return explained(Refusal(status, reason, said, self._rest.host, headers), CAUSES)
+
+
+def _stated(headers: Mapping[str, str]) -> Digest | None:
+    """Return the digest that the headers of a download state."""
+    hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
+    return digest_of(hashes.get("md5"), hashes.get("crc32c"))
 
 
 def _emulator() -> str | None:

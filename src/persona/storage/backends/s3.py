@@ -50,7 +50,7 @@ from persona.storage.backends.primitives import (
     etag_condition,
     is_this_machine,
 )
-from persona.storage.backends.rest import Request, encode_path
+from persona.storage.backends.rest import Reply, Request, encode_path
 from persona.storage.backends.s3_address import REGION
 from persona.storage.backends.s3_causes import CAUSES
 from persona.storage.backends.s3_listing import S3Listings, digest_of
@@ -227,18 +227,18 @@ class S3Backend(ETagBackend):
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of an earlier version."""
-        return await self._on_past("GET", version)
+        return await self._past_content(version, lambda: self._on_past("GET", version), self._stated)
 
     async def delete_past(self, version: PastVersion) -> None:
         """Delete an earlier version, or a delete marker."""
         with suppress(NotFoundError):
             await self._on_past("DELETE", version)
 
-    async def _on_past(self, method: str, version: PastVersion) -> bytes:
+    async def _on_past(self, method: str, version: PastVersion) -> Reply:
         path, query = self._path(to_key(self._prefix, version.path)), {"versionId": version.id}
         try:
             async with self._about(version.path, "delete" if method == "DELETE" else "read", query):
-                return (await self._rest.send(method, path, query=query)).body
+                return await self._rest.send(method, path, query=query)
         except MissingError as error:
             raise await self._absent(version.path) from error
 
