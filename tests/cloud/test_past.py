@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import md5
+
 import pytest
 
 from persona.config.schema import AzureSettings, GCSSettings, PerformanceSettings, StorageSettings
 from persona.config.secret import Secret
-from persona.errors import PersonaError
+from persona.errors import PersonaError, VerificationError
 from persona.storage.backend import PastVersion, StorageBackend
 from persona.storage.stack import open_storage
 from tests.faults import FaultProxy, answer
@@ -80,4 +83,19 @@ async def test_generations_of_a_service_that_may_not_honour_them(honoured: bool)
             else:
                 with pytest.raises(PersonaError, match="deletes the object itself"):
                     await backend.delete_past(PastVersion("a", "3", 5))
+        await storage.close()
+
+
+async def test_an_earlier_version_that_arrives_damaged() -> None:
+    """It is read again once, and never taken for its content: an erasure would find nothing in it."""
+    version = PastVersion("a", "5", 5, "version")
+    right = {"x_goog_hash": f"md5={b64encode(md5(b'words').digest()).decode()}"}
+    with FaultProxy() as proxy:
+        storage = open_storage(gcs(proxy.url))
+        proxy.on("GET", "generation=5", answer(200, "wards", **right))
+        proxy.on("GET", "generation=5", answer(200, "words", **right))
+        assert await storage.read_past(version) == b"words"
+        proxy.on("GET", "generation=5", answer(200, "wards", **right), times=2)
+        with pytest.raises(VerificationError, match="“a” arrives damaged"):
+            await storage.read_past(version)
         await storage.close()
