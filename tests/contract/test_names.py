@@ -9,7 +9,8 @@ import pytest
 
 from persona.errors import NameRefusedError
 from persona.storage.backend import IfAbsent, StorageBackend
-from tests.contract.helpers import listed, scanned, stream
+from tests.contract.helpers import block, listed, scanned, stream
+from tests.contract.places import LACKS, Place
 
 pytestmark = pytest.mark.no_cover  # other cases run the same lines, and measuring them takes time
 
@@ -98,6 +99,31 @@ async def test_names_are_kept(storage: StorageBackend, first: int) -> None:
 async def test_a_backslash_is_kept(storage: StorageBackend) -> None:
     for path in ("a\\b", "folder\\/x", "\\"):
         await keeps(storage, path)
+
+
+async def test_a_name_that_the_service_would_change_is_refused(storage: StorageBackend, place: Place) -> None:
+    """A service that turns a backslash into a slash puts no object in another's place, and removes none."""
+    await storage.write("a/b", b"1")
+    if "backslash" not in LACKS[place.name]:
+        await storage.write("a\\b", b"2")
+        assert await storage.read("a/b") == b"1"
+        return
+    calls = (
+        storage.write("a\\b", b"2"),
+        storage.write("c\\d", b"2", condition=IfAbsent()),
+        storage.write_stream("a\\b", stream([block(1), block(2)])),
+        storage.copy("a/b", "a\\b"),
+        storage.copy_from(storage, "a/b", "a\\b"),
+    )
+    for call in calls:
+        with pytest.raises(NameRefusedError, match=r"a\\b|c\\d"):
+            await call
+    await storage.delete("a\\b")
+    assert await storage.delete_many(["a\\b", "x\\y"]) == {}
+    assert await storage.read("a/b") == b"1"
+    assert await listed(storage) == ["a/b"]
+    await storage.write("dot./name.", b"x")  # what the service keeps is not refused for it
+    assert await listed(storage) == ["a/b", "dot./name."]
 
 
 LONG_SEGMENTS = {

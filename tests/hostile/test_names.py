@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -125,7 +126,7 @@ def test_there_are_five_hundred() -> None:
 
 def about(key: str) -> dict[str, str]:
     return {
-        "etag": '"0123456789abcdef0123456789abcdef"',
+        "etag": f'"{hashlib.md5(HERE, usedforsecurity=False).hexdigest()}"',
         "last_modified": "Mon, 20 Jan 2025 14:32:00 GMT",
         "x_goog_generation": "5",
         "content_type": "text/plain",

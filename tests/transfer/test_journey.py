@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import unicodedata
 from collections.abc import Callable
@@ -67,3 +68,26 @@ def test_a_folder_through_all_providers_and_back(sync: Run, servers: list[str], 
     assert not {name for name in sent if name not in files_below(project / "back")}
     again = sync("./back", servers[0]).done()
     assert again["objects"]["copied"] == 0
+
+
+def test_a_name_that_a_provider_would_change_fails_by_name(sync: Run, servers: list[str], project: Path) -> None:
+    sent = fill(project / "sent", ["a\\b.txt", "a/b.txt", "c.txt"])
+    for target, kept in zip(servers, (False, True, False), strict=True):
+        ran = sync("./sent", target)
+        document = ran.done(0 if kept else 1)
+        assert [failure["path"] for failure in document["failures"]] == ([] if kept else ["a\\b.txt"])
+        back = sync(target, f"./back-{target[:2]}").done()
+        assert back["failures"] == []
+        expected = {name: data for name, data in sent.items() if kept or "\\" not in name}
+        assert objects_of(project / f"back-{target[:2]}") == expected, "nothing was renamed, and nothing replaced"
+
+
+def test_what_cannot_be_carried_is_told_and_stops_nothing(sync: Run, servers: list[str], project: Path) -> None:
+    sent = fill(project / "sent", MAC)
+    (project / "sent" / "two\nlines.txt").write_text("x")
+    (project / "sent" / os.fsdecode(b"latin-\xe9.txt")).write_text("x")
+    document = sync("./sent", servers[0]).done(1)
+    assert sorted(failure["path"] for failure in document["failures"]) == ["latin-\\udce9.txt", "two\nlines.txt"]
+    assert document["objects"]["copied"] == len(sent)
+    assert sync(servers[0], "./back").done()["objects"]["copied"] == len(sent)
+    assert objects_of(project / "back") == sent

@@ -52,6 +52,7 @@ class Capabilities:
         checksums: whether an upload with a wrong MD5 is refused.
         large_bodies: whether an upload of a little over 1 MiB is taken, which nginx as installed refuses.
         md5_digests: whether the digest of a single write is the MD5 of its content.
+        names: kinds of names under which an object does not come back (`persona.storage.paths.oddities`).
         probed: whether the endpoint was tested; otherwise its provider documents all this.
     """
 
@@ -62,6 +63,7 @@ class Capabilities:
     checksums: bool | None = None
     large_bodies: bool | None = None
     md5_digests: bool | None = None
+    names: tuple[str, ...] | None = None
     probed: bool = True
 
     def as_stored(self) -> dict[str, Any]:
@@ -84,11 +86,11 @@ class Capabilities:
             if name in stored and not isinstance(stored[name], bool):
                 raise ValueError(name)
             values[name] = stored.get(name)
-        if "metadata" in stored:
-            names = stored["metadata"]
-            if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-                raise ValueError("metadata")
-            values["metadata"] = tuple(names)
+        for name in ("metadata", "names"):
+            texts = stored.get(name, [])
+            if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+                raise ValueError(name)
+            values[name] = tuple(texts) if name in stored else None
         return cls(**values)
 
     def shown(self) -> dict[str, Any]:
@@ -117,6 +119,7 @@ DOCUMENTED = Capabilities(
     metadata=(),
     checksums=True,
     large_bodies=True,
+    names=(),
     probed=False,
 )
 """What the providers' own endpoints can do (Amazon S3 User Guide, "Conditional requests"; Google Cloud Storage,

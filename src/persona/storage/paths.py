@@ -41,6 +41,9 @@ CONTROL_FOLDER = ".persona"
 CONTROL_NAMES = ("locks", "meta")
 """What is in it. Anything else there is somebody else's."""
 
+ODD_NAMES = {"\\": "a\\b", ".": "a./b.", " ": "a /b ", "NFD": "e\u0301"}
+"""A name of each kind that some service stores under another one. Azure turns a backslash into a slash."""
+
 ON_WINDOWS = os.name == "nt"
 
 _SPLIT = "%~-"
@@ -218,6 +221,13 @@ def temporary() -> str:
 def is_temporary(name: str) -> bool:
     """Say whether a file is not an object yet, by its name."""
     return bool(_TEMPORARY.match(name))
+
+
+def oddities(path: str) -> set[str]:
+    """Return of which kinds of `ODD_NAMES` a path or key is, that services are known to store under another name."""
+    found = {kind for kind in ("\\",) if kind in path}
+    found |= {kind for kind in (".", " ") if f"{kind}/" in path or path.endswith(kind)}
+    return found if path.isascii() or unicodedata.is_normalized("NFC", path) else found | {"NFD"}
 
 
 def is_portable(path: str) -> bool:

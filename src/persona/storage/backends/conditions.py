@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from persona.errors import AccessDeniedError, ConflictError, PersonaError
+from persona.errors import AccessDeniedError, ConflictError, NameRefusedError, PersonaError
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.backends.faults import MissingError, RepeatedError, UnsupportedError, changed, taken
 from persona.storage.backends.primitives import NO_ETAG, spelled
@@ -22,6 +22,7 @@ from persona.storage.backends.probing import Endpoint, Probe
 from persona.storage.background import started
 from persona.storage.capabilities import NOT_HONOURED, Capabilities
 from persona.storage.memory import PlaceMemory
+from persona.storage.paths import oddities, printable
 
 log = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 7 * 86_400.0
@@ -101,6 +102,19 @@ class Conditions:
             self._warned.add("metadata")
             log.warning(
                 "%s does not return all metadata as it was written: %s.", self._endpoint._place, ", ".join(lost)
+            )
+
+    async def changes_name(self, key: str) -> bool:
+        """Say whether the endpoint would store an object under another name, after a probe if the name is odd."""
+        odd = oddities(key)
+        return bool(odd) and not odd.isdisjoint((await self.find("names")).names or ())
+
+    async def expect_name(self, key: str) -> None:
+        """Raise NameRefusedError if the endpoint would store an object under another name, perhaps over another one."""
+        if await self.changes_name(key):
+            raise NameRefusedError(
+                f"“{printable(key)}” cannot be stored: {self._endpoint._place} would give it another name.",
+                hint="Rename it: no backslash, and no dot or space at the end of a file's or folder's name.",
             )
 
     async def disproved(self, feature: str, key: str, condition: Condition | None, error: PersonaError) -> bool:

@@ -79,6 +79,7 @@ class Copies(Bucket):
                 raise changed(source)
             again = version is None and attempt + 1 < _ATTEMPTS
             try:
+                await self._conditions.expect_name(self._key(target))
                 written = await self._copy(other, other._key(source), entry, self._key(target), condition)
             except MissingError:
                 raise await other._absent(source) from None

@@ -23,6 +23,8 @@ class Deletes(Bucket):
         sent: IfVersion | None = None
         try:
             async with self._about(path, "delete"):
+                if await self._conditions.changes_name(key):
+                    return None  # there is no such object, and another may stand under the name that it would be given
                 sent = await self._conditions.kept_by_deletes(key, condition)
                 await self._delete(key, sent)
         except MissingError:
@@ -46,7 +48,7 @@ class Deletes(Bucket):
         failures: dict[str, PersonaError] = {}
         for path in paths:
             try:
-                if path not in singly:
+                if path not in singly and not await self._conditions.changes_name(self._key(path)):
                     names[self._key(path)] = path
             except NameRefusedError as error:
                 failures[path] = error

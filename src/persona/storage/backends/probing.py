@@ -25,14 +25,14 @@ from persona.storage.backends.primitives import Attributes, Entry, Part, Upload,
 from persona.storage.backends.uploads import give_up, md5_of
 from persona.storage.capabilities import Conditional, Spelling
 from persona.storage.outage import PROBE
-from persona.storage.paths import to_key
+from persona.storage.paths import ODD_NAMES, to_key
 
 log = logging.getLogger(__name__)
 STALE_AFTER = timedelta(days=1)
 """A probe object of another machine is left over after so long: no probe takes a hundredth of it."""
 _CLEAR_SECONDS = 5.0
 _ATTEMPTS = 3
-_NAME = re.compile(r"[0-9a-f]{8}-(\d{1,10})-[0-9a-f]{16}(-\d+)?|[0-9a-f]{32}")
+_NAME = re.compile(r"[0-9a-f]{8}-(\d{1,10})-[0-9a-f]{16}(-\d+(-name.*)?)?|[0-9a-f]{32}")
 _LARGE_BYTES = (1 << 20) + 1
 """One more than nginx takes as it is installed (ngx_http_core_module, ``client_max_body_size``)."""
 _MOST_BYTES = _LARGE_BYTES
@@ -107,6 +107,7 @@ class Probe:
             "checksums": self._checksums,
             "large_bodies": self._large_bodies,
             "md5_digests": self._md5_digests,
+            "names": self._names,
         }
         await sweep(self._endpoint, self._prefix)
         found: dict[str, Any] = {}
@@ -211,6 +212,20 @@ class Probe:
         await self._put(self._key())
         return {"md5_digests": self._is_md5}
 
+    async def _names(self) -> dict[str, Any]:
+        keys = {kind: self._key(f"-name{name}") for kind, name in ODD_NAMES.items()}
+        for key in keys.values():
+            try:
+                await self._endpoint._put(key, b"probe", _PLAIN, None)
+            except PersonaError as error:  # a name that is refused is not changed
+                if error.temporary or isinstance(error, CredentialsError | AccessDeniedError | MissingError):
+                    raise
+                keys = {kind: other for kind, other in keys.items() if other != key}
+        page = await self._endpoint._page(to_key(self._prefix, f"{self._name}-"), None, None, False)
+        listed = {entry.key for entry in page.entries}
+        self._keys += sorted(listed.difference(self._keys))
+        return {"names": tuple(kind for kind, key in keys.items() if key not in listed)}
+
     # What they are made of.
 
     async def _spelling(self, write: Do, key: str) -> Spelling | None:
@@ -278,9 +293,9 @@ class Probe:
     def _stale(self) -> IfVersion:
         return IfVersion(self._endpoint.stale_version)
 
-    def _key(self) -> str:
+    def _key(self, ending: str = "") -> str:
         """Return the key of another object of this probe, which is removed at the end."""
-        key = to_key(self._prefix, f"{self._name}-{len(self._keys)}")
+        key = to_key(self._prefix, f"{self._name}-{len(self._keys)}{ending}")
         self._keys.append(key)
         return key
 

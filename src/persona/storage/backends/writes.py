@@ -68,6 +68,7 @@ class Writes(Bucket):
                 return await self._write_whole(path, whole, attributes, condition)
             await self._before_write()
             try:
+                await self._conditions.expect_name(key)
                 written, total = await self._upload(key, attributes, condition, parts, notes)
             except PersonaError as error:
                 raise await self._refused(error, path, condition) from error
@@ -86,6 +87,7 @@ class Writes(Bucket):
         await self._before_write()
         await self._conditions.warn_of_metadata(attributes.metadata)
         try:
+            await self._conditions.expect_name(key)
             sent = await self._conditions.kept(key, condition)
             try:
                 written = await self._put(key, data, attributes, sent)
