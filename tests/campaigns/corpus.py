@@ -35,6 +35,7 @@ ODD_NAMES = (
     "odd/ends with dot./ends with space /it.txt",
     "odd/CON/nul.yaml",
     "odd/%2Fslash/%-/%=",
+    "odd/Zoe\u0308 decomposed/%~3A/x%~=",
     "odd/'quoted' \"twice\" <tag> |pipe| *star*.txt",
     "odd/.hidden/...",
     "odd/-rf",

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from persona.config.schema import StorageSettings
 from persona.errors import NameRefusedError
+from persona.storage.backends import local_draft
 from persona.storage.backends.local import LocalBackend
 from persona.storage.paths import (
     MAX_NAME_BYTES,
@@ -25,6 +27,7 @@ from persona.storage.paths import (
     to_names,
     without_beside,
 )
+from persona.storage.urls import url_settings
 from tests.storage.local_helpers import files, paths_of, refused_by
 
 ROOT = Path("/some/root")
@@ -130,6 +133,28 @@ async def test_a_folder_of_ordinary_names_is_carried(tmp_path: Path) -> None:
         await storage.write(name, b"new")
         await storage.write(f"{name}-folder/{name[:-40] or name}", b"new")
     assert {name for name in files(tmp_path) if "/" not in name} == {*ORDINARY} - {".persona-notes"}
+
+
+async def test_a_name_that_windows_could_not_hold_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(local_draft, "_noted", False)
+    storage = LocalBackend(tmp_path)
+    for name in ("plain.txt", "Zoë/🙂 100%.md", "console"):
+        await storage.write(name, b"x")
+    assert caplog.records == []
+    for name in ("Interview 10:30.txt", "CON", "etc./x"):
+        await storage.write(name, b"x")
+    assert [record.getMessage() for record in caplog.records] == [
+        "“Interview 10:30.txt” is not a valid file name on Windows. It was written as it is."
+    ]
+
+
+async def test_a_location_can_be_given_as_a_url(tmp_path: Path) -> None:
+    root = tmp_path / "100%41"
+    await LocalBackend(root).write("50%25", b"x")
+    settings, name = url_settings(LocalBackend(root).url("50%25"), StorageSettings())
+    assert (settings.local.path, name) == (root, "50%25")
 
 
 @pytest.mark.parametrize(

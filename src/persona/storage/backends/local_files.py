@@ -63,8 +63,9 @@ class Disk:
         return os.path.join(self.root, paths.CONTROL_FOLDER, *names)
 
     def url(self, path: str = "") -> str:
-        """Return where an object is, for people to read."""
-        root = self.root.replace(os.sep, "/").strip("/")
+        """Return where an object is, for people to read, and as it can be given as a URL: with ``%`` escaped."""
+        root = self.root.replace(os.sep, "/").strip("/").replace("%", "%25")
+        path = path.replace("%", "%25")
         return f"file:///{root}/{path}" if root else f"file:///{path}"
 
     def walk(self, names: Sequence[str]) -> Folder:
