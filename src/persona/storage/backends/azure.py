@@ -124,7 +124,7 @@ class AzureBlobBackend(ETagBackend):
         self.container = settings.container
         # An emulator has the account in the path, where it is signed like the rest.
         prefix = urlsplit(endpoint).path.removesuffix(f"/{self.credentials.account}")
-        self._signed_path = SignedPath(prefix, self._signature_refused)
+        self._signed_path = SignedPath(prefix, self._signature_accepted)
         self.declared_region = settings.region
         if settings.encryption_scope:
             self.encryption = {_SCOPE: settings.encryption_scope}
@@ -335,15 +335,17 @@ class AzureBlobBackend(ETagBackend):
         elif found.token is not None:
             request.headers["authorization"] = f"Bearer {found.token()[0]}"
 
-    def _signature_refused(self, signed: Callable[[str], str]) -> bool:
-        """Say whether a signature for what a function makes of the path is refused."""
+    def _signature_accepted(self, signed: Callable[[str], str]) -> bool | None:
+        """Say whether a signature for what a function makes of the path is accepted; None if that is not said."""
         if (key := self.credentials.account_key) is None:
-            return False
+            return None
         query = {"restype": "container", "comp": "list", "maxresults": "1"}
         request = Request("GET", f"{self._rest.base}/{self.container}", query, {"x-ms-version": API_VERSION})
         sharedkey.sign(request, self.credentials.account, key.reveal(), signed(request.path))
         reply = self._rest.ask(request)
-        return reply.status == 403 and re.search(b"AuthenticationFailed|failed to authenticate", reply.body) is not None
+        if reply.status == 403 and re.search(b"AuthenticationFailed|failed to authenticate", reply.body):
+            return False
+        return True if reply.status == 200 else None
 
     def _stated(self, headers: Mapping[str, str]) -> Digest | None:
         """Return the digest that was kept with the blob; an ETag of Azure is opaque."""

@@ -112,8 +112,9 @@ class S3Backend(ETagBackend):
             trusted=authorities(*config.ca_bundle) if not plain else None,
         )
         self._service = place.service
+        self._named_by = "" if settings.endpoint_url else config.endpoint_source
         self._payer = settings.request_payer
-        self._signed_path = SignedPath(urlsplit(place.service or "").path, self._signature_refused)
+        self._signed_path = SignedPath(urlsplit(place.service or "").path, self._signature_accepted)
         self._listings = S3Listings(self._rest, foreign=self._foreign)
         self.bucket: str = settings.bucket or ""
         self.region = place.region
@@ -128,7 +129,8 @@ class S3Backend(ETagBackend):
         """Say what this backend is."""
         fields = [("Bucket", self.bucket), ("Prefix", f"{self._prefix}/" if self._prefix else "–")]
         if self._service is not None:
-            fields.append(("Endpoint", self._rest.endpoint.removesuffix(f"/{self.bucket}")))
+            endpoint = self._rest.endpoint.removesuffix(f"/{self.bucket}")
+            fields.append(("Endpoint", f"{endpoint} ({self._named_by})" if self._named_by else endpoint))
         keys: aws.AWSKeys | None = None
         with suppress(CredentialsError, UnreachableError):  # what this backend is can be said without
             keys = self.credentials.current() if self.credentials else None
@@ -288,14 +290,16 @@ class S3Backend(ETagBackend):
         hashes = self._hashes or not request.body
         sigv4.sign(request, keys, region=self.region, host=self._rest.host, path=path, hashes=hashes)
 
-    def _signature_refused(self, signed: Callable[[str], str]) -> bool:
-        """Say whether a signature for what a function makes of the path is refused."""
+    def _signature_accepted(self, signed: Callable[[str], str]) -> bool | None:
+        """Say whether a signature for what a function makes of the path is accepted; None if that is not said."""
         if self.credentials is None:
-            return False
+            return None
         request = Request("GET", f"{self._rest.base}/", {"list-type": "2", "max-keys": "0"})
         self._sign_for(self.credentials.current(), request, signed(request.path))
         reply = self._rest.ask(request)
-        return reply.status in (400, 403) and b"SignatureDoesNotMatch" in reply.body
+        if reply.status in (400, 403) and b"SignatureDoesNotMatch" in reply.body:
+            return False
+        return True if reply.status == 200 else None
 
     def _path(self, key: str) -> str:
         return encode_path(f"/{key}")

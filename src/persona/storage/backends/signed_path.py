@@ -11,16 +11,18 @@ class SignedPath:
 
     A reverse proxy that serves a store below a path strips that path before the store checks the signature, and passes
     on the Host that was signed. So where an endpoint has a path, it is found out by one request, or two, whether it is
-    signed as well.
+    signed as well. SeaweedFS, told the path by ``X-Forwarded-Prefix``, accepts both; then what it sees is signed: the
+    path without it.
 
     Args:
         prefix: the path of the endpoint, "" for none.
-        refused: signs for a path and asks; says whether the signature is refused. Called in the thread of a request.
+        accepted: signs for a path and asks; says whether the signature is accepted, or None if that is not told.
+            Called in the thread of a request.
     """
 
-    def __init__(self, prefix: str, refused: Callable[[Callable[[str], str]], bool]) -> None:
+    def __init__(self, prefix: str, accepted: Callable[[Callable[[str], str]], bool | None]) -> None:
         self._prefix = prefix
-        self._refused = refused
+        self._accepted = accepted
         self._lock = Lock()
         self._stripped: bool | None = None if prefix else False
 
@@ -29,8 +31,14 @@ class SignedPath:
         if self._stripped is None:
             with self._lock:
                 if self._stripped is None:
-                    self._stripped = self._refused(lambda whole: whole) and not self._refused(self._without)
+                    self._stripped = self._is_stripped()
         return self._without(path) if self._stripped else path
+
+    def _is_stripped(self) -> bool:
+        without = self._accepted(self._without)
+        if without is None:  # then the other has to be refused
+            return self._accepted(lambda whole: whole) is False
+        return without
 
     def _without(self, path: str) -> str:
         return path.removeprefix(self._prefix) or "/"
