@@ -61,7 +61,7 @@ class Command:
         self.home = folder / "home"
         self.project = folder / "project"
         for each in (self.home, self.project):
-            each.mkdir(parents=True, mode=0o700)
+            each.mkdir(parents=True, mode=0o700, exist_ok=True)
         self.environment = {name: text for name, text in os.environ.items() if not name.startswith(_OTHERS)}
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled already
         self.environment |= {

@@ -41,6 +41,13 @@ def edit(source: StorageSettings, items: list[Item]) -> list[Item]:
     return [changed if item.path == changed.path else item for item in items]
 
 
+def proved(report: Any) -> int:
+    """Return how many objects are verified, or at the versions that the first migration verified."""
+    verified: int = report["objects"]["verified"]
+    unchanged: int = report["evidence"]["unchanged"]
+    return verified + unchanged
+
+
 def test_a_second_migration_finds_it(scene: Scene) -> None:
     command, source, target, items = scene
     migrate = ("storage", "migrate", "--from", "local", "--to", url_of(target), "--json")
@@ -50,11 +57,11 @@ def test_a_second_migration_finds_it(scene: Scene) -> None:
 
     refused = command.run(*migrate, good=(1,)).json
     assert refused["state"] == "incomplete"
-    assert refused["objects"]["verified"] == len(items) - 1
+    assert proved(refused) == len(items) - 1
     assert_holds(target, items)
 
     report = command.run(*migrate, "--overwrite").json
-    assert (report["state"], report["objects"]["verified"]) == ("complete", len(items))
+    assert (report["state"], proved(report)) == ("complete", len(items))
     assert report["objects"]["copied"] == 1
     assert_holds(target, now)
     old = next(item for item in items if item not in now)
