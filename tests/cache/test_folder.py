@@ -9,8 +9,9 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ import pytest
 from persona.config.secret import Secret
 from persona.errors import ConfigError
 from persona.locks import locked
-from persona.storage.cache import house
+from persona.storage.cache import boot, house
 from persona.storage.cache.cipher import Cipher
 from persona.storage.cache.database import MIN_INDEX_BYTES, BusyError, Limits
 from persona.storage.cache.house import stats
@@ -363,6 +364,64 @@ async def test_after_the_machine_has_started_anew_everything_is_asked_for(
     assert memory.asked() == [f"changed {path}" for path in NAMES]
     assert len(machine.files("objects")) == stats(store).entries == len(NAMES)
     assert machine.files("drafts") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ("0b6f", "0b6f", True),
+        ("0b6f", "1c7a", False),
+        (None, "0b6f", False),
+        ("started at 1000", "started at 1020", True),  # a clock that was set a little
+        ("started at 1000", "started at 1100", False),
+        ("started at ?", "started at 1100", False),
+        ("0b6f", "started at 1000", False),
+    ],
+)
+def test_which_marks_are_of_one_start(before: str | None, now: str, same: bool) -> None:
+    assert boot.is_same(before, now) == same
+
+
+def test_sleep_is_no_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On macOS the clock that measures stands still meanwhile; the system names the session."""
+    monkeypatch.setattr(boot, "_LINUX", tmp_path / "none")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(boot, "_sysctl", lambda name: f"{name} 5E1F")
+    before = boot.this_start()
+    monkeypatch.setattr(time, "monotonic", lambda: 5.0)
+    assert boot.is_same(before, boot.this_start())
+    monkeypatch.setattr(boot, "_sysctl", lambda name: "")
+    monkeypatch.setattr(time, "time", lambda: 1005.0)
+    assert boot.this_start() == "started at 1000"
+
+
+async def test_values_of_other_types_are_damage_and_our_own_errors_are_not(
+    machine: Machine, memory: Memory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await filled(machine, memory)
+    db = sqlite3.connect(machine.folder / "index.sqlite3", isolation_level=None)
+    with closing(db):
+        db.execute("UPDATE sums SET used = 'many'")
+    with pytest.raises(sqlite3.DatabaseError, match="its index is damaged"):
+        machine.store()
+    with closing(sqlite3.connect(machine.folder / "index.sqlite3", isolation_level=None)) as db:
+        db.execute("UPDATE sums SET used = 1")
+        db.execute("INSERT INTO flights (name, owner, scope, path, writes, bytes) VALUES ('a', 'b', 1, 'c', 0, 'd')")
+    with pytest.raises(sqlite3.DatabaseError, match="its index is damaged"):
+        machine.store()
+    with closing(sqlite3.connect(machine.folder / "index.sqlite3", isolation_level=None)) as db:
+        db.execute("DELETE FROM flights")
+    store = machine.store()
+
+    def slip(*_: object) -> None:
+        raise TypeError("a slip of ours")
+
+    monkeypatch.setattr(store.index, "find", slip)
+    with pytest.raises(TypeError, match="a slip of ours"):
+        store.kept("objects/1")
+    with pytest.raises(TypeError), house.in_use(machine.folder):
+        slip()
+    assert not caplog.records
 
 
 async def test_another_key_drops_what_is_kept_under_the_first(machine: Machine, memory: Memory) -> None:

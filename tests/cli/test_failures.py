@@ -238,3 +238,21 @@ def test_an_export_through_a_link_keeps_the_link(persona: Run, project: Path) ->
     assert persona("export", "--output", "link").code == 0
     assert (project / "link").is_symlink()
     assert (project / "target").read_text() == persona("export").out
+
+
+@pytest.mark.parametrize("error", [KeyError("size"), TypeError("unsupported operand"), RecursionError("too deep")])
+def test_a_defect_of_our_own_is_one_line_or_a_traceback(
+    persona: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def slip(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("persona.storage.summary.summarise", slip)
+    ran = persona("storage", "status", "--json")
+    assert (ran.code, ran.json["error"]["exit_code"]) == (1, 1)
+    assert ran.failed.startswith(f"Error: Internal error: {type(error).__name__}: ")
+    assert "--verbose, and report the traceback" in ran.err
+    told = persona("--verbose", "storage", "status")
+    assert told.code == 1
+    assert "Traceback (most recent call last)" in told.err
+    assert "in slip" in told.err

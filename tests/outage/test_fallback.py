@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ from persona.personas import library
 from persona.storage.backend import Download, IfAbsent, IfVersion, Listing, StorageObject
 from persona.storage.layers.fallback import Fallback
 from persona.storage.outbox import Outbox
+from persona.storage.outbox_files import Draft
 from persona.storage.paths import is_below
 from tests.outage.provider import DOWN, Provider
 
@@ -168,6 +171,33 @@ async def test_what_is_not_known_fails(desk: Desk) -> None:
     with pytest.raises(NameRefusedError):
         await storage.read("../b")
     assert not (await storage.list("a")).whole
+
+
+async def test_a_write_that_is_cancelled_while_it_is_kept_is_kept_whole(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.down()
+    storage = desk.open()
+    begun, go_on = threading.Event(), threading.Event()
+    finish = Draft.finish
+
+    def slowly(draft: Draft, description: bytes) -> None:
+        begun.set()
+        go_on.wait(30)
+        finish(draft, description)
+
+    monkeypatch.setattr(Draft, "finish", slowly)
+    write = asyncio.create_task(storage.write("a/z", b"precious"))
+    await asyncio.to_thread(begun.wait, 30)
+    write.cancel()
+    await asyncio.sleep(0)
+    write.cancel()  # again, while it waits for the thread
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await write
+    (entry,) = desk.outbox.entries()
+    assert b"".join(desk.outbox.content(entry)) == b"precious"
+    assert not list(desk.outbox.folder.glob(".draft-*"))
 
 
 async def test_known_absence_is_not_certain(desk: Desk) -> None:

@@ -22,12 +22,22 @@ def main() -> None:
     _mend_streams()
     sys.excepthook = _crash
     try:
-        from persona.cli.app import run
-
-        code = run(sys.argv[1:])
+        code = _run()
     except KeyboardInterrupt:  # before the command line itself could take it
         code = INTERRUPTED
     _leave_at_once(code)
+
+
+def _run() -> int:
+    """Run the command line; what nobody foresaw, of a library say, ends here."""
+    from persona.cli.app import internal_error, run
+    from persona.cli.session import Session
+
+    session = Session()
+    try:
+        return run(sys.argv[1:], session)
+    except Exception as error:
+        return internal_error(session, error)
 
 
 def _mend_streams() -> None:

@@ -38,6 +38,11 @@ Exit codes:
 """
 
 
+_DEFECTS = (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
+"""What only a defect of the program raises as far as here."""
+_MAX_DEFECT = 200
+
+
 def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Store what an option got in the session."""
     if value not in (None, False):
@@ -131,9 +136,14 @@ def cli() -> None:
     """Turn interviews and surveys into user personas, and share the library on local disk, S3, GCS or Azure."""
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run a command line and return its exit code; every error ends here."""
-    session = Session()
+def run(argv: Sequence[str], session: Session | None = None) -> int:
+    """Run a command line and return its exit code; every error ends here.
+
+    Args:
+        argv: the arguments.
+        session: is filled with the global options.
+    """
+    session = session or Session()
     _show_warnings(session)
     try:
         result = cli.main(args=list(argv), prog_name="persona", standalone_mode=False, obj=session)
@@ -160,7 +170,21 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:  # a full disk behind stdout; what happens to storage is a PersonaError
         _drop_output()
         return _fail(session, f"The output cannot be written: {error.strerror}.", "Send it elsewhere.", 1)
+    except _DEFECTS as error:
+        return internal_error(session, error)
     return result if isinstance(result, int) else 0
+
+
+def internal_error(session: Session, error: Exception) -> int:
+    """Say that the program itself is at fault: in one line, or with ``--verbose`` by the traceback, without secrets."""
+    if session.verbose:
+        from traceback import format_exception
+
+        with suppress(BrokenPipeError):
+            print(harmless(redacted("".join(format_exception(error)))), end="", file=sys.stderr)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    hint = "This is a defect of Persona. Run the command again with --verbose, and report the traceback."
+    return _fail(session, f"Internal error: {text[:_MAX_DEFECT]}", hint, 1)
 
 
 def _fail(session: Session, message: str, hint: str, code: int) -> int:
