@@ -39,6 +39,9 @@ from persona.redaction import redacted
 if TYPE_CHECKING:
     from datetime import datetime
 
+INCOMPLETE = "incomplete"
+"""The attribute of a log record which says that something is not complete: it is shown with ``--quiet`` too."""
+
 
 class PersonaError(Exception):
     """The base of all errors of this project.

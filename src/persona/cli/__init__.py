@@ -42,12 +42,15 @@ def _run() -> int:
 
 def _mend_streams() -> None:
     """Let nothing fail for a stream that was closed by the caller, or whose encoding lacks a character."""
+    from persona.cli.streams import HANDLER, register
+
+    register()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # opened, so that no other file gets its number
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-        elif stream.errors == "strict":
-            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(errors=HANDLER)
 
 
 def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

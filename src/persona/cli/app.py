@@ -19,7 +19,7 @@ import click
 from persona import __version__
 from persona.cli.render import error_json
 from persona.cli.session import Session
-from persona.errors import PersonaError
+from persona.errors import INCOMPLETE, PersonaError
 from persona.neutral import harmless
 from persona.redaction import redacted
 
@@ -68,7 +68,7 @@ def _global_options() -> list[click.Parameter]:
     return [
         option("--json", is_flag=True, help="Print one JSON document on stdout."),
         option("--verbose", "-v", is_flag=True, help="Say more on stderr."),
-        option("--quiet", "-q", is_flag=True, help="Say only errors on stderr."),
+        option("--quiet", "-q", is_flag=True, help="Print only errors, and what is incomplete, on stderr."),
         option("--workspace", "workspace_name", metavar="NAME", help="Use this workspace."),
         option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Use this file."),
     ]
@@ -172,7 +172,10 @@ def run(argv: Sequence[str], session: Session | None = None) -> int:
         return _fail(session, f"The output cannot be written: {error.strerror}.", "Send it elsewhere.", 1)
     except _DEFECTS as error:
         return internal_error(session, error)
-    return result if isinstance(result, int) else 0
+    code = result if isinstance(result, int) else 0
+    if code and not session.told:
+        session.warn_if_quiet(f"Error: The result is not complete (exit code {code}).")
+    return code
 
 
 def internal_error(session: Session, error: Exception) -> int:
@@ -206,13 +209,16 @@ def _drop_output() -> None:
 
 
 def _show_warnings(session: Session) -> None:
-    """Send the library's warnings, each once, and with ``--verbose`` its notes, to stderr, without secrets."""
+    """Send the library's warnings, each once, and with ``--verbose`` its notes, to stderr, without secrets.
+
+    With ``--quiet`` only those that say that something is not complete: they have the attribute `INCOMPLETE`.
+    """
     said: set[str] = set()
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             text = harmless(redacted(record.getMessage()))
-            if record.levelno >= logging.WARNING and not session.quiet:
+            if record.levelno >= logging.WARNING and (not session.quiet or hasattr(record, INCOMPLETE)):
                 if text not in said:
                     print(f"Warning: {text}", file=sys.stderr)
                 said.add(text)

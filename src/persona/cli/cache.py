@@ -191,7 +191,7 @@ def warm(session: Session, path: str) -> int:
     else:
         print(_warmed_text(warmed, location))
     for failed, reason in warmed.failures:
-        print(f"Not fetched: {line(failed)}: {line(reason)}", file=sys.stderr)
+        session.warn(f"Not fetched: {line(failed)}: {line(reason)}")
     if warmed.left or warmed.too_large:
         raise IncompleteError(
             f"The cache is full: {warmed.left + warmed.too_large:,} of {warmed.objects:,} objects are not in it.",

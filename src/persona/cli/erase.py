@@ -52,13 +52,17 @@ def erase(session: Session, text: str, yes: bool, versions: bool, receipt: Path 
     if not yes:
         found = asyncio.run(work.look())
         session.emit(_found_json(found)) if session.json else print(_found_text(found))
+        for unread in found.unread:
+            session.warn_if_quiet(f"Not looked through: {printable(unread.path)}: {unread.reason}")
         return 1 if found.unread else 0
     document = asyncio.run(work.run(past=versions))
     if receipt is not None:
         _save(receipt, document)
     session.emit(document) if session.json else print(_receipt_text(document))
     if not document["complete"] and not session.json:
-        session.note("It is not complete: see what is left above.")
+        session.warn("It is not complete: see what is left above.")
+    elif not document["complete"]:
+        session.warn_if_quiet("The erasure is not complete: see what is left in the receipt.")
     if not any(document[part] for part in _TAKEN_OUT) and not document["earlier_versions"]["deleted"]:
         session.note("Nothing here held this respondent: see that the id is as “persona show” prints it.")
     return 0 if document["complete"] else 1

@@ -72,7 +72,7 @@ def leave_out(session: Session, dataset: Dataset) -> None:
     try:
         known = session.with_storage(_load_there)
     except UnreachableError:
-        session.note("Warning: the storage does not answer, so nobody knows who was erased there; nobody is left out.")
+        session.warn("Warning: the storage does not answer, so nobody knows who was erased there; nobody is left out.")
         return
     if not known:
         return

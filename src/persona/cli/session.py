@@ -33,6 +33,8 @@ class Session:
     config_file: Path | None = None
     fresh: bool = False
     """Whether the provider is asked even for what was read a moment ago."""
+    told: bool = False
+    """Whether stderr has said what went wrong, or what is not complete."""
     overrides: dict[str, str] = field(default_factory=dict)
     """Configuration keys that flags of the command set, such as ``storage.backend``."""
     emitted: bool = False
@@ -114,7 +116,13 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Tell what is incomplete or went wrong, on stderr, without secrets, also with ``--quiet``."""
+        self.told = True
         print(harmless(redacted(text)), file=sys.stderr)
+
+    def warn_if_quiet(self, text: str) -> None:
+        """Tell what is incomplete to who sees nothing else; without ``--quiet`` it is part of the result."""
+        if self.quiet:
+            self.warn(text)
 
     def note(self, text: str) -> None:
         """Tell a person something beside the result, on stderr, without secrets, unless ``--quiet``."""

@@ -42,6 +42,8 @@ def report(session: Session, title: str, *, detailed: bool) -> int:
             session.emit(report.document())
         else:
             print(report.text(title))
+        if error:
+            session.warn_if_quiet(f"Error: {error}" + (f"\n  → {error.hint}" if error.hint else ""))
         for name in summary.refused:
             session.warn(f"Not counted: {name.reason}")
         if summary.reserved.names:

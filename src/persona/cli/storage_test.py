@@ -28,6 +28,11 @@ def test(session: Session) -> int:
         session.emit(_document(findings))
     else:
         print(heading("Storage Test") + "\n" + harmless(redacted(_text(findings))))
+    for check in findings.checks:
+        if not check.ok:
+            session.warn_if_quiet(
+                f"Error: {check.name}: {check.detail}" + (f"\n  → {check.hint}" if check.hint else "")
+            )
     return findings.failure.exit_code if findings.failure else 0 if findings.ok else 1
 
 

@@ -401,6 +401,15 @@ def _verification(document: dict[str, Any]) -> list[tuple[str, str]]:
     return rows + [(f"  {word}", f"{evidence[key]:,}") for key, word in words if evidence[key]]
 
 
+def incomplete_text(document: dict[str, Any]) -> str:
+    """Return what a job has not done, for who sees nothing but errors."""
+    places = f"{document['source']} → {document['destination']}"
+    head = f"Error: {_TITLES[document['kind']]} {document['id']} is incomplete: {places}"
+    parts = [head, _failures(document, 10)] if document["failures"] else [head]
+    hint = f"  → persona storage migrate report {document['id']}"
+    return "\n".join([*parts, hint])
+
+
 def _failures(document: dict[str, Any], limit: int | None) -> str:
     shown = document["failures"][:limit]
     lines = [f"  {printable(failure['path'])}: {failure['error']}" for failure in shown]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from persona.cli import INTERRUPTED, endpoints, erased
 from persona.cli.session import Session
-from persona.cli.transfer_view import Events, View, Watches, result_text, view_of
+from persona.cli.transfer_view import Events, View, Watches, incomplete_text, result_text, view_of
 from persona.errors import ConfigError, ConflictError, CredentialsError, InputError, PersonaError, UsageError
 from persona.storage.reserved import LeftOut
 from persona.transfer import report
@@ -204,7 +204,9 @@ class _Run:
         if not document["objects"]["total"] and not document["failures"]:
             self.session.note(f"There is nothing in {document['source']}.")
         if document["state"] == State.PAUSED:
-            self.session.note(f"Paused. Go on with: persona storage migrate resume {job}")
+            self.session.warn(f"Paused. Go on with: persona storage migrate resume {job}")
+        if document["state"] == State.INCOMPLETE:
+            self.session.warn_if_quiet(incomplete_text(document))
 
     async def _look_at_others(self, kind: Kind, source: Endpoint, target: Endpoint) -> None:
         """Refuse a second job of this pair, speak of one that waits, and remove syncs of it that have ended."""
@@ -355,7 +357,7 @@ async def _abandon(session: Session, jobs: Jobs, info: JobInfo, target: Endpoint
                 if row.upload:
                     await target.backend.abort_upload(row.path, row.upload)
     except PersonaError as error:
-        session.note(f"Warning: the uploads of {info.id} could not be aborted ({error}); they expire by themselves.")
+        session.warn(f"Warning: the uploads of {info.id} could not be aborted ({error}); they expire by themselves.")
     finally:
         journal.close()
 
@@ -365,7 +367,7 @@ async def _abandon_alone(session: Session, jobs: Jobs, info: JobInfo) -> None:
     try:
         target = _OPENERS[info.facts["kind"]](session, info.facts["destination"]["name"], None)
     except PersonaError as error:
-        session.note(f"Warning: the destination of {info.id} cannot be opened ({error}); uploads left there expire.")
+        session.warn(f"Warning: the destination of {info.id} cannot be opened ({error}); uploads left there expire.")
         return
     try:
         if target.identity == info.facts["destination"]["identity"]:

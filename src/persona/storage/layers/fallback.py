@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from persona.config.schema import OfflineSettings
-from persona.errors import ConflictError, NotFoundError, ThrottledError, UnreachableError, VerificationError
+from persona.errors import INCOMPLETE, ConflictError, NotFoundError, ThrottledError, UnreachableError, VerificationError
 from persona.moments import moment
 from persona.storage.backend import Download, Listing, StorageBackend, StorageObject
 from persona.storage.layers.fallback_writes import Deferring
@@ -236,6 +236,7 @@ class Fallback(Deferring):
                 "1 object" if self._served == 1 else f"{self._served:,} objects",
                 span(self._clock() - self._oldest),
                 self._outage,
+                extra={INCOMPLETE: True},
             )
         self._served = 0
         await self.inner.close()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from persona.config.schema import OfflineSettings
-from persona.errors import PersonaError, ThrottledError, UnreachableError, VerificationError
+from persona.errors import INCOMPLETE, PersonaError, ThrottledError, UnreachableError, VerificationError
 from persona.storage.backend import (
     Checkpoint,
     Condition,
@@ -275,6 +275,7 @@ class Deferring(Layer):
             "The deletion" if entry.op == "delete" else "The write",
             entry.path,
             entry.id,
+            extra={INCOMPLETE: True},
         )
         return entry.object
 
@@ -330,7 +331,7 @@ def _tell(result: Flushed) -> None:
     if more := len(result.failures[SHOWN:]):
         said.append(f"And {more} more stayed in the outbox.")
     if said:
-        log.warning("%s", " ".join(said))
+        log.warning("%s", " ".join(said), extra={INCOMPLETE: True} if result.conflicts or result.failures else None)
 
 
 async def _stream(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
