@@ -10,7 +10,8 @@ import click
 import pytest
 
 from persona.cli import app
-from persona.config.schema import LocalSettings, StorageSettings
+from persona.cli.streams import HANDLER, register
+from persona.config.schema import LocalSettings, S3Settings, StorageSettings
 from tests.cli.conftest import Configure, Run, small_input
 
 OPTIONS = ("--json", "--verbose", "--quiet", "--workspace", "--config")
@@ -79,6 +80,9 @@ def test_quiet_and_verbose(persona: Run, project: Path) -> None:
     for words in (["--quiet", "export", "--output", "out"], ["export", "--output", "out", "--quiet"]):
         ran = persona(*words)
         assert (ran.code, ran.out, ran.err) == (0, "", "")
+    missing = persona("--quiet", "storage", "list", "a//b")
+    assert missing.code == 2
+    assert missing.err.startswith("Error: ")
     assert re.fullmatch(
         r"Wrote \d personas? from file://\S+/personas to out\.\n", persona("export", "--output", "out").err
     )
@@ -112,3 +116,26 @@ def test_an_error_is_one_document_too(persona: Run, arguments: list[str], code: 
         assert ran.json["error"]["message"] in ran.failed
     plain = persona(*arguments)
     assert (plain.code, plain.out) == (code, "")
+
+
+@pytest.mark.parametrize("command", ["status", "stats", "config test"])
+def test_quiet_says_why_the_exit_code_is_not_zero(
+    persona: Run, configure: Configure, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testkey")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testsecret")
+    configure(StorageSettings(backend="s3", s3=S3Settings(bucket="b", endpoint_url="http://127.0.0.1:9")))
+    ran = persona("storage", *command.split(), "--quiet")
+    assert ran.code == 7
+    assert ran.err.startswith("Error: ")
+    assert "127.0.0.1:9" in ran.err
+    assert "Error" not in persona("storage", *command.split()).err
+
+
+def test_what_an_encoding_lacks_is_written_in_ascii() -> None:
+    register()
+    text = "✅ “Zoë” → 2 ═ █░ … – 🙂\udcff"
+    assert text.encode("ascii", HANDLER) == b'[ok] "Zo\\xeb" -> 2 = #. ... - \\U0001f642\\udcff'
+    assert "ë “".encode("latin-1", HANDLER) == b'\xeb "'
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("ascii", HANDLER)

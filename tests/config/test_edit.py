@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import stat
 import subprocess
@@ -40,6 +41,8 @@ storage:
     cache: {enabled: true, ttl: 1h}  # small
 """
 
+WRAPPED = "persona:\n" + "".join(f"  {line}\n" if line else "\n" for line in FILE.splitlines())
+
 PLAIN = {
     "storage.s3.bucket": "personas-2",
     "storage.backend": "gcs",
@@ -71,6 +74,21 @@ def test_only_the_place_of_the_value_changes(tmp_path: Path, write: Write, key: 
     assert len(old) - len(kept) <= 1
     assert [line for line in old if line in new] == kept
     assert all(comment in file.read_text() for comment in ("# the bucket", "# owned by IT", "# later", "# small"))
+
+
+@pytest.mark.parametrize("text", ["persona:\n", "persona: {}\n", "persona: {storage: {}}\n", WRAPPED])
+def test_a_value_is_set_where_the_file_has_its_keys(tmp_path: Path, write: Write, text: str) -> None:
+    file = write(tmp_path / "persona.yaml", text)
+    for key, value in PLAIN.items():
+        before = values_of(file)
+        set_value(file, key, value, locks=tmp_path)
+        after = values_of(file)
+        assert {name: each for name, each in after.items() if name != key} == {
+            name: each for name, each in before.items() if name != key
+        }
+        assert key in after
+    assert file.read_text().count("persona:") == 1
+    assert not re.search("^storage", file.read_text(), re.MULTILINE)
 
 
 def test_quotes_and_spacing_stay(tmp_path: Path, write: Write) -> None:

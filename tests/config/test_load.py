@@ -165,6 +165,13 @@ def test_the_strongest_source_wins_key_by_key(
     assert str(found.config.sources["storage.s3.region"]) == expected[winner]
 
 
+def test_all_may_stand_below_persona(tmp_path: Path, write: Write) -> None:
+    file = write(tmp_path / "persona.yaml", "# ours\npersona:\n  storage:\n    s3: {bucket: b}\n")
+    found = load([file], environ={})
+    assert found.values["storage.s3.bucket"] == "b"
+    assert found.sources["storage.s3.bucket"].line == 4
+
+
 def test_null_is_the_default_and_asks_no_weaker_source(tmp_path: Path, write: Write) -> None:
     strong = write(tmp_path / "a.yaml", "storage:\n  s3:\n    endpoint_url: null\n  gcs:\n")
     weak = write(tmp_path / "b.yaml", "storage: {s3: {endpoint_url: 'https://x.org', bucket: b}, gcs: {bucket: c}}")
@@ -253,6 +260,16 @@ WRONG = {
     "colon": ("storage:\n  a: b: c", 2, "it is not valid YAML: column 7"),
     "documents": ("storage:\n---\nstorage:", 2, "it is not valid YAML: column 1: but found another document"),
     "control byte": ("storage: \x01", 0, "it is not valid YAML: unacceptable character"),
+    "below persona": ("persona:\n  storage:\n    backend: s4", 3, "persona.storage.backend: found “s4”, allowed local"),
+    "unknown below persona": (
+        "persona:\n  storage:\n    bucket: x",
+        3,
+        "did you mean persona.storage.s3.bucket or persona.storage.gcs.bucket?",
+    ),
+    "both": ("storage: {}\npersona:\n  storage: {}", 1, "storage: found beside persona, allowed at the top or below"),
+    "beside persona": ("persona: {}\nllm: 1", 2, "llm: found an unknown key, allowed storage"),
+    "persona twice": ("persona: {}\npersona: {}", 2, "persona: found a second time, allowed once (line 1)"),
+    "no section": ("persona: 1", 1, "persona: found a value, allowed a section of keys"),
     "depth": ("[" * 1000, 0, "it is nested too deeply"),
     "size of file": ("#" * (1024 * 1024 + 1), 0, "it is larger than 1 MiB"),
 }

@@ -126,14 +126,18 @@ def test_without_git_or_if_it_is_slow(
         assert persona("storage", "outbox", "list").code == 0
 
 
+WRAPPED = "persona:\n" + "".join(f"  {line}\n" for line in AZURE.splitlines())
+
+
+@pytest.mark.parametrize("text", [AZURE, WRAPPED], ids=["at the top", "below persona"])
 def test_secure_moves_it_and_leaves_the_rest(
-    persona: Any, home: Path, write: Write, entries: Callable[[], dict[str, str]]
+    persona: Any, home: Path, write: Write, entries: Callable[[], dict[str, str]], text: str
 ) -> None:
-    file = write(home / "persona.yaml", AZURE)
+    file = write(home / "persona.yaml", text)
     ran = persona("config", "secure", "--json")
     name = "default/azure.account_key"
     assert ran.json == {"file": str(file), "moved": [{"key": "storage.azure.account_key", "keyring": name}]}
-    assert file.read_text() == AZURE.replace(CANARY, f"keyring:{name}")
+    assert file.read_text() == text.replace(CANARY, f"keyring:{name}")
     assert entries() == {f"persona/{name}": CANARY}
     key = resolve().settings.storage.azure.account_key
     assert key is not None

@@ -17,6 +17,7 @@ import pytest
 from persona.cli import transfer_view
 from persona.cli.transfer_view import eta_words, progress_line
 from persona.errors import PersonaError
+from persona.storage.backend import StorageBackend
 from persona.transfer.model import Phase
 from persona.transfer.progress import Progress
 from persona.transfer.work import Worker
@@ -126,6 +127,23 @@ def test_quiet_says_only_errors_beside_the_result(persona: Run, ends: Any, local
     assert ran.err == ""
     failed = persona("storage", "migrate", "--quiet", "resume")
     assert failed.err.startswith("Error: ")
+
+
+def test_quiet_says_what_is_not_done(persona: Run, ends: Any, local: Side, folder: Side) -> None:
+    folder.put(next(iter(local.all)), b"other content")
+    ran = persona("storage", "migrate", "--quiet", *ends)
+    assert ran.code == 1
+    first, *rest = ran.err.splitlines()
+    assert first.startswith("Error: Storage Migration 2")
+    assert first.endswith(f" is incomplete: {local.do(url)} → {folder.do(url)}")
+    assert rest[0] == "Not done:"
+    assert "The destination has other content under this name" in rest[1]
+    assert rest[-1].startswith("  → persona storage migrate report 2")
+    assert persona("storage", "migrate", *ends).err == ""  # the result says it
+
+
+async def url(storage: StorageBackend) -> str:
+    return storage.url()
 
 
 def test_lines_without_a_terminal(persona: Run, ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:

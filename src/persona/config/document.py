@@ -15,6 +15,8 @@ from persona.config import problems
 from persona.config.schema import keys, sections
 
 MAX_FILE_BYTES = 1024 * 1024
+WRAPPER = "persona"
+"""The key below which everything may stand, in a file that has no other at its top."""
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "timestamp")}
 
@@ -95,9 +97,45 @@ def leaves(root: Any) -> tuple[dict[str, Leaf], list[tuple[int, str]]]:
     """
     found: dict[str, Leaf] = {}
     wrong: list[tuple[int, str]] = []
-    if root is not None:
+    base = base_of(root)
+    if base:
+        _walk_wrapped(root, found, wrong)
+    elif root is not None:
         _walk(root, "", found, wrong)
     return found, wrong
+
+
+def base_of(root: Any) -> str:
+    """Return what the names of a document's keys begin with: ``persona.`` if all stands below that key, else ""."""
+    is_section = root is not None and root.id == "mapping"
+    return f"{WRAPPER}." if is_section and any(key.value == WRAPPER for key, _ in root.value) else ""
+
+
+def based(base: str, problem: str) -> str:
+    """Return a problem with the names of its keys as they stand in the document."""
+    if not base:
+        return problem
+    if problem.startswith("the file:"):
+        return base.removesuffix(".") + problem.removeprefix("the file")
+    return base + re.sub(r"(?<=did you mean )storage|(?<= or )storage(?=[.?])", f"{base}storage", problem)
+
+
+def _walk_wrapped(root: Any, found: dict[str, Leaf], wrong: list[tuple[int, str]]) -> None:
+    """Collect what stands below the one key that holds everything."""
+    seen: dict[str, int] = {}
+    for key_node, value in root.value:
+        line, name = key_node.start_mark.line + 1, str(key_node.value)
+        if name == WRAPPER and name not in seen:
+            inner: list[tuple[int, str]] = []
+            _walk(value, "", found, inner)
+            wrong += [(at, based(f"{WRAPPER}.", text)) for at, text in inner]
+        elif name in seen:
+            wrong.append((line, f"{problems.shown(name)[1:-1]}: found a second time, allowed once (line {seen[name]})"))
+        elif name in sections():
+            wrong.append((line, f"{name}: found beside {WRAPPER}, allowed at the top or below {WRAPPER}, not both"))
+        else:
+            wrong.append((line, problems.unknown(name)))
+        seen.setdefault(name, line)
 
 
 def _walk(node: Any, name: str, found: dict[str, Leaf], wrong: list[tuple[int, str]]) -> None:

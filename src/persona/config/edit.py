@@ -100,7 +100,7 @@ def _set(file: Path, text: str, name: str, value: str | None) -> str:
     root, before = _parsed(file, text)
     if value is not None and keys()[name].listed:
         value = values.written(keys()[name].parse, keys()[name].parse(value))
-    for candidate in splice.candidates(text, root, name, value):
+    for candidate in splice.candidates(text, root, document.base_of(root) + name, value):
         try:
             found, wrong = document.leaves(document.compose(candidate))
         except document.Broken:

@@ -133,6 +133,7 @@ def content(path: Path, root: Any) -> FileContent:
     from persona.config import document
 
     found, wrong = document.leaves(root)
+    base = document.base_of(root)
     entries: dict[str, Entry] = {}
     for name, leaf in found.items():
         key = keys()[name]
@@ -140,7 +141,7 @@ def content(path: Path, root: Any) -> FileContent:
             value = None if leaf.raw is None else placed(key.parse(leaf.raw), path.parent)
             entries[name] = Entry(value, Source("file", str(path), leaf.line))
         except ValueError as exc:
-            wrong.append((leaf.line, problems.wrong(key, leaf.raw, exc)))
+            wrong.append((leaf.line, document.based(base, problems.wrong(key, leaf.raw, exc))))
     return FileContent(entries, [f"{path}:{line}: {text}" for line, text in sorted(wrong)])
 
 

@@ -74,7 +74,7 @@ def _spliced(text: str, found: _Found, spelling: str) -> str:
     if node.flow_style:
         start = node.start_mark.index + 1
         return text[:start] + _flow(missing, spelling)[1:-1] + (", " if node.value else "") + text[start:]
-    block = _block(missing, spelling, node.start_mark.column, _step(node), newline)
+    block = _block(missing, spelling, node.start_mark.column, _step(node, parent), newline)
     return _with_lines(text, _end_of(text, node), block, newline)
 
 
@@ -116,11 +116,13 @@ def _with_lines(text: str, at: int, lines: str, newline: str) -> str:
     return head + (newline if head and not head.endswith("\n") else "") + lines + text[at:]
 
 
-def _step(mapping: Any) -> int:
-    """Return by how many columns the document indents what is in this mapping, or 2."""
+def _step(mapping: Any, parent: Any = None) -> int:
+    """Return by how many columns the document indents what is in this mapping, or this in its parent, or 2."""
     for _, value in mapping.value:
         if value.id == "mapping" and not value.flow_style:
             return max(int(value.start_mark.column - mapping.start_mark.column), 1)
+    if parent is not None and not parent.flow_style and mapping.start_mark.column > parent.start_mark.column:
+        return int(mapping.start_mark.column - parent.start_mark.column)
     return max(int(mapping.start_mark.column), 2) if mapping.start_mark.column <= 8 else 2
 
 
