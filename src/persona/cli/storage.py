@@ -149,8 +149,10 @@ class _JsonRows:
             return  # nothing is written yet, so the error is the document
         self._session.emitted = True
         rest: dict[str, Any] = {"refused": [{"key": name.key, "reason": name.reason} for name in refused]}
-        rest["reserved"] = {"objects": left_out.objects, "bytes": left_out.bytes, "names": left_out.names}
-        rest["folder_markers"] = markers
+        if left_out.objects:
+            rest["reserved"] = {"objects": left_out.objects, "bytes": left_out.bytes, "names": left_out.names}
+        if markers:
+            rest["folder_markers"] = markers
         if self._known.as_of:
             rest |= self._known.document()
         if error is not None:

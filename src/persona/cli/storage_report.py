@@ -154,8 +154,10 @@ class _Report:
             },
         }
         left_out = self.summary.reserved
-        document["reserved"] = {"objects": left_out.objects, "bytes": left_out.bytes, "names": left_out.names}
-        document["folder_markers"] = self.summary.folder_markers if self.counted else None
+        if left_out.objects:
+            document["reserved"] = {"objects": left_out.objects, "bytes": left_out.bytes, "names": left_out.names}
+        if self.summary.folder_markers:
+            document["folder_markers"] = self.summary.folder_markers
         document["encryption"] = self.place.encryption
         document["residency"] = _residency_json(self.home)
         document |= self.trouble.document()

@@ -256,11 +256,12 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
         InputError: the file is no persona.
     """
     place = join(path, key) if key else clean(path)
-    reserved = key is not None and is_reserved(place, clean(path))
     tried = [place] if place.lower().endswith(SUFFIXES) else [f"{place}{suffix}" for suffix in ("", *SUFFIXES)]
+    if key is not None and is_reserved(place, clean(path)):
+        tried = []
     lost: UnreachableError | None = None
     for candidate in tried:
-        if reserved or not clean(candidate):
+        if not clean(candidate):
             continue
         try:
             return candidate, await _read(storage, candidate)
@@ -281,6 +282,8 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
 
 async def _require_unlisted(storage: StorageBackend, paths: Sequence[str]) -> None:
     """Raise `IncompleteError` if a file that was not found is listed; who may not list, cannot know."""
+    if not paths:
+        return
     folder = paths[0].rpartition("/")[0]
     try:
         listed = await still_listed(storage.scan(folder, after=folder or None), paths)
