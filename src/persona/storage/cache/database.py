@@ -75,6 +75,8 @@ CREATE TRIGGER added AFTER INSERT ON entries BEGIN UPDATE sums SET bytes = bytes
 CREATE TRIGGER removed AFTER DELETE ON entries BEGIN UPDATE sums SET bytes = bytes - old.bytes; END;
 """
 DAMAGED = "its index is damaged"
+INDEX_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises: it decodes its own messages, and may quote a damaged name in one."""
 
 
 class BusyError(Exception):

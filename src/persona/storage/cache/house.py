@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from persona.errors import ConfigError, PersonaError
 from persona.storage.cache.boot import is_same, this_start
-from persona.storage.cache.database import BusyError
+from persona.storage.cache.database import INDEX_ERRORS, BusyError
 from persona.storage.cache.files import Owner, files_below
 from persona.storage.cache.index import Index, discard
 
@@ -63,7 +63,7 @@ def in_use(folder: Path) -> Iterator[None]:
         raise ConfigError(f"The cache in {folder} is busy: {error}.", hint="Try again in a moment.") from error
     except PersonaError:
         raise
-    except (sqlite3.Error, OSError) as error:
+    except (*INDEX_ERRORS, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
             f"The cache in {folder} cannot be used: {reason}.",

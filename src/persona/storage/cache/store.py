@@ -20,7 +20,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from persona.errors import PersonaError
 from persona.storage.backend import StorageObject
 from persona.storage.cache import about
-from persona.storage.cache.database import BusyError
+from persona.storage.cache.database import INDEX_ERRORS, BusyError
 from persona.storage.cache.files import Draft, Owner, prepare, read_whole
 from persona.storage.cache.house import distrust_after_a_crash, make_room, sweep
 from persona.storage.cache.index import Entry, Index, discard
@@ -94,7 +94,7 @@ def tolerant(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, 
             return method(self, *args, **kwargs)
         except PersonaError:
             raise
-        except (sqlite3.Error, BusyError, OSError) as error:
+        except (*INDEX_ERRORS, BusyError, OSError) as error:
             self.fail(error)
             return None
 
