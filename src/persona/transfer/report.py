@@ -111,8 +111,6 @@ def _requests(journal: Journal, facts: dict[str, Any], tally: Tally) -> dict[str
     guard = {side: _guard(written, local=_is_local(facts, side)) for side in ("source", "destination")}
     source = {kind: planning["source"][kind] + guard["source"][kind] for kind in READING}
     target = {kind: planning["destination"][kind] + guard["destination"][kind] for kind in READING}
-    if facts["kind"] == Kind.MIGRATE:  # what was written meanwhile is looked for in the end
-        source["list"] += planning["source"]["list"]
     source["read"] += written
     if facts["kind"] == Kind.MIGRATE:  # the listing that completes the inventory, or looks for changes before a switch
         source["list"] += _listings(facts, tally.all.objects, there)["source"]["list"]

@@ -10,6 +10,7 @@ at any moment, and never is there a file in the folder that the index does not a
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -27,7 +28,7 @@ ORDER = {"lru": "used", "lfu": "reads, id", "fifo": "id"}
 _ENTRY = "id, path, version, confirmed, epoch, stored, file, bytes, digest, key, about"
 
 _TYPES = (int, str, str, float, int, float, str, int, bytes, str, bytes)
-FILE_NAME_LENGTH = 32
+_FILE_NAME = re.compile("[0-9a-f]{32}")
 DIGEST_BYTES = 16
 
 _FIND = f"SELECT {_ENTRY} FROM entries WHERE scope = ? AND path = ?"  # noqa: S608  (names of our own)
@@ -80,7 +81,7 @@ def _entry(row: tuple[Any, ...], scope: int) -> Entry:
         sqlite3.DatabaseError: it is not.
     """
     entry = Entry._make(row)
-    if tuple(map(type, row)) != _TYPES or entry.weight < 0 or len(entry.file) != FILE_NAME_LENGTH:
+    if tuple(map(type, row)) != _TYPES or entry.weight < 0 or not _FILE_NAME.fullmatch(entry.file):
         raise sqlite3.DatabaseError(DAMAGED)
     if len(entry.digest) != DIGEST_BYTES:
         raise sqlite3.DatabaseError(DAMAGED)
@@ -340,7 +341,10 @@ class Index(Database):
 
     def flights(self) -> list[tuple[str, str]]:
         """Return all flights, each with its owner."""
-        return typed(self._db.execute("SELECT name, owner FROM flights"), str, str)
+        found = typed(self._db.execute("SELECT name, owner FROM flights"), str, str)
+        if not all(_FILE_NAME.fullmatch(name) for flight in found for name in flight):  # files are removed by them
+            raise sqlite3.DatabaseError(DAMAGED)
+        return found
 
     # What listings have shown.
 
