@@ -274,7 +274,7 @@ def _unconditional(seen: Seen) -> Seen:
 unconditional = asked(_unconditional)
 """Ignore preconditions without an error (rclone, JuiceFS). The server behind must check no signature."""
 
-metadata_dropped = with_headers(lambda name, text: None if "-meta-" in name.lower() else (name, text))
+metadata_not_returned = with_headers(lambda name, text: None if "-meta-" in name.lower() else (name, text))
 """Return no metadata."""
 
 metadata_renamed = with_headers(lambda name, text: (name.replace("_", "-") if "-meta-" in name.lower() else name, text))

@@ -28,7 +28,7 @@ from tests.faults import Act, Seen, _Handler, answer, forward, lose_answer
 from tests.quirks import (
     conditional,
     is_conditional,
-    metadata_dropped,
+    metadata_not_returned,
     metadata_renamed,
     quoted_if_match,
     refused,
@@ -141,7 +141,9 @@ def _remembered() -> list[Path]:
     return [*Path(os.environ["PERSONA_HOME"]).glob("endpoints/*.json")]
 
 
-@pytest.mark.parametrize(("act", "lost"), [(forward, ()), (metadata_renamed, ()), (metadata_dropped, tuple(METADATA))])
+@pytest.mark.parametrize(
+    ("act", "lost"), [(forward, ()), (metadata_renamed, ()), (metadata_not_returned, tuple(METADATA))]
+)
 async def test_metadata_is_tried_once(
     behind: Behind, caplog: pytest.LogCaptureFixture, act: Act, lost: tuple[str, ...]
 ) -> None:

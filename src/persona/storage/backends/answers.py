@@ -35,7 +35,6 @@ class ListingError(NonsenseError):
     """A listing whose pages do not lead to its end: it must not be taken for the whole."""
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
@@ -123,7 +122,7 @@ def text_in(item: Mapping[str, Any], name: str) -> str:
         NonsenseError: it is missing, or something else.
     """
     value = item.get(name)
-    if not isinstance(value, str) or _SURROGATE.search(value):
+    if not isinstance(value, str):
         raise NonsenseError(f"“{name}” is missing" if value is None else f"“{name}” is no text")
     return value
 

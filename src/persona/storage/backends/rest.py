@@ -76,7 +76,7 @@ class Request:
         """The path and the query, encoded, as they stand in the request's first line."""
         if not self.query:
             return self.path
-        return f"{self.path}?{urlencode(self.query, quote_via=quote, safe='-_.~')}"
+        return f"{self.path}?{urlencode(self.query, quote_via=quote, safe='-_.~', errors='replace')}"
 
 
 @dataclass(frozen=True, slots=True)
