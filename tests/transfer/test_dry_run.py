@@ -75,6 +75,19 @@ def test_the_requests_that_a_dry_run_foretells_are_those_of_the_run(migrate: Run
     assert len(listings) == requests["list"]
 
 
+def test_a_copy_of_the_providers_own_reads_nothing(migrate: Run, s3: Bucket) -> None:
+    s3.fill({f"{i}.yaml": b"%d" % i for i in range(20)})
+    ends = ("--from", "s3", "--to", f"s3://{s3.settings.s3.bucket}/{s3.settings.s3.prefix}-copy")
+    plan = migrate(*ends, "--dry-run").done()["plan"]["requests"]
+    begun = len(s3.proxy.seen)
+    assert migrate(*ends).done()["evidence"]["digest"] == 20
+    seen = [each for each in s3.proxy.seen[begun:] if "probe" not in each.target and "list-type" not in each.target]
+    copies = [each for each in seen if each.method == "PUT" and "x-amz-copy-source" in each.headers]
+    assert plan["source"]["read"] == plan["destination"]["read"] == sum(each.method == "GET" for each in seen) == 0
+    assert plan["destination"]["copy"] == len(copies) == 20
+    assert plan["destination"]["write"] == 0
+
+
 def test_refused_names_stand_in_the_plan(migrate: Run, folder: Side, local: Side, tmp_path: Path) -> None:
     local.put("good.yaml")
     (tmp_path / "library" / "bad\nname").write_bytes(b"x")

@@ -470,6 +470,10 @@ class StorageBackend(ABC):
             AlreadyExistsError, ConflictError: as for `write`.
         """
 
+    def copies_from(self, other: StorageBackend) -> bool:
+        """Say whether `copy_from` would copy on the provider's side, as far as that is known without a request."""
+        return False
+
     @abstractmethod
     async def copy_from(
         self,

@@ -214,7 +214,8 @@ class Engine:
         await self._planner.compare_listings()
         await self._rounds({Action.COMPARE}, Step.OPEN, self._worker.compare)
         self._planner.check_removals()
-        journal.set(planned=True, planning=_since(before, self._requests()))
+        direct = self._target.backend.copies_from(self._source.backend)
+        journal.set(planned=True, planning=_since(before, self._requests()), direct=direct)
 
     def _requests(self) -> dict[str, dict[str, int]]:
         """Return how many requests for reading each side has had."""

@@ -106,12 +106,15 @@ def _requests(journal: Journal, facts: dict[str, Any], tally: Tally) -> dict[str
     unproved = written + (tally.count({Action.SKIP}, {Step.COPIED, Step.VERIFIED}).objects if options["reread"] else 0)
     local = _is_local(facts, "destination")
     back = unproved if options["reread"] or local else _blocks(journal, facts)
+    if facts.get("direct"):
+        back = max(back, _unproved_copies(journal, facts, written))
     listed = 0 if options["reread"] else _verifying_pages(written, there, local=local)
     planning = facts.get("planning") or _listings(facts, tally.all.objects, there)
     guard = {side: _guard(written, local=_is_local(facts, side)) for side in ("source", "destination")}
     source = {kind: planning["source"][kind] + guard["source"][kind] for kind in READING}
     target = {kind: planning["destination"][kind] + guard["destination"][kind] for kind in READING}
-    source["read"] += written
+    by_provider = written if facts.get("direct") else 0
+    source["read"] += _unproved_copies(journal, facts, written) if by_provider else written
     if facts["kind"] == Kind.MIGRATE:  # the listing that completes the inventory, or looks for changes before a switch
         source["list"] += _listings(facts, tally.all.objects, there)["source"]["list"]
     removed = tally.count({Action.REMOVE}).objects
@@ -120,8 +123,8 @@ def _requests(journal: Journal, facts: dict[str, Any], tally: Tally) -> dict[str
     target["read"] += back
     target["head"] += back if listed else unproved
     kept = tally.count({Action.REPLACE, Action.REMOVE}).objects if options["backup"] else 0
-    target["write"] = written if local else journal.writes(facts["part_bytes"])
-    return {"source": source, "destination": target | {"copy": kept, "delete": removed}}
+    target["write"] = 0 if by_provider else written if local else journal.writes(facts["part_bytes"])
+    return {"source": source, "destination": target | {"copy": kept + by_provider, "delete": removed}}
 
 
 def _is_local(facts: dict[str, Any], side: str) -> bool:
@@ -141,6 +144,13 @@ def _guard(written: int, *, local: bool) -> dict[str, int]:
     """Return what it takes to ask a side who was erased there, which comes before anything is copied."""
     asked = int(written > 0)
     return {"list": asked, "read": 0, "head": 0 if local else asked}
+
+
+def _unproved_copies(journal: Journal, facts: dict[str, Any], written: int) -> int:
+    """Return how many copies of the provider's own both sides are read for: listings prove the others."""
+    if facts["options"]["reread"] or facts["destination"]["identity"].startswith("az "):
+        return written
+    return journal.large(facts["part_bytes"]) if facts["destination"]["identity"].startswith("s3 ") else 0
 
 
 def _blocks(journal: Journal, facts: dict[str, Any]) -> int:

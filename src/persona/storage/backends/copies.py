@@ -19,6 +19,8 @@ from persona.storage.content_headers import NO_HEADERS
 log = logging.getLogger(__name__)
 _ATTEMPTS = 3
 """How often a copy without a version begins again because the source changes."""
+_ANY = "any"
+"""A path, to ask which backend holds what is there."""
 
 
 class Copies(Bucket):
@@ -35,6 +37,11 @@ class Copies(Bucket):
             return copied
         return await self._copy_through(source, target, condition)
 
+    def copies_from(self, other: StorageBackend) -> bool:
+        """Say whether the two are places of one account, between which the provider copies."""
+        holder, _ = other.beneath(_ANY)
+        return isinstance(holder, type(self)) and holder._account() == self._account() and self._copies
+
     async def copy_from(
         self,
         other: StorageBackend,
@@ -46,7 +53,7 @@ class Copies(Bucket):
     ) -> StorageObject | None:
         """Copy an object from another bucket or container of the same account."""
         holder, source = other.beneath(source)
-        if not isinstance(holder, type(self)) or holder._account() != self._account() or not self._copies:
+        if not isinstance(holder, type(self)) or not self.copies_from(other):
             return None
         holder._key(source), self._key(target)
         if not self._foreign:

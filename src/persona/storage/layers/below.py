@@ -166,6 +166,10 @@ class Below(StorageBackend):
         """Copy an object within the folder."""
         return self._own(await self._whole.copy(self._joined(source), self._joined(target), condition=condition))
 
+    def copies_from(self, other: StorageBackend) -> bool:
+        """Say whether the provider would copy by itself."""
+        return self._whole.copies_from(other)
+
     async def copy_from(
         self,
         other: StorageBackend,

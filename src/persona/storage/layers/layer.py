@@ -147,6 +147,10 @@ class Layer(StorageBackend):
         """Copy an object within this storage."""
         return await self.inner.copy(source, target, condition=condition)
 
+    def copies_from(self, other: StorageBackend) -> bool:
+        """Say whether the provider would copy by itself."""
+        return self.inner.copies_from(other)
+
     async def copy_from(
         self,
         other: StorageBackend,
