@@ -127,7 +127,7 @@ def current(home: Path) -> str:
     """
     path = home / _CURRENT
     try:
-        name = path.read_bytes()[:200].decode("utf-8", "replace").strip()
+        name = locations.read_own(path, home, 200).decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return DEFAULT
     except OSError as exc:

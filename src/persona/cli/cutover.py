@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persona.cli import endpoints
 from persona.cli.session import Session
-from persona.config import edit, locations, trust
+from persona.config import locations, trust
 from persona.config.schema import BACKENDS
 from persona.errors import ConfigError, ConflictError, InputError, UsageError
 from persona.transfer.drift import names_of
@@ -149,7 +150,7 @@ def _file(session: Session) -> Path:
 def _set(session: Session, backend: str) -> Path:
     file = _file(session)
     locations.make_folder(session.workspace.context.locks, session.workspace.home)
-    context = session.workspace.context
-    with trust.own_change(context.home, file):
-        edit.set_value(file, _KEY, backend, locks=context.locks)
+    context = replace(session.workspace.context, known={})  # a migration may have taken hours
+    content = context.read(file) if locations.is_there(file) else None
+    trust.set_own(file, {_KEY: backend}, content, home=context.home, locks=context.locks)
     return file

@@ -15,7 +15,7 @@ from persona.cli.app import PersonaGroup
 from persona.cli.session import Session
 from persona.config import edit, keep, locations, trust, values
 from persona.config.context import Context
-from persona.config.load import full_name, read_file
+from persona.config.load import full_name
 from persona.config.schema import Key, keys
 from persona.config.secret import KINDS, Reference
 from persona.errors import ConfigError, PersonaError, UsageError
@@ -84,19 +84,18 @@ def set_(session: Session, key: str, value: str, scope: str | None, plain: bool)
     workspace, _ = workspaces.chosen(context, session.workspace_name)
     workspaces.check_known(context.home, workspace)
     file = target(context, workspace, scope)
+    content = context.read(file) if locations.is_there(file) else None
     if value == "-":
         value = _from_stdin(name)
     elif keys()[name].secret and _is_literal(value):
         _log.warning("%s was typed in sight of the shell's history; “-” reads it from stdin.", name)
     changes = {name: edit.typed_here(name, value, file)}
     if keys()[name].secret:
-        entries = read_file(file).entries if locations.is_there(file) else {}
-        changes = keep.typed(workspace, name, changes[name], entries, plain=plain)
+        changes = keep.typed(workspace, name, changes[name], content.entries if content else {}, plain=plain)
     locations.make_folder(context.locks, context.home)
     if file.parent != context.home and context.home in file.parents:
         locations.make_folder(file.parent, context.home)
-    with trust.own_change(context.home, file):
-        edit.set_values(file, changes, locks=context.locks)
+    trust.set_own(file, changes, content, home=context.home, locks=context.locks)
     _report(session, workspace, name, file, changes[name])
 
 

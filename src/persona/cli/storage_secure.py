@@ -8,10 +8,9 @@ from persona import workspace as workspaces
 from persona.cli.app import PersonaCommand
 from persona.cli.session import Session
 from persona.cli.storage_config import scope_option, target
-from persona.config import edit, keep, locations, problems, trust
+from persona.config import keep, locations, problems, trust
 from persona.config.context import Context
 from persona.config.exposure import literals
-from persona.config.load import read_file
 
 
 @click.command(cls=PersonaCommand)
@@ -28,14 +27,13 @@ def secure(session: Session, scope: str | None) -> None:
     file = target(context, workspace, scope)
     moved: dict[str, str] = {}
     if locations.is_there(file):
-        content = read_file(file)
+        content = context.read(file)
         if content.problems:
             raise problems.error(content.problems)
         if found := literals(content.entries):
             moved = keep.in_keyring(workspace, found, content.entries)
             locations.make_folder(context.locks, context.home)
-            with trust.own_change(context.home, file):
-                edit.set_values(file, moved, locks=context.locks)
+            trust.set_own(file, moved, content, home=context.home, locks=context.locks)
     names = {key: text.removeprefix("keyring:") for key, text in moved.items() if text.startswith("keyring:")}
     if session.json:
         session.emit({"file": str(file), "moved": [{"key": key, "keyring": name} for key, name in names.items()]})

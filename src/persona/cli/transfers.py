@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from persona.cli import INTERRUPTED, endpoints, erased
 from persona.cli.session import Session
@@ -77,32 +77,39 @@ class _Run:
         """Make a job of a saved plan and run it."""
         from persona.transfer import planfile
 
-        head = planfile.head(file)
+        context = self.session.workspace.context
+        root = context.project.parent if context.project else None
+        with planfile.opened(file, context.home, root) as stream:
+            head = planfile.head(file, stream)
+            self._check_plan(file, head)
+            return asyncio.run(self._run_plan(file, stream, head))
+
+    def _check_plan(self, file: Path, head: dict[str, Any]) -> None:
+        """Refuse a plan of another workspace, and one whose switch could not be made."""
         if head["workspace"] != self.jobs.workspace:
             raise ConfigError(
                 f"{file} is a plan of the workspace “{head['workspace']}”.",
                 hint=f"persona --workspace {head['workspace']} storage migrate --plan {file}",
             )
-
         if head["options"]["switch"]:
             from persona.cli import cutover
 
             cutover.check(self.session, head["source"]["name"], head["destination"]["name"])
 
-        async def work() -> int:
-            ends = await self._reopened(head)
-            await self._look_at_others(Kind.MIGRATE, *ends)
-            options = replace(_options(head), exact=True)
-            job, journal = self.jobs.create(Kind.MIGRATE, *ends, options, head["part_bytes"])
-            try:
-                planfile.load(file, journal)
-            except PersonaError:
-                journal.close()
-                self.jobs.remove(job)
-                raise
-            return await self._run(job, journal, *ends, new=True)
+    async def _run_plan(self, file: Path, stream: BinaryIO, head: dict[str, Any]) -> int:
+        from persona.transfer import planfile
 
-        return asyncio.run(work())
+        ends = await self._reopened(head)
+        await self._look_at_others(Kind.MIGRATE, *ends)
+        options = replace(_options(head), exact=True)
+        job, journal = self.jobs.create(Kind.MIGRATE, *ends, options, head["part_bytes"])
+        try:
+            planfile.load(file, stream, head, journal)
+        except PersonaError:
+            journal.close()
+            self.jobs.remove(job)
+            raise
+        return await self._run(job, journal, *ends, new=True)
 
     def resume(self, job: str | None) -> int:
         """Go on with a job."""

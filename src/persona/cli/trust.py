@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sys
+from hashlib import file_digest
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from persona import workspace as workspaces
 from persona.cli.app import PersonaCommand
 from persona.cli.session import Session
+from persona.config import approvals
 from persona.config import trust as trusting
 from persona.config.context import Context
-from persona.errors import NotFoundError, UsageError
+from persona.config.document import MAX_FILE_BYTES
+from persona.config.load import parse
+from persona.errors import ConfigError, NotFoundError, UsageError
+from persona.neutral import harmless
+from persona.ownership import open_file
+from persona.transfer import planfile
 
 
 @click.command(cls=PersonaCommand)
@@ -34,7 +42,7 @@ def trust(session: Session, file: Path | None, listed: bool, revoke: bool, yes: 
         return
     chosen = Path(file).expanduser().absolute() if file else context.project
     if revoke and chosen is not None:
-        _say(session, chosen, [], trusted=False, changed=trusting.remember(context.home, chosen, None))
+        _say(session, chosen, [], trusted=False, changed=approvals.remember(context.home, chosen, None))
         return
     if chosen is None or not chosen.is_file():
         raise NotFoundError(
@@ -46,14 +54,42 @@ def trust(session: Session, file: Path | None, listed: bool, revoke: bool, yes: 
 
 def _trust(session: Session, context: Context, file: Path, *, yes: bool) -> None:
     """Show what a file would do, ask, and remember it as it was shown."""
-    here = Context(context.environ, context.home, file, context.flags, {})
-    workspace, _ = workspaces.chosen(here, session.workspace_name)
-    asked, text = trusting.shown(here.load(workspace), file, context.home)
-    if asked and not trusting.is_trusted(context.home, file, text):
-        for each in asked:
-            session.note(f"{file}:{each.line}: {each.key} {each.what}")
+    try:
+        stream, doubt = open_file(file)
+        with stream:
+            copy, found = approvals.copied(stream)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.", hint="Check its path and its rights.") from error
+    with copy:
+        asked = [] if planfile.is_plan(copy) else _requests(session, context, file, copy)
+        shown = [_plan(file, copy)] if planfile.is_plan(copy) else []
+    shown += [f"{file}: {doubt}"] if doubt else []
+    shown += [f"{file}:{each.line}: {each.key} {each.what}" for each in asked]
+    if shown and not approvals.is_trusted(context.home, file, found):
+        for text in shown:
+            session.note(harmless(text))
         _confirm(file, yes)
-    _say(session, file, asked, trusted=True, changed=trusting.remember(context.home, file, text))
+    _say(session, file, asked, trusted=True, changed=approvals.remember(context.home, file, found))
+
+
+def _requests(session: Session, context: Context, file: Path, copy: BinaryIO) -> list[trusting.Request]:
+    """Return what a persona.yaml asks for."""
+    copy.seek(0)
+    content = parse(file, copy.read(MAX_FILE_BYTES + 1))
+    here = Context(context.environ, context.home, file, context.flags, {file: content})
+    workspace, _ = workspaces.chosen(here, session.workspace_name)
+    return trusting.shown(here.load(workspace), file, context.home, content)
+
+
+def _plan(file: Path, copy: BinaryIO) -> str:
+    """Return what a saved plan would do."""
+    head = planfile.head(file, copy)
+    copy.seek(0)
+    count = sum(1 for _ in copy) - 2
+    does = ", and make it the workspace's storage" if head["options"]["switch"] else ""
+    over = ", replacing what is there" if head["options"]["overwrite"] else ""
+    ends = f"from {head['source']['url']} to {head['destination']['url']}"
+    return f"{file}: it is a plan to migrate {count} objects {ends}{over}{does}"
 
 
 def _confirm(file: Path, yes: bool) -> None:
@@ -76,13 +112,9 @@ def _say(session: Session, file: Path, asked: list[trusting.Request], *, trusted
 
 def _list(session: Session, home: Path) -> None:
     """List the files, and whether each is still what was trusted."""
-    from persona.config.load import read_file
-
-    rows = []
-    for path, known in sorted(trusting.trusted(home).items()):
-        there = Path(path).is_file()
-        good = there and trusting.digest(read_file(Path(path)).text) == known
-        rows.append({"file": path, "state": "trusted" if good else "changed" if there else "gone"})
+    rows = [
+        {"file": path, "state": _state(Path(path), known)} for path, known in sorted(approvals.trusted(home).items())
+    ]
     if session.json:
         session.emit({"files": rows})
         return
@@ -90,3 +122,15 @@ def _list(session: Session, home: Path) -> None:
         print(f"{row['state']:<8} {row['file']}")
     if not rows:
         print("No file is trusted.")
+
+
+def _state(file: Path, known: str) -> str:
+    """Say whether a file is what was trusted, has changed, or is gone."""
+    try:
+        stream, _ = open_file(file)
+        with stream:
+            return "trusted" if file_digest(stream, "sha256").hexdigest() == known else "changed"
+    except FileNotFoundError:
+        return "gone"
+    except OSError:
+        return "changed"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from persona.config import locations
-from persona.config.load import Config, FileContent, load
+from persona.config.load import Config, FileContent, load, read_file
 from persona.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 DEFAULT = "default"
 """The workspace that is always there: what the user's persona.yaml says."""
@@ -71,6 +74,31 @@ class Context:
         """Load what a workspace would be by itself if its file held these values."""
         return self._load(name, None, {}, values)
 
+    def read(self, file: Path) -> FileContent:
+        """Return what a persona.yaml holds, read once; one that others may have written is not obeyed.
+
+        Args:
+            file: the project's file, or one below PERSONA_HOME. It must be there.
+
+        Raises:
+            ConfigError: it may not be the user's own, and the user does not trust it as it is.
+        """
+        is_project = file == self.project
+        if file not in self.known:
+            modes = is_project or not locations.is_closed(self.home)
+            self.known[file] = read_file(file, regular=not (is_project and self.named), modes=modes)
+        found = self.known[file]
+        if found.doubt and is_project and self.named:
+            _log.warning("%s was named by you and is obeyed, but %s.", file, found.doubt)
+        elif found.doubt:
+            from persona.config import approvals  # only needed where a file is doubtful
+
+            if not is_project:
+                raise locations.foreign(file, found.doubt)
+            if not approvals.is_trusted(self.home, file, found.digest):
+                raise approvals.refusal(file, found.doubt)
+        return found
+
     def check_trust(self, config: Config) -> None:
         """Refuse a project's file that asks for what only the user may allow.
 
@@ -80,7 +108,7 @@ class Context:
         if self.project is not None and not self.named:
             from persona.config import trust  # only needed where a storage is opened
 
-            trust.check(config, self.project, self.home, self.known[self.project].text)
+            trust.check(config, self.project, self.home, self.known[self.project].digest)
 
     def check_secrets(self, config: Config) -> None:
         """Warn of secrets that stand in the files in effect.
@@ -100,9 +128,12 @@ class Context:
 
     def _load(self, name: str, project: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
         files = [project, self.own_file(name), locations.user_file(self.home)]
+        there = [path for path in files if path and locations.is_there(path)]
+        for path in there:
+            self.read(path)
         folder = self.folder(name)
         return load(
-            [path for path in files if path and locations.is_there(path)],
+            there,
             environ=environ,
             flags=flags,
             defaults={"storage.local.path": folder / "data", "storage.cache.path": folder / "cache"},

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from persona.config import problems
 from persona.config.schema import keys, sections
+from persona.ownership import NotRegularError, open_file
 
 MAX_FILE_BYTES = 1024 * 1024
 WRAPPER = "persona"
@@ -45,17 +46,41 @@ class Broken(Exception):  # noqa: N818 - never leaves this package
         return f"{file}:{self.line}: {self.reason}" if self.line else f"{file}: {self.reason}"
 
 
-def read_text(path: Path, *, keep_mark: bool = False) -> str:
-    """Return a file's text, without a byte order mark unless it is to be kept.
+def read_bytes(path: Path, *, regular: bool = False, modes: bool = True) -> tuple[bytes, str]:
+    """Return what a file holds, or the beginning of a large one, and why it may not be the user's own.
+
+    Args:
+        path: the file.
+        regular: refuse a pipe or a device, which might never end. Only the user may name one: ``--config <(…)``.
+        modes: as for `persona.ownership.open_file`, which gives the reason.
 
     Raises:
-        Broken: it cannot be read, is too large, or is not UTF-8.
+        Broken: it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
+        stream, doubt = _opened(path, regular=regular, modes=modes)
+        with stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as exc:
         raise Broken(0, f"it cannot be read: {exc.strerror}") from exc
+    return data, doubt
+
+
+def _opened(path: Path, *, regular: bool, modes: bool) -> tuple[BinaryIO, str]:
+    try:
+        return open_file(path, modes=modes)
+    except NotRegularError:
+        if regular:
+            raise
+        return path.open("rb"), ""
+
+
+def decoded(data: bytes, *, keep_mark: bool = False) -> str:
+    """Return the text of a file, without a byte order mark unless it is to be kept.
+
+    Raises:
+        Broken: it is too large, or is not UTF-8.
+    """
     if len(data) > MAX_FILE_BYTES:
         raise Broken(0, "it is larger than 1 MiB")
     try:

@@ -18,6 +18,7 @@ from persona.errors import AlreadyExistsError, ConfigError, ConflictError, Stora
 from persona.locks import LockTimeoutError, locked
 
 _LOCK_SECONDS = 10.0
+_MARK = "\ufeff"
 
 
 def set_value(file: Path, key: str, value: str, *, locks: Path) -> None:
@@ -37,17 +38,21 @@ def set_value(file: Path, key: str, value: str, *, locks: Path) -> None:
     set_values(file, {key: value}, locks=locks)
 
 
-def set_values(file: Path, changes: Mapping[str, str], *, locks: Path, create: bool = False) -> None:
-    """Set several values at once, all or none, as `set_value` does.
+def set_values(
+    file: Path, changes: Mapping[str, str], *, locks: Path, create: bool = False, expected: str | None = None
+) -> bytes:
+    """Set several values at once, all or none, as `set_value` does. Returns what the file then holds.
 
     Args:
         file: as for `set_value`.
         changes: values as text, by key.
         locks: as for `set_value`.
         create: the file must not be there yet.
+        expected: the SHA-256 of what it must hold now, as hexadecimal; None for anything.
 
     Raises:
         AlreadyExistsError: `create`, and it is there.
+        ConflictError: it does not hold what was expected, or as for `set_value`.
     """
     new = {full_name(key): value for key, value in changes.items()}
     check(new)
@@ -55,10 +60,15 @@ def set_values(file: Path, changes: Mapping[str, str], *, locks: Path, create: b
     with _locked(target, locks):
         if create and target.exists():
             raise AlreadyExistsError(f"{target} is there already.")
-        mark, text = _read(target)
+        before = _read(target)
+        if expected is not None and sha256(before.encode()).hexdigest() != expected:
+            raise ConflictError(f"{target} was changed by someone else meanwhile.", hint="Look at it, and try again.")
+        text = before.removeprefix(_MARK)
         for name, value in new.items():
             text = _set(target, text, name, None if value == "null" else value)
-        write_whole(target, mark + text)
+        after = (_MARK if before.startswith(_MARK) else "") + text
+        write_whole(target, after)
+        return after.encode()
 
 
 def typed_here(key: str, value: str, file: Path) -> str:
@@ -148,15 +158,14 @@ def _locked(target: Path, locks: Path) -> Iterator[None]:
         yield
 
 
-def _read(target: Path) -> tuple[str, str]:
-    """Return a file's byte order mark, or "", and its text; both are "" if there is no file."""
+def _read(target: Path) -> str:
+    """Return a file's text, with its byte order mark; "" if there is no file."""
     try:
-        text = document.read_text(target, keep_mark=True)
+        return document.decoded(document.read_bytes(target, regular=True)[0], keep_mark=True)
     except document.Broken as exc:
         if not target.exists():
-            return "", ""
+            return ""
         raise problems.error([exc.at(target)]) from exc
-    return ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
 
 
 def write_whole(target: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,11 +50,19 @@ class Entry(NamedTuple):
 
 
 class FileContent(NamedTuple):
-    """What one file sets, its problems as lines of a message, and its text."""
+    """What one file holds.
+
+    Args:
+        entries: what it sets, by key.
+        problems: what is wrong with it, as lines of a message.
+        digest: the SHA-256 of its bytes, as hexadecimal.
+        doubt: why it may not be the user's own, as `persona.ownership.open_file` says it.
+    """
 
     entries: dict[str, Entry]
     problems: list[str]
-    text: str = ""
+    digest: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,15 +121,37 @@ def load(
     return _merged(sources, defaults or {}, read)
 
 
-def read_file(path: Path) -> FileContent:
-    """Read one file, with its problems in the order of its lines."""
+def read_file(path: Path, *, regular: bool = False, modes: bool = True) -> FileContent:
+    """Read one file, once, with its problems in the order of its lines.
+
+    Args:
+        path: the file.
+        regular: as for `persona.config.document.read_bytes`.
+        modes: as for `persona.ownership.open_file`.
+    """
     from persona.config import document  # only needed if there is a file
 
     try:
-        text = document.read_text(path)
-        return content(path, document.compose(text))._replace(text=text)
+        data, doubt = document.read_bytes(path, regular=regular, modes=modes)
     except document.Broken as exc:
         return FileContent({}, [exc.at(path)])
+    return parse(path, data)._replace(doubt=doubt)
+
+
+def parse(path: Path, data: bytes) -> FileContent:
+    """Return what the bytes of a file say.
+
+    Args:
+        path: as for `content`.
+        data: the bytes.
+    """
+    from persona.config import document
+
+    digest = sha256(data).hexdigest()
+    try:
+        return content(path, document.compose(document.decoded(data)))._replace(digest=digest)
+    except document.Broken as exc:
+        return FileContent({}, [exc.at(path)], digest)
 
 
 def content(path: Path, root: Any) -> FileContent:

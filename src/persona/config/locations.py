@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from persona import ownership
 from persona.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME = "persona.yaml"
 
@@ -23,7 +27,7 @@ def persona_home(environ: Mapping[str, str]) -> Path:
     except RuntimeError as exc:
         raise ConfigError("There is no home folder to keep anything in.", hint="Set PERSONA_HOME.") from exc
     try:
-        _tighten(home)
+        _check(home)
     except (FileNotFoundError, PermissionError):
         pass  # made when something is first written; unreadable folders show themselves when a file is read
     except OSError as exc:
@@ -34,17 +38,75 @@ def persona_home(environ: Mapping[str, str]) -> Path:
 _OTHER_HOME = "Set PERSONA_HOME to a folder that you may write to."
 
 
-def _tighten(home: Path) -> None:
-    """Take other people's rights off a home that is ours alone; leave shared folders such as /tmp alone."""
+def _check(home: Path) -> None:
+    """Refuse a home that others may have filled, and warn of one that they may move away."""
     found = home.stat()
     if not stat.S_ISDIR(found.st_mode):
         raise NotADirectoryError(0, "it is not a folder")
-    ours = hasattr(os, "geteuid") and found.st_uid == os.geteuid()
+    if ownership.is_others(found):
+        raise foreign(home, f"it belongs to {ownership.owner_name(found)}")
+    if ownership.is_writable_by_others(found, home):
+        for entry in home.iterdir():
+            if ownership.is_others(inside := entry.lstat()):
+                owner = ownership.owner_name(inside)
+                raise foreign(home, f"others may write to it, and {entry.name} in it belongs to {owner}")
+    _tighten(home, found)
+    doubt = ownership.doubt_of_way(home, Path(home.anchor))
+    if not doubt and not found.st_mode & stat.S_ISVTX:
+        doubt = ownership.doubt_of_folder(home)
+    if doubt:
+        _log.warning("PERSONA_HOME, %s, is not safe from other users of this machine: %s.", home, doubt)
+
+
+def _tighten(home: Path, found: os.stat_result) -> None:
+    """Take other people's rights off a home that is ours alone; leave shared folders such as /tmp alone."""
+    ours = os.name == "posix" and ownership.owner_of(found) == ownership.user()
     shared = found.st_mode & stat.S_ISVTX or home in (Path(home.anchor), Path("~").expanduser())
     if ours and not shared:
         for path in (home, user_file(home)):
             if path.exists() and path.stat().st_mode & 0o077:
                 path.chmod(path.stat().st_mode & 0o700)
+
+
+def is_closed(home: Path) -> bool:
+    """Say whether the mode of a home keeps others out, so that modes below it do not matter."""
+    try:
+        return os.name == "posix" and not home.stat().st_mode & 0o077
+    except OSError:
+        return False
+
+
+def foreign(path: Path, doubt: str) -> ConfigError:
+    """Return the error that what is kept for the user may be another's.
+
+    Args:
+        path: PERSONA_HOME, or a file in it.
+        doubt: why, as `persona.ownership.open_file` says it.
+    """
+    return ConfigError(
+        f"{path} is not used: {doubt}.",
+        hint="If it is yours, take it over with chown, and take the rights of others off with “chmod go-w”. Otherwise "
+        "remove it, or set PERSONA_HOME to a folder of your own.",
+    )
+
+
+def read_own(file: Path, home: Path, limit: int) -> bytes:
+    """Return what a file below the home holds.
+
+    Args:
+        file: the file.
+        home: PERSONA_HOME.
+        limit: the most bytes to read.
+
+    Raises:
+        ConfigError: others may have written it.
+        OSError: it cannot be read.
+    """
+    stream, doubt = ownership.open_file(file, home, modes=not is_closed(home))
+    with stream:
+        if doubt:
+            raise foreign(file, doubt)
+        return stream.read(limit)
 
 
 def make_folder(folder: Path, home: Path) -> None:
@@ -56,6 +118,8 @@ def make_folder(folder: Path, home: Path) -> None:
     try:
         for path in [*reversed([p for p in folder.parents if p == home or home in p.parents]), folder]:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if ownership.is_others(found := path.stat()):
+                raise foreign(path, f"it belongs to {ownership.owner_name(found)}")
     except OSError as exc:
         raise ConfigError(f"{folder} cannot be made: {exc.strerror}.", hint=_OTHER_HOME) from exc
 

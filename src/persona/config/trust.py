@@ -8,25 +8,33 @@ their own, in the environment, by ``--config FILE``, or by ``persona trust``, wh
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from persona.config import values
-from persona.config.load import Config, FileContent, load
+from persona.config.approvals import FILE_NAME, digest, is_trusted, remember, trusted
+from persona.config.load import Config, FileContent, load, parse
 from persona.config.schema import keys
 from persona.config.secret import Reference, Secret
-from persona.errors import ConfigError, ConflictError
+from persona.errors import ConfigError
+from persona.ownership import doubt_of_way
 
-FILE_NAME = "trust.json"
+__all__ = [
+    "FILE_NAME",
+    "Request",
+    "check",
+    "digest",
+    "is_trusted",
+    "remember",
+    "requests",
+    "set_own",
+    "shown",
+    "trusted",
+]
 _FOLDERS = ("storage.local.path", "storage.cache.path")
-_LOCK_SECONDS = 10.0
-_MAX_BYTES = 4 * 1024 * 1024
 
 
 class Request(NamedTuple):
@@ -135,20 +143,20 @@ def _azure_sends(effective: Mapping[str, object], here: Mapping[str, object]) ->
     return not secrets or not _are_own(secrets, effective, here)
 
 
-def check(config: Config, project: Path, home: Path, text: str) -> None:
+def check(config: Config, project: Path, home: Path, found: str) -> None:
     """Refuse a project's file that asks for more than it may, unless the user trusts it as it is.
 
     Args:
         config: what is in effect.
         project: the project's file.
         home: PERSONA_HOME.
-        text: the content of the file, as it was read for `config`.
+        found: the digest of the file, as it was read for `config`.
 
     Raises:
         ConfigError: names the file, each line and key, why, and ``persona trust``.
     """
     asked = requests(config, project, home)
-    if asked and not is_trusted(home, project, text):
+    if asked and not is_trusted(home, project, found):
         lines = [f"{project}:{each.line}: {each.key} {each.what}" for each in asked]
         raise ConfigError(
             "\n  ".join(["The project's file asks for what only you may allow:", *lines]),
@@ -157,99 +165,47 @@ def check(config: Config, project: Path, home: Path, text: str) -> None:
         )
 
 
-def digest(text: str) -> str:
-    """Return what a file is remembered by: the SHA-256 of its text, as hexadecimal."""
-    return sha256(text.encode()).hexdigest()
-
-
-def is_trusted(home: Path, file: Path, text: str) -> bool:
-    """Say whether the user trusts a file with this content."""
-    return trusted(home).get(os.path.realpath(file)) == digest(text)
-
-
-def trusted(home: Path) -> dict[str, str]:
-    """Return the digests of the files that the user trusts, by their paths.
-
-    Raises:
-        ConfigError: what is remembered cannot be read.
-    """
-    path = home / FILE_NAME
-    try:
-        with path.open("rb") as stream:
-            document = json.loads(stream.read(_MAX_BYTES))
-        return {str(file): str(known) for file, known in document["files"].items()}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ConfigError(
-            f"{path}, which remembers the files that you trust, cannot be read.",
-            hint="Remove it, and trust again what you need.",
-        ) from error
-
-
-def remember(home: Path, file: Path, text: str | None) -> bool:
-    """Trust a file with this content; None takes the trust back. Returns whether that changes anything.
-
-    Raises:
-        ConfigError: PERSONA_HOME cannot be written to.
-        ConflictError: another process has held what is remembered for too long.
-    """
-    from persona.config import locations
-    from persona.config.edit import write_whole
-    from persona.locks import LockTimeoutError, locked
-
-    locations.make_folder(home / "locks", home)
-    try:
-        with locked(home / "locks" / "trust.lock", _LOCK_SECONDS):
-            before = trusted(home)
-            after = {path: known for path, known in before.items() if path != os.path.realpath(file)}
-            if text is not None:
-                after[os.path.realpath(file)] = digest(text)
-            if after != before:
-                write_whole(home / FILE_NAME, json.dumps({"version": 1, "files": after}, indent=1) + "\n")
-            return after != before
-    except LockTimeoutError as error:
-        raise ConflictError(f"Another process is changing {home / FILE_NAME}.", hint="Try again.") from error
-
-
-@contextmanager
-def own_change(home: Path, file: Path) -> Iterator[None]:
-    """Let a change that the user makes by a command keep the trust in a project's file.
+def set_own(file: Path, changes: Mapping[str, str], content: FileContent | None, *, home: Path, locks: Path) -> None:
+    """Set values in a persona.yaml that the user gives by a command, and keep the trust in the file.
 
     A file that is trusted stays so, and so does one that asks for nothing: what it then asks for is the user's own.
 
     Args:
-        home: PERSONA_HOME.
         file: the file that is changed.
+        changes: the values as text, by key.
+        content: what it holds, as `persona.config.context.Context.read` has returned it; None if it is not there.
+        home: PERSONA_HOME.
+        locks: as for `persona.config.edit.set_values`.
 
     Raises:
-        ConfigError: it cannot be read, or PERSONA_HOME not be written to.
+        ConfigError: a value is wrong, or a file cannot be read or written.
+        ConflictError: the file was trusted and has changed since.
     """
+    from persona.config.edit import set_values
+
     if home in file.parents:
-        yield
+        set_values(file, changes, locks=locks)
         return
-    asked, text = _alone(file, home) if file.exists() else ([], "")
-    keep = not asked or is_trusted(home, file, text)
-    yield
-    if keep:
-        asked, text = _alone(file, home)
-        if asked:
-            remember(home, file, text)
+    asked = content is not None and bool(content.doubt or _alone(file, home, content))
+    keep = not asked or (content is not None and is_trusted(home, file, content.digest))
+    expected = content.digest if asked and content is not None else None
+    after = parse(file, set_values(file, changes, locks=locks, expected=expected))
+    if keep and (asked or doubt_of_way(file) or _alone(file, home, after)):
+        remember(home, file, after.digest)
 
 
-def _alone(file: Path, home: Path) -> tuple[list[Request], str]:
-    """Return what a file asks for by itself, and its text."""
-    known: dict[Path, FileContent] = {}
-    return requests(load([file], environ={}, known=known), file, home), known[file].text
+def _alone(file: Path, home: Path, content: FileContent) -> list[Request]:
+    """Return what a file asks for by itself."""
+    return requests(load([file], environ={}, known={file: content}), file, home)
 
 
-def shown(config: Config, file: Path, home: Path) -> tuple[list[Request], str]:
-    """Return all that a file asks for, here and by itself, for the user to decide on; and its text.
+def shown(config: Config, file: Path, home: Path, content: FileContent) -> list[Request]:
+    """Return all that a file asks for, here and by itself, for the user to decide on.
 
     Args:
         config: what would be in effect with it.
         file: the project's file.
         home: PERSONA_HOME.
+        content: what it holds, as it was read for `config`.
     """
-    alone, text = _alone(file, home)
-    return sorted({*requests(config, file, home), *alone}, key=lambda each: each.line), text
+    return sorted({*requests(config, file, home), *_alone(file, home, content)}, key=lambda each: each.line)

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from persona.config import approvals
 from persona.errors import InputError, NameRefusedError, PersonaError, StorageFullError
+from persona.ownership import NotRegularError
 from persona.storage.backend import RefusedName
 from persona.storage.paths import clean_object
 from persona.storage.reserved import is_reserved
@@ -23,6 +25,7 @@ from persona.transfer.journal import Journal, columns_of, row_of
 from persona.transfer.model import Action, Kind, Options, Row, Step
 
 FORMAT = "persona-plan-2"
+_BEGINNING = b'{"format":"persona-plan-'
 _BATCH = 1000
 _SIDE = ("name", "url", "identity")
 _HEAD = ("kind", "workspace", "source", "destination", "options", "part_bytes", "target_objects")
@@ -73,14 +76,48 @@ def save(journal: Journal, file: Path) -> None:
         raise kind(f"The plan {file} cannot be written: {error.strerror}.") from error
 
 
-def head(file: Path) -> dict[str, Any]:
+@contextmanager
+def opened(file: Path, home: Path, root: Path | None) -> Iterator[BinaryIO]:
+    """Open a plan, once: what was checked is what is run.
+
+    Args:
+        file: the plan.
+        home: PERSONA_HOME.
+        root: the project's folder, if there is one.
+
+    Raises:
+        ConfigError: it may not be the user's own, and the user has not approved it as it is.
+        InputError: it cannot be read.
+    """
+    try:
+        stream = approvals.open_approved(file, home, root=root)
+    except NotRegularError as error:  # it is read twice
+        raise InputError(f"The plan {file} is no file.", hint="Check the path.") from error
+    except OSError as error:
+        if isinstance(error, PersonaError):
+            raise
+        raise InputError(f"The plan {file} cannot be read: {error.strerror}.", hint="Check the path.") from error
+    with stream:
+        yield stream
+
+
+def is_plan(stream: BinaryIO) -> bool:
+    """Say whether a file begins as a plan does, of whatever version."""
+    stream.seek(0)
+    return stream.read(len(_BEGINNING)) == _BEGINNING
+
+
+def head(file: Path, stream: BinaryIO) -> dict[str, Any]:
     """Return what a plan is for.
+
+    Args:
+        file: its name, for messages.
+        stream: the plan, as `opened` gives it.
 
     Raises:
         InputError: the file is no plan.
     """
-    with _opened(file) as lines:
-        found = _parsed(file, next(lines, ""))
+    found = _parsed(file, next(_lines(file, stream), ""))
     if found.get("format") != FORMAT:
         raise _no_plan(file, "its first line is not that of a plan")
     if not _is_head(found):
@@ -88,14 +125,22 @@ def head(file: Path) -> dict[str, Any]:
     return found
 
 
-def load(file: Path, journal: Journal) -> None:
+def load(file: Path, stream: BinaryIO, found: dict[str, Any], journal: Journal) -> None:
     """Put a plan's objects into the journal of a new job, whole or not at all.
+
+    Args:
+        file: its name, for messages.
+        stream: the plan, as `opened` gives it.
+        found: what it is for, as `head` has returned it.
+        journal: the new job's.
 
     Raises:
         InputError: the file is damaged.
     """
-    found = head(file)
-    with _opened(file) as lines, journal.transaction():
+    if head(file, stream) != found:
+        raise _no_plan(file, "it was changed while it was read")
+    lines = _lines(file, stream)
+    with journal.transaction():
         digest = sha256(next(lines).encode())
         count, rows, tail = 0, [Row("")], None
         for line in lines:
@@ -191,20 +236,14 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[Iterator[str]]:
-    """Open a plan for its lines."""
-    if file.exists() and not file.is_file():  # which is read twice
-        raise InputError(f"The plan {file} is no file.", hint="Check the path.")
+def _lines(file: Path, stream: BinaryIO) -> Iterator[str]:
+    """Yield the lines of a plan from its first one."""
+    stream.seek(0)
     try:
-        with file.open(encoding="utf-8", newline="\n") as stream:
-            yield iter(lambda: stream.readline(_MAX_LINE), "")
+        while line := stream.readline(_MAX_LINE):
+            yield line.decode()
     except UnicodeDecodeError as error:
         raise _no_plan(file, "it is no text") from error
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        if isinstance(error, PersonaError):
-            raise
-        raise InputError(f"The plan {file} cannot be read: {error.strerror}.", hint="Check the path.") from error
 
 
 def _parsed(file: Path, line: str) -> dict[str, Any]:
