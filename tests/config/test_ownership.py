@@ -239,7 +239,7 @@ def test_the_file_that_the_user_names_is_obeyed_with_a_warning(persona: Any, mac
     ran = persona("--config", str(file), *USE)
     assert ran.code == 0
     assert ran.err.count("Warning") == 1
-    assert f"{file} was named by you and is obeyed, but it belongs to user 54321" in ran.err
+    assert f"{file} is used because you named it, although it belongs to user 54321" in ran.err
 
 
 def test_what_the_user_sets_in_a_shared_folder_stays_trusted(persona: Any, machine: Machine) -> None:
@@ -350,7 +350,7 @@ def test_a_plan_of_another_is_not_run(persona: Any, machine: Machine, plan: Path
     machine.give(plan)
     ran = persona(*run)
     assert ran.code == 3
-    assert f"{plan} is ignored, and so is this command: it belongs to user 54321" in ran.err
+    assert f"{plan} is not trusted: it belongs to user 54321" in ran.err
     assert not (machine.top / "target").exists()
     asked = persona("trust", str(plan))
     assert asked.code == 2

@@ -12,6 +12,7 @@ import os
 import tempfile
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO
 
 from persona.errors import ConfigError, ConflictError
@@ -76,9 +77,9 @@ def refusal(file: Path, doubt: str) -> ConfigError:
         doubt: why, as `persona.ownership.open_file` says it.
     """
     return ConfigError(
-        f"{file} is ignored, and so is this command: {doubt}.",
-        hint=f"If you know who wrote it: persona trust {file}. If it is yours: take it over with chown, or take the "
-        "rights of others off with “chmod go-w”, its folder's too.",
+        f"{file} is not trusted: {doubt}.",
+        hint=f"If you know who wrote it, approve it: persona trust {quote(str(file))}. If it is yours, take ownership "
+        "with chown, or remove write access for others with “chmod go-w”, from its folder too.",
     )
 
 

@@ -89,7 +89,7 @@ class Context:
             self.known[file] = read_file(file, regular=not (is_project and self.named), modes=modes)
         found = self.known[file]
         if found.doubt and is_project and self.named:
-            _log.warning("%s was named by you and is obeyed, but %s.", file, found.doubt)
+            _log.warning("%s is used because you named it, although %s.", file, found.doubt)
         elif found.doubt:
             from persona.config import approvals  # only needed where a file is doubtful
 

@@ -85,8 +85,8 @@ def foreign(path: Path, doubt: str) -> ConfigError:
     """
     return ConfigError(
         f"{path} is not used: {doubt}.",
-        hint="If it is yours, take it over with chown, and take the rights of others off with “chmod go-w”. Otherwise "
-        "remove it, or set PERSONA_HOME to a folder of your own.",
+        hint="If it is yours, take ownership with chown, or remove write access for others with “chmod go-w”. "
+        "Otherwise remove it, or set PERSONA_HOME to a folder of your own.",
     )
 
 
