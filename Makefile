@@ -13,7 +13,7 @@ KILLS ?= 200
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports collected unit ceph nginx bench torture docs clean
+.PHONY: help demo test lint types imports collected unit moto ceph nginx bench torture docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ collected: $(VENV)/.test # Compile the tests once, before each worker does; what
 unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered
 
-ceph nginx: $(VENV)/.test ## Run the contract suite against Ceph's gateway, or behind nginx (Debian's packages).
+moto ceph nginx: $(VENV)/.test ## Run the contract suite against moto, Ceph's gateway, or behind nginx.
 	PERSONA_TEST_PLACES=$@ $(BIN)/python -m pytest tests/contract -k $@ -n $(WORKERS) --no-cov
 
 bench: $(VENV)/.bench $(AZURITE) ## Measure start-up, memory and speed.
