@@ -18,6 +18,7 @@ from tests.cache.siege import besiege as besiege_cache
 from tests.campaigns.chain import take_through
 from tests.campaigns.command import Command
 from tests.campaigns.corpus import MIB, corpus
+from tests.campaigns.moving import migrate_while_it_moves
 from tests.campaigns.siege import besiege
 from tests.campaigns.sites import folder, fresh
 from tests.campaigns.storms import weather_out
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--siege-seconds", type=float, default=60.0, help="how long each siege of a cache takes")
     parser.add_argument("--lies", type=int, default=1000, help="jobs of which one answer is a lie")
     parser.add_argument("--mutants", type=int, default=10_000, help="mutated configurations, and as many inputs")
+    parser.add_argument("--moves", type=int, default=16, help="migrations of a folder that changes all the time")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
     say(f"seed {given.seed}")
@@ -84,6 +86,7 @@ def main() -> None:
         chain(base / "chain", place)
         twice(base / "twice", place)
         storms(base / "storms", place, given.storms, given.seed)
+        moving(base / "moving", place, given.moves, given.seed)
         sieges(base / "sieges", place, given.kills, given.seed)
 
 
@@ -157,6 +160,16 @@ def storms(base: Path, place: Open, rounds: int, seed: int) -> None:
             sides = place(source, step / "source"), place(target, step / "target")
             passage = weather_out(step, *sides, items, share=0.2, seed=seed + number)
             say(f"{source} → {target}: {passage}")
+
+
+def moving(base: Path, place: Open, runs: int, seed: int) -> None:
+    """Migrate a folder that another program changes all the time, in turn to each kind of place."""
+    kinds = ("local", "seaweedfs", "fake-gcs", "azurite")
+    for number in range(runs):
+        step = base / str(number)
+        outcome = migrate_while_it_moves(step, place(kinds[number % len(kinds)], step / "target"), seed + number)
+        say(f"a source that moves: {outcome}")
+        assert not (outcome.missing or outcome.wrong), outcome
 
 
 def sieges(base: Path, place: Open, kills: int, seed: int) -> None:

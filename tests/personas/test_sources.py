@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError
-from persona.personas.sources import limits, remote
+from persona.personas.sources import limits, read, remote
 from persona.personas.sources.read import read_files, read_path
 from persona.personas.sources.records import Passage, tidy
 from tests.personas.memory import MemoryBackend
@@ -296,3 +297,34 @@ def test_storage_without_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_FILES", 10)
     with pytest.raises(InputError, match="too large"):
         asyncio.run(remote.read_storage(storage, ""))
+
+
+def test_a_folder_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was removed meanwhile is named in a note; what became a pipe or a loop is named in the error."""
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.csv").write_text("id,answer\n1,yes\n2,no\n")
+    walk = read._walk
+
+    def moved(root: Path) -> Any:
+        found = walk(root)
+        (root / "b.csv").unlink()
+        return found
+
+    monkeypatch.setattr(read, "_walk", moved)
+    dataset = read_path(tmp_path)
+    assert {record.source for record in dataset.records} == {"a.csv", "c.csv"}
+    assert any("b.csv" in note for note in dataset.notes)
+    for swap, reason in ((os.mkfifo, "neither"), (lambda path: path.symlink_to("b.csv"), "symbolic links")):
+        monkeypatch.undo()
+        (tmp_path / "b.csv").unlink(missing_ok=True)
+        (tmp_path / "b.csv").write_text("id,answer\n1,yes\n")
+
+        def swapped(root: Path, swap: Any = swap) -> Any:
+            found = walk(root)
+            (root / "b.csv").unlink()
+            swap(root / "b.csv")
+            return found
+
+        monkeypatch.setattr(read, "_walk", swapped)
+        with pytest.raises(InputError, match=f"^b.csv .*{reason}"):
+            read_path(tmp_path)

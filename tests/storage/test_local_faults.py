@@ -17,11 +17,13 @@ import pytest
 from persona.errors import (
     AccessDeniedError,
     ConfigError,
+    ConflictError,
     NameRefusedError,
     PersonaError,
     StorageFullError,
     UnreachableError,
 )
+from persona.storage.backend import RefusedName
 from persona.storage.backends import local_files
 from persona.storage.backends.local import LocalBackend
 from persona.storage.backends.local_folder import Folder
@@ -66,6 +68,8 @@ async def test_a_full_disk_leaves_nothing_half_written(
     assert kept(tmp_path) == []
 
 
+DENIED = os.strerror(errno.EACCES)
+NOBODY = 65534
 LIMITED = """
 import asyncio, resource, sys
 from pathlib import Path
@@ -96,7 +100,7 @@ def nobody() -> Iterator[None]:
     if os.geteuid():
         yield
         return
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         yield
     finally:
@@ -122,11 +126,13 @@ async def test_a_folder_that_must_not_be_written() -> None:
                 storage.copy("a", "b"),
                 storage.read("closed/x"),
                 storage.exists("closed/x"),
-                storage.list(),
+                storage.list("closed"),
             ):
                 with pytest.raises(AccessDeniedError) as caught:
                     await call
                 assert caught.value.hint
+            listing = await storage.list()
+            assert ([item.path for item in listing], listing.refused) == (["a"], [RefusedName("closed/", DENIED)])
             await storage.delete("missing")
             assert (await storage.delete_many(["a"])).keys() == {"a"}
             with pytest.raises(AccessDeniedError):
@@ -189,7 +195,7 @@ async def test_an_edit_while_it_is_read(tmp_path: Path) -> None:
     await anext(chunks)
     with (tmp_path / "a").open("r+b") as file:
         file.truncate(100)
-    with pytest.raises(UnreachableError, match="edited"):
+    with pytest.raises(ConflictError, match="edited"):
         await anext(chunks)
 
 

@@ -86,9 +86,10 @@ def list_(session: Session, prefix: str) -> None:
         rows.end(refused, left_out, markers)
         if refused:
             raise IncompleteError(
-                f"{len(refused)} foreign names are no storage paths, so these objects cannot be used: "
-                + "; ".join(name.reason for name in refused[:10]),
-                hint="Rename them with your provider's tools.",
+                f"{len(refused)} foreign names cannot be used: "
+                + "; ".join(f"{line(name.key)}: {name.reason.rstrip('.')}" for name in refused[:10])
+                + ".",
+                hint="Rename or replace them with your provider's tools; check the permissions of folders.",
             )
 
     session.with_storage(work)

@@ -175,6 +175,12 @@ class Journal:
             [(side, _text(name.key), _text(name.reason)) for name in names],
         )
 
+    def refuse_only(self, side: str, names: Iterable[RefusedName]) -> None:
+        """Note foreign names of one side in place of those that an earlier listing gave."""
+        with self.transaction():
+            self._db.execute("DELETE FROM refused WHERE side = ?", (side,))
+            self.refuse(side, names)
+
     def refused(self, side: str | None = None) -> list[tuple[str, str]]:
         """Return foreign names with the reasons, of one side or of both."""
         where, values = ("WHERE side = ?", (side,)) if side else ("", ())

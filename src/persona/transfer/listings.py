@@ -50,7 +50,13 @@ async def pages(
 
 
 async def beside(
-    journal: Journal, backend: StorageBackend, take: Take, *, after: str = "", known: bool = False
+    journal: Journal,
+    backend: StorageBackend,
+    take: Take,
+    *,
+    after: str = "",
+    known: bool = False,
+    refused: list[RefusedName] | None = None,
 ) -> AsyncIterator[list[tuple[Row | None, StorageObject | None]]]:
     """Walk the journal's rows and a place together, in key order, and yield what they have under each path.
 
@@ -60,8 +66,11 @@ async def beside(
         take: which objects of the place take part.
         after: only what comes after this path.
         known: leave out objects that the journal does not know.
+        refused: takes the foreign names of the place.
     """
-    async for found, _, _ in pages(backend, take, after or None):
+    async for found, names, _ in pages(backend, take, after or None):
+        if refused is not None:
+            refused += names
         if not found:
             continue
         last = found[-1].path

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from persona.errors import NameRefusedError, NotFoundError, UsageError
 from persona.patterns import matching
-from persona.storage.backend import Digest, StorageObject
+from persona.storage.backend import Digest, RefusedName, StorageObject
 from persona.storage.paths import sort_key
 from persona.storage.reserved import LeftOut
 from persona.transfer.attributes import check
@@ -86,10 +86,12 @@ class Planner:
     async def list_again(self) -> bool:
         """List the source once more, add what the inventory lacks, to be compared, and say whether there is any.
 
-        It was written since, or an answer had left it out.
+        It was written since, or an answer had left it out. The names that cannot be copied are those of this listing:
+        others may have come since, and some may have been corrected.
         """
         added = False
-        async for pairs in beside(self._journal, self._source.backend, self.take):
+        refused: list[RefusedName] = []
+        async for pairs in beside(self._journal, self._source.backend, self.take, refused=refused):
             late = [_row(item) for row, item in pairs if row is None and item is not None]
             for row in late:
                 row.action = Action.COMPARE
@@ -99,6 +101,7 @@ class Planner:
                     self._journal.note_changes({row.path: "new" for row in late})
             added = added or bool(late)
             self._check()
+        self._journal.refuse_only("source", refused)
         return added
 
     async def compare_listings(self) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from persona.errors import AccessDeniedError, InputError, NotFoundError
+from persona.errors import AccessDeniedError, InputError, NotFoundError, PersonaError
 from persona.personas.sources import limits
 from persona.personas.sources.decode import decode
 from persona.personas.sources.documents import read_json, read_json_lines
@@ -86,12 +86,12 @@ def read_path(path: Path) -> Dataset:
         return read_files([(_name(path.name), _bytes(path))])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"There is no file or folder {shown}.", hint="Check the name of INPUT.") from error
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        kind = AccessDeniedError if isinstance(error, PermissionError) else InputError
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise kind(f"{shown} cannot be read: {reason}.", hint="Check its permissions and its disk.") from error
+    except PersonaError:
+        raise
+    except OSError as error:
+        raise _unreadable(shown, error) from error
+    except ValueError as error:
+        raise InputError(f"{shown} cannot be read: {error}.", hint="Check its name.") from error
 
 
 def _read_folder(root: Path) -> Dataset:
@@ -102,12 +102,37 @@ def _read_folder(root: Path) -> Dataset:
         raise InputError(f"There is no research data in {printable(str(root))}.", hint=f"Persona reads {KINDS}.")
     if len(usable) > limits.MAX_FILES:
         raise limits.too_many(printable(str(root)), "files", limits.MAX_FILES)
-    dataset = read_files((name, _bytes(path)) for name, path in usable)
+    gone: list[str] = []
+    dataset = read_files(_contents(usable, gone))
+    if gone:
+        dataset.notes.append(f"Not read, since they were removed meanwhile: {some(gone)}.")
     if skipped := [name for name, _ in visible if not is_readable(name)]:
         dataset.notes.append(f"Not read, being of other kinds: {some(skipped)}.")
     if outside:
         dataset.notes.append(f"Not read, being links to what is not in the folder: {some(outside)}.")
     return dataset
+
+
+def _contents(files: Iterable[tuple[str, Path]], gone: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of files; take the names of those that were removed since the folder was listed.
+
+    Raises:
+        InputError, AccessDeniedError: one cannot be read; it is named, and not the folder.
+    """
+    for name, path in files:
+        try:
+            data = _bytes(path)
+        except (FileNotFoundError, NotADirectoryError):
+            gone.append(name)
+            continue
+        except OSError as error:
+            raise _unreadable(name, error) from error
+        yield name, data
+
+
+def _unreadable(name: str, error: OSError) -> PersonaError:
+    kind = AccessDeniedError if isinstance(error, PermissionError) else InputError
+    return kind(f"{name} cannot be read: {error.strerror or error}.", hint="Check its permissions and its disk.")
 
 
 def some(names: Sequence[str]) -> str:
@@ -124,19 +149,30 @@ def _walk(root: Path) -> tuple[list[tuple[str, Path]], list[str]]:
     outside: list[str] = []
     folders, seen, home = [root], 0, root.resolve()
     while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                seen += 1
-                if seen > limits.MAX_ENTRIES:
-                    raise limits.too_many(printable(str(root)), "files and folders", limits.MAX_ENTRIES)
-                path = Path(entry.path)
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path)
-                elif entry.is_symlink() and not _inside(path, home):
-                    outside.append(_name(path.relative_to(root).as_posix()))
-                elif entry.is_file():
-                    files.append((_name(path.relative_to(root).as_posix()), path))
+        for entry in _entries(folders.pop(), root):
+            seen += 1
+            if seen > limits.MAX_ENTRIES:
+                raise limits.too_many(printable(str(root)), "files and folders", limits.MAX_ENTRIES)
+            path = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif entry.is_symlink() and not _inside(path, home):
+                outside.append(_name(path.relative_to(root).as_posix()))
+            elif entry.is_file():
+                files.append((_name(path.relative_to(root).as_posix()), path))
     return sorted(files, key=lambda item: sort_key(item[0])), sorted(outside)
+
+
+def _entries(folder: Path, root: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder; nothing if it is below the root and was removed since its name was read."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except (FileNotFoundError, NotADirectoryError):
+        if folder == root:
+            raise
+    except OSError as error:
+        raise _unreadable(printable(str(folder)), error) from error
 
 
 def _inside(link: Path, home: Path) -> bool:

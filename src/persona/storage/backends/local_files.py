@@ -39,7 +39,8 @@ LOCK_FILES = 256
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-_IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
+_IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO, errno.ENODEV)
+_OF_ONE_NAME = (*_IN_THE_WAY, errno.EACCES, errno.EPERM, errno.EOVERFLOW, getattr(errno, "ESTALE", errno.EACCES))
 
 
 class Disk:
@@ -285,6 +286,13 @@ def homes(leaf: str) -> list[str]:
     """Return the names that an object's file may have: its own, and the one beside a folder of that name."""
     beside = paths.beside(leaf)
     return [leaf] if beside is None else [leaf, beside]
+
+
+def fault_of_name(error: OSError | NameRefusedError) -> str | None:
+    """Return why one name cannot be read, or None if the error concerns more than that name, as an I/O error does."""
+    if isinstance(error, NameRefusedError):
+        return error.message
+    return (error.strerror or str(error)) if error.errno in _OF_ONE_NAME else None
 
 
 def translate(error: OSError, url: str, root: str) -> PersonaError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 
-from persona.errors import UnreachableError
+from persona.errors import ConflictError
 from persona.storage.backend import Download, StorageObject
 from persona.storage.backends.local_draft import Draft
 from persona.storage.backends.local_files import Disk, errors_of
@@ -82,9 +82,7 @@ class LocalDownload(Download):
             chunk = self._file.read(min(CHUNK_BYTES, self._left))
             info = os.fstat(self._file.fileno())
         if not chunk or (info.st_size, info.st_mtime_ns) != (self._info.st_size, self._info.st_mtime_ns):
-            raise UnreachableError(
-                f"“{self._path}” was edited by another program while it was read.", hint="Try again."
-            )
+            raise ConflictError(f"“{self._path}” was edited by another program while it was read.", hint="Try again.")
         self._left -= len(chunk)
         if not self._left:
             self._file.close()
@@ -103,4 +101,4 @@ def copy_bytes(fd: int, draft: Draft, size: int) -> None:
     while chunk := os.read(fd, CHUNK_BYTES):
         draft.append(chunk)
     if position + draft.size != size:
-        raise UnreachableError(f"“{draft.path}”: its source was edited while it was copied.", hint="Try again.")
+        raise ConflictError(f"“{draft.path}”: its source was edited while it was copied.", hint="Try again.")

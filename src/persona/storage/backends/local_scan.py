@@ -4,6 +4,10 @@ A folder is read whole and sorted, a folder's name as if ``/`` followed it; what
 goes through a temporary file, so that memory grows with the depth alone. The parts of a long name are read together
 with the folder that they stand in, since their objects sort among its own. What stands there under a name that no
 object can have is reported, never passed over.
+
+Other programs may change the folder during the listing: swap a file for a link, a pipe or a folder, or withdraw a
+permission. Whatever happens to one name is reported under that name, and the listing continues. Only what concerns the
+folder that was asked for, or the whole disk (an I/O error, no more descriptors), ends it.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from dataclasses import dataclass
 from persona.errors import NameRefusedError
 from persona.storage import paths
 from persona.storage.backend import RefusedName
-from persona.storage.backends.local_files import Disk
+from persona.storage.backends.local_files import Disk, fault_of_name
 from persona.storage.backends.local_folder import Folder
 from persona.storage.backends.local_runs import Entry, Runs, order_of
 
@@ -54,6 +58,7 @@ class Walk:
         self.prefix = prefix
         self.after = after
         self.after_order = paths.sort_key(after)
+        self._start: tuple[str, ...] = ()
         self._open: tuple[tuple[str, ...], Folder] | None = None
         self._refused: dict[str, RefusedName] = {}
         self._spilled: list[Runs] = []
@@ -70,7 +75,7 @@ class Walk:
     def _walk(self) -> Iterator[FoundFile | RefusedName]:
         if self.prefix and paths.sort_key(self.prefix) > self.after_order and (info := self._look(self.prefix)):
             yield FoundFile(self.prefix, info)
-        start = tuple(self.disk.names(self.prefix)) if self.prefix else ()
+        start = self._start = tuple(self.disk.names(self.prefix)) if self.prefix else ()
         real = os.path.realpath(os.path.join(self.disk.root, *start))
         levels = [(self._read(start, self.prefix), real)]
         while levels:
@@ -125,8 +130,12 @@ class Walk:
 
     def _is_there(self, entry: Entry) -> bool:
         """Say whether an entry's file is still there under its name; it may have been given another meanwhile."""
-        with suppress(FileNotFoundError, NotADirectoryError), self.disk.walk(entry.place) as folder:
-            return not stat.S_ISDIR(folder.lstat(entry.name).st_mode)
+        try:
+            with self.disk.walk(entry.place) as folder:
+                return not stat.S_ISDIR(folder.lstat(entry.name).st_mode)
+        except (OSError, NameRefusedError) as error:
+            if fault_of_name(error) is None:
+                raise
         return False
 
     def _entry(self, place: tuple[str, ...], parts: tuple[str, ...], name: str, key: str, mode: int) -> Entry | None:
@@ -145,8 +154,10 @@ class Walk:
             full = paths.from_key("", f"{key}/{segment}" if key else segment)
         except FileNotFoundError:
             self._refuse(shown, "it is a link that leads nowhere")
-        except NameRefusedError as error:
-            self._refuse(f"{shown}/" if stat.S_ISDIR(mode) else shown, error.message)
+        except (OSError, NameRefusedError) as error:
+            if (reason := fault_of_name(error)) is None:
+                raise
+            self._refuse(f"{shown}/" if stat.S_ISDIR(mode) else shown, reason)
         else:
             return Entry(order_of(full, is_folder=is_folder), name, full, where, is_folder, is_link)
         return None
@@ -160,9 +171,22 @@ class Walk:
     def _names(self, place: tuple[str, ...]) -> Iterator[tuple[str, int]]:
         """Yield the names in one folder with their file types; nothing if it is not there (any more).
 
-        A folder that changes meanwhile is read again, and the same names come again.
+        A folder below the one asked for that cannot be read is reported.
         """
-        with suppress(FileNotFoundError, NotADirectoryError), self.disk.walk(place) as folder:
+        try:
+            yield from self._names_in(place)
+        except FileNotFoundError:
+            return
+        except (OSError, NameRefusedError) as error:
+            reason = fault_of_name(error)
+            if reason is None or not place or (place == self._start and not isinstance(error, NotADirectoryError)):
+                raise
+            if not isinstance(error, NotADirectoryError):  # otherwise a file took its place: the folder is gone
+                self._refuse("/".join(place) + "/", reason)
+
+    def _names_in(self, place: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+        """Do as `_names`; a folder that changes meanwhile is read again, and the same names come again."""
+        with self.disk.walk(place) as folder:
             for _ in range(_READS):
                 before = folder.lstat(".").st_mtime_ns
                 with os.scandir(folder.path if folder.fd is None else folder.fd) as entries:
@@ -189,6 +213,16 @@ class Walk:
         return True
 
     def _describe(self, entry: Entry) -> os.stat_result | None:
+        """Describe an entry's file; None if it is gone, or is reported since it became something else."""
+        try:
+            return self._described(entry)
+        except (OSError, NameRefusedError) as error:
+            if (reason := fault_of_name(error)) is None:
+                raise
+            self._refuse("/".join((*entry.place, entry.name)), reason)
+        return None
+
+    def _described(self, entry: Entry) -> os.stat_result | None:
         """Describe an entry's file through the folder opened last, or afresh if it is not found there."""
         if self._open is None or self._open[0] != entry.place:
             self._leave()
