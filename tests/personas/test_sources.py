@@ -312,7 +312,7 @@ def test_a_folder_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(read, "_walk", moved)
     dataset = read_path(tmp_path)
-    assert {record.source for record in dataset.records} == {"a.csv", "c.csv"}
+    assert {record.file for record in dataset.records} == {"a.csv", "c.csv"}
     assert any("b.csv" in note for note in dataset.notes)
     for swap, reason in ((os.mkfifo, "neither"), (lambda path: path.symlink_to("b.csv"), "symbolic links")):
         monkeypatch.undo()

@@ -94,6 +94,7 @@ async def test_names_that_become_something_else_are_named(
         if is_root:
             os.seteuid(NOBODY)
 
+    await LocalBackend(root).exists("aa")  # what is imported for it, the other user may not read
     after_reading(swap)
     with nobody():
         listing = await LocalBackend(root).list()
