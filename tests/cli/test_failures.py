@@ -58,7 +58,7 @@ def test_an_empty_folder_as_input(persona: Run, project: Path) -> None:
     assert "no research data in empty" in ran.failed
 
 
-@pytest.mark.parametrize("output", ["../x", "a/../b", "a//b", "a\tb", "x" * 1100])
+@pytest.mark.parametrize("output", ["a/../b", "a//b", "a\tb", "x" * 1100])
 def test_a_refused_name_writes_nothing(persona: Run, project: Path, home: Path, output: str) -> None:
     small_input(project)
     ran = persona("generate", "input.csv", "--output", output)
