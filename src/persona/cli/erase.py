@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,16 @@ import click
 
 from persona import __version__
 from persona.cli.app import PersonaCommand
-from persona.cli.render import fields, heading, human_size, json_text, table
+from persona.cli.erase_view import (
+    NOT_SEARCHED,
+    found_json,
+    found_text,
+    incomplete_lines,
+    receipt_text,
+    spellings,
+    unsearched_json,
+)
+from persona.cli.render import json_text
 from persona.cli.session import Session
 from persona.errors import ConfigError, InputError, NotFoundError
 from persona.storage.paths import printable
@@ -23,16 +31,16 @@ if TYPE_CHECKING:
     from persona.storage.outbox_entry import Entry
 
 _TAKEN_OUT = ("erased", "outbox", "cache_entries", "journal_rows")
-_ACTIONS = {"redact": "take out", "remove": "remove the object", "look": "look at it yourself"}
 
 
 @click.command(cls=PersonaCommand)
 @click.option("--subject", "text", required=True, metavar="ID", help="The respondent's id, as evidence names it.")
 @click.option("--yes", is_flag=True, help="Erase. Without it nothing is changed.")
 @click.option("--versions", is_flag=True, help="With --yes: also delete earlier versions that the provider keeps.")
+@click.option("--exact", is_flag=True, help="Other spellings of the id, such as e08 and E8 for E08, are other people.")
 @click.option("--receipt", type=click.Path(path_type=Path), metavar="FILE", help="With --yes: write the receipt there.")
 @click.pass_obj
-def erase(session: Session, text: str, yes: bool, versions: bool, receipt: Path | None) -> int:
+def erase(session: Session, text: str, yes: bool, versions: bool, exact: bool, receipt: Path | None) -> int:
     """Find all that the storage holds of a respondent, and with --yes take it out.
 
     Raw data, personas with their quotes and evidence, backups, the cache and the outbox of this machine, and journals.
@@ -40,25 +48,19 @@ def erase(session: Session, text: str, yes: bool, versions: bool, receipt: Path 
     from persona.personas.subjects import subject_of
 
     subject = subject_of(text)
-    if receipt is not None:
-        receipt = receipt.expanduser()
-        if not yes:
-            raise InputError("There is a receipt only for what was erased.", hint="Add --yes, or leave out --receipt.")
-        if not receipt.parent.is_dir():
-            raise NotFoundError(f"There is no folder {printable(str(receipt.parent))}.", hint="Make it first.")
-        if receipt.exists():
-            raise InputError(f"{printable(str(receipt))} is there already.", hint="Give the receipt another name.")
-    work = _Erasure(session, subject)
+    receipt = _checked(receipt, yes=yes)
+    work = _Erasure(session, subject, exact=exact)
     if not yes:
         found = asyncio.run(work.look())
-        session.emit(_found_json(found)) if session.json else print(_found_text(found))
-        for unread in found.unread:
-            session.warn_if_quiet(f"Not looked through: {printable(unread.path)}: {unread.reason}")
-        return 1 if found.unread else 0
+        shown = found_json(found, exact=exact)
+        session.emit(shown) if session.json else print(found_text(shown, subject))
+        for line in incomplete_lines(found, exact=exact):
+            session.warn_if_quiet(line)
+        return 0 if shown["complete"] else 1
     document = asyncio.run(work.run(past=versions))
     if receipt is not None:
         _save(receipt, document)
-    session.emit(document) if session.json else print(_receipt_text(document))
+    session.emit(document) if session.json else print(receipt_text(document))
     if not document["complete"] and not session.json:
         session.warn("It is not complete: see what is left above.")
     elif not document["complete"]:
@@ -68,19 +70,35 @@ def erase(session: Session, text: str, yes: bool, versions: bool, receipt: Path 
     return 0 if document["complete"] else 1
 
 
+def _checked(receipt: Path | None, *, yes: bool) -> Path | None:
+    """Return where the receipt goes, once it is sure that it can."""
+    if receipt is None:
+        return None
+    receipt = receipt.expanduser()
+    if not yes:
+        raise InputError("There is a receipt only for what was erased.", hint="Add --yes, or leave out --receipt.")
+    if not receipt.parent.is_dir():
+        raise NotFoundError(f"There is no folder {printable(str(receipt.parent))}.", hint="Make it first.")
+    if receipt.exists():
+        raise InputError(f"{printable(str(receipt))} is there already.", hint="Give the receipt another name.")
+    return receipt
+
+
 class _Erasure:
     """One run of the command.
 
     Args:
         session: the global options.
         subject: the respondent's id.
+        exact: whether other spellings of the id are other people.
     """
 
-    def __init__(self, session: Session, subject: str) -> None:
+    def __init__(self, session: Session, subject: str, *, exact: bool) -> None:
         from persona.storage.stack import open_outbox
 
         self._session = session
         self._subject = subject
+        self._exact = exact
         self._settings = session.workspace.settings.storage
         self._keeping = session.keeping(force=True)
         self._outbox = open_outbox(self._settings, self._keeping)
@@ -107,20 +125,38 @@ class _Erasure:
 
         storage, noting = open_with_notes(self._settings, self._keeping)
         try:
-            salt, mark = await tombstones.lay(storage, self._subject)
             search = Search(storage, noting.notes(NOTES), self._subject)
+            known = (await tombstones.load(storage)).of(self._subject)
+            if not known and not self._exact:
+                self._check_spelling(await search.all(self._outbox))
+            salt, mark = await tombstones.lay(storage, self._subject)
             found = await search.all(self._outbox)
             waiting, busy = self._drop(found.waiting)
             copies, _ = self._from_caches(found.versions, {hit.path for hit in found.hits})
             unread = [each for each in found.unread if each.path.startswith("outbox ")] + busy
+            unsearched = [each for each in found.unsearched if each.path.startswith("outbox ")]
             done, left = await take_out(storage, search, self._subject, found, past=past)
             location = storage.url()
         finally:
             await noting.close()
         more, cache_error = self._from_caches(left.versions, {each.path for each in done.erased})
         rows, journals = self._from_journals()
-        left.unread += [*unread, *journals, *done.failed, *cache_error]
+        left.unread += [*unread, *journals, *done.failed, *done.doubts, *cache_error]
+        left.unsearched += unsearched
         return self._receipt(location, f"{salt}/{mark}", done, left, waiting, copies + more, rows, past=past)
+
+    def _check_spelling(self, found: Found) -> None:
+        """Refuse to erase somebody who is not there while somebody with a similar id is.
+
+        Raises:
+            NotFoundError: so it is; the message names the ids.
+        """
+        if found.hits or found.past or found.waiting or not found.similar:
+            return
+        raise NotFoundError(
+            f"Nothing holds “{printable(self._subject)}”. Similar ids: {spellings(found.similar)}.",
+            hint="Give --subject the id as it stands there. If these are other people, add --exact.",
+        )
 
     def _drop(self, waiting: Sequence[Entry]) -> tuple[list[dict[str, Any]], list[Unread]]:
         """Drop what waits and holds the respondent: upon what is redacted it could not be written any more."""
@@ -155,9 +191,11 @@ class _Erasure:
         count, failed = jobs.forget(lambda path: named_by(path, self._subject))
         return count, [Unread(f"the journal {name}", reason) for name, reason in failed.items()]
 
-    def _masked(self, path: str) -> str:
-        """Return a path without the id in it."""
-        return re.sub(rf"(?<![^\W_]){re.escape(self._subject)}(?![^\W_])", "[subject]", path)
+    def _masked(self, text: str) -> str:
+        """Return a text without the id in it, in any spelling."""
+        from persona.personas.content.mentions import masked
+
+        return masked(text, self._subject, "[subject]")
 
     def _receipt(
         self,
@@ -175,12 +213,15 @@ class _Erasure:
         failed = {each.path for each in done.failed}  # these say themselves why
         remaining = [hit for hit in left.hits if hit.action != "look" and hit.path not in failed]
         unknown = left.past_unknown if past else None
+        similar = [] if self._exact else left.similar
         return {
             "subject": mark,
             "location": location,
             "erased_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
-            "complete": not (mentions or remaining or failed or left.past or left.unread or unknown),
+            "complete": not (
+                mentions or remaining or failed or left.past or left.unread or left.unsearched or similar or unknown
+            ),
             "erased": [
                 {
                     "path": self._masked(each.path),
@@ -200,13 +241,13 @@ class _Erasure:
             "cache_entries": copies,
             "journal_rows": rows,
             "left": [
-                *(
-                    {"path": self._masked(hit.path), "reason": "It mentions the id: look at it yourself."}
-                    for hit in mentions
-                ),
+                *({"path": self._masked(hit.path), "reason": self._masked(_advice(hit.what))} for hit in mentions),
                 *({"path": self._masked(hit.path), "reason": "Others wrote it meanwhile."} for hit in remaining),
                 *({"path": self._masked(each.path), "reason": self._masked(each.reason)} for each in left.unread),
             ],
+            "unsearched": unsearched_json(left.unsearched, self._masked),
+            "similar": [self._masked(each.path) for each in left.similar],
+            "not_searched": NOT_SEARCHED,
         }
 
     def _past(self, hit: PastHit) -> dict[str, Any]:
@@ -214,76 +255,14 @@ class _Erasure:
         return {"path": self._masked(version.path), "version": version.id, "kind": version.kind, "size": version.size}
 
 
+def _advice(what: Sequence[str]) -> str:
+    """Return what to do about a mention."""
+    if any(" in " in each for each in what):
+        return f"It mentions the id ({', '.join(what)}): edit the document, or delete it."
+    return "It mentions the id: look at it yourself."
+
+
 def _save(file: Path, document: dict[str, Any]) -> None:
     from persona.personas.export import write_file
 
     write_file(file, (json_text(document, indent=2) + "\n").encode())
-
-
-def _found_json(found: Found) -> dict[str, Any]:
-    """Return what was found for JSON."""
-    return {
-        "applied": False,
-        "objects": [
-            {"path": hit.path, "version": hit.version, "size": hit.size, "what": [*hit.what], "action": hit.action}
-            for hit in found.hits
-        ],
-        "earlier_versions": {
-            "found": [
-                {"path": hit.version.path, "version": hit.version.id, "kind": hit.version.kind, "what": [*hit.what]}
-                for hit in found.past
-            ],
-            "unknown": found.past_unknown,
-        },
-        "outbox": [{"id": entry.id, "path": entry.path, "size": entry.size} for entry in found.waiting],
-        "unread": [{"path": each.path, "reason": each.reason} for each in found.unread],
-        "complete": not found.unread,
-    }
-
-
-def _found_text(found: Found) -> str:
-    rows = [(human_size(hit.size), ", ".join(hit.what), _ACTIONS[hit.action], hit.path) for hit in found.hits]
-    parts = [heading("Erasure: what there is")]
-    parts.append(table(("Size", "Holds", "With --yes", "Object"), rows) if rows else "No object holds this respondent.")
-    parts += _listed("In the outbox, dropped with --yes", [f"{e.id}  {printable(e.path)}" for e in found.waiting])
-    parts += _listed(
-        "Earlier versions at the provider, deleted with --yes --versions",
-        [f"{printable(hit.version.path)}  {hit.version.kind} {hit.version.id}" for hit in found.past],
-    )
-    if found.past_unknown:
-        parts += ["", f"Whether the provider keeps earlier versions is not known: {found.past_unknown}"]
-    parts += _listed("Not looked through", [f"{printable(each.path)}: {each.reason}" for each in found.unread])
-    return "\n".join([*parts, "", "Nothing was changed. To erase: add --yes."])
-
-
-def _receipt_text(document: dict[str, Any]) -> str:
-    past = document["earlier_versions"]
-    facts = [
-        ("Subject", document["subject"]),
-        ("Location", document["location"]),
-        ("Erased at", document["erased_at"]),
-        ("By", f"persona {document['version']}"),
-        ("Complete", "yes" if document["complete"] else "no"),
-        ("Objects", f"{len(document['erased']):,}"),
-        ("Earlier versions", f"{len(past['deleted']):,} deleted, {len(past['left']):,} left"),
-        ("Outbox", f"{len(document['outbox']):,} dropped"),
-        ("Cache", f"{document['cache_entries']:,} copies removed"),
-        ("Journals", f"{document['journal_rows']:,} rows removed"),
-    ]
-    parts = [heading("Erasure: receipt"), fields(facts)]
-    parts += _listed(
-        "Erased", [f"{printable(e['path'])}: {e['action']} ({', '.join(e['what'])})" for e in document["erased"]]
-    )
-    parts += _listed("Dropped from the outbox", [f"{e['id']}  {printable(e['path'])}" for e in document["outbox"]])
-    parts += _listed(
-        "Earlier versions left; --versions deletes them",
-        [f"{printable(each['path'])}  {each['kind']} {each['version']}" for each in past["left"]],
-    )
-    if past["unknown"]:
-        parts += ["", f"Whether the provider keeps earlier versions is not known: {past['unknown']}"]
-    parts += _listed("Left", [f"{printable(each['path'])}: {each['reason']}" for each in document["left"]])
-    return "\n".join(parts)
-
-
-def _listed(title: str, lines: Sequence[str]) -> list[str]:
-    return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []

@@ -34,18 +34,25 @@ class ErasedGuard:
         """The largest object that is read, in bytes."""
         return self._most
 
-    def reads(self, path: str) -> bool:
-        """Say whether the content of an object is needed to judge it."""
-        from persona.personas.subjects import may_hold
+    @property
+    def head(self) -> int:
+        """How much of an object tells whether its content is needed to judge it, in bytes."""
+        from persona.personas.subjects import HEAD_BYTES
 
-        return may_hold(path)
+        return HEAD_BYTES
 
-    def refusal(self, path: str, size: int, data: bytes | None) -> str | None:
+    def reads(self, head: bytes) -> bool:
+        """Say whether the content of an object is needed to judge it, by its first bytes."""
+        from persona.personas.subjects import is_opaque
+
+        return not is_opaque(head)
+
+    def refusal(self, path: str, size: int, data: bytes | None, *, read: bool = True) -> str | None:
         """Return why an object is not to be copied, or None."""
         from persona.personas.subjects import ids_of
 
-        if data is None and size > self._most and self.reads(path):
-            return "Respondents were erased here, and it is too large to be looked through for them."
+        if data is None and read:
+            return "Not copied: the object is too large to search for erased respondents."
         if self._tombstones.among(ids_of(path, data)):
             return "It holds a respondent who was erased; “persona storage erase” takes one out of the source as well."
         return None
@@ -84,7 +91,7 @@ def leave_out(session: Session, dataset: Dataset) -> None:
 
 
 def _stems(file: str) -> tuple[str, ...]:
-    from persona.personas.subjects import path_ids
+    from persona.personas.named import path_ids
 
     return tuple(path_ids(file))
 

@@ -97,7 +97,7 @@ def _load(name: str, data: bytes) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        _refuse_traps(name, data)
+        refuse_traps(name, data)
         yaml = YAML(typ="safe")  # the C parser, where it is installed
         return yaml.load(data)
     except YAMLError as error:
@@ -122,7 +122,7 @@ def too_large(name: str, size: int) -> InputError:
     )
 
 
-def _refuse_traps(name: str, data: bytes) -> None:
+def refuse_traps(name: str, data: bytes) -> None:
     """Refuse aliases, which can make a small file enormous, nesting that would exhaust the stack, and too much."""
     text = data.decode("utf-8")
     if sum(text.count(mark) for mark in ("\n", "\r", ",", "- ", "? ", "[", "{")) > MAX_NODES:

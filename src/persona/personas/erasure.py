@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from persona.errors import (
+    AccessDeniedError,
     BucketNotFoundError,
     ConflictError,
     CredentialsError,
@@ -19,13 +19,25 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.personas import subjects
-from persona.personas.findings import Done, Erased, Found, Hit, PastHit, Unread
+from persona.personas.findings import Done, Erased, Found, Hit, PastHit, Result, Similar, Unread, Unsearched, results_of
 from persona.personas.library import PARALLEL, SUFFIXES
 from persona.personas.named import keep_note, may_name
 from persona.personas.past_search import TOO_LARGE, PastSearch
-from persona.personas.subjects import MAX_BYTES, Trace, in_metadata, may_hold, named_by, trace
+from persona.personas.subjects import (
+    HEAD_BYTES,
+    MAX_BYTES,
+    Opaque,
+    Trace,
+    in_metadata,
+    is_opaque,
+    look,
+    named_by,
+    opaque,
+    trace,
+)
 from persona.storage.backend import IfVersion, Listing, Notes, StorageBackend, StorageObject
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
+from persona.storage.outage import PROBE
 from persona.storage.outbox import Outbox
 from persona.storage.paths import printable
 from persona.storage.relisting import UNREADABLE, still_listed
@@ -81,16 +93,15 @@ class Search:
         for start in range(0, len(objects), PARALLEL):
             part = objects[start : start + PARALLEL]
             results = await asyncio.gather(*map(self._look, part))
-            found.unread += [result for result in results if isinstance(result, Unread)]
-            found.hits += [result for result in results if isinstance(result, Hit)]
+            _add([each for result in results for each in result], found)
 
     def _without_noted(self, objects: Sequence[StorageObject]) -> list[StorageObject]:
         """Return objects without the personas of which notes say that they do not name the respondent."""
         known = self._notes.of(each for each in objects if _is_persona(each)) if self._notes else {}
         return [each for each in objects if each.path not in known or may_name(known[each.path], self._subject)]
 
-    async def _look(self, found: StorageObject) -> Hit | Unread | None:
-        """Return what an object holds; None if nothing, or if it was not found."""
+    async def _look(self, found: StorageObject) -> list[Result]:
+        """Return what an object holds. One that cannot be read is named, and stops nothing."""
         try:
             for _ in range(_ROUNDS):
                 try:
@@ -101,26 +112,34 @@ class Search:
             raise
         except NotFoundError:
             self._missing.append(found.path)
-            return None
-        except (UnreachableError, CredentialsError):
-            raise
+            return []
+        except UnreachableError as error:
+            await self._storage.exists(PROBE)  # it raises if the provider does not respond to anything
+            return [Unread(found.path, str(error))]
+        except CredentialsError as error:
+            if not isinstance(error, AccessDeniedError):
+                raise
+            return [Unread(found.path, str(error))]
         except PersonaError as error:
-            return Unread(found.path, str(error))
-        return Unread(found.path, "It changed each time that it was read, or is listed under another version.")
+            return [Unread(found.path, str(error))]
+        return [Unread(found.path, "It changed each time that it was read, or is listed under another version.")]
 
-    async def _looked(self, found: StorageObject) -> Hit | Unread | None:
-        """Return what an object holds in one version; None if nothing."""
+    async def _looked(self, found: StorageObject) -> list[Result]:
+        """Return what an object holds in one version."""
         data, metadata = await read(self._storage, found)
         named = in_metadata(metadata, self._subject)
-        if isinstance(data, Unread) and not named_by(found.path, self._subject):
-            return replace(data, reason=f"{data.reason} Its metadata names the respondent.") if named else data
         content = data if isinstance(data, bytes) else None
         self._note(found, content)
-        traced = await asyncio.to_thread(trace, found.path, content, self._subject)
-        if traced or named:
-            return _hit(found, traced, named)
-        self._clean.add((found.path, found.version))
-        return None
+        seen = await asyncio.to_thread(look, found.path, content, self._subject)
+        results: list[Result] = [*results_of(found.path, seen)]
+        if seen.trace or named:
+            results.append(_hit(found, seen.trace, named))
+        if not isinstance(data, bytes) and not named_by(found.path, self._subject):
+            too_large = f"{TOO_LARGE} Its metadata names the respondent." if named else TOO_LARGE
+            results.append(Unread(found.path, too_large) if data is None else Unsearched(found.path, data.kind))
+        if not results:
+            self._clean.add((found.path, found.version))
+        return results
 
     def _note(self, found: StorageObject, data: bytes | None) -> None:
         persona = subjects.persona_in(found.path, data) if self._notes is not None and data is not None else None
@@ -129,17 +148,21 @@ class Search:
 
     def _in_outbox(self, outbox: Outbox, found: Found) -> None:
         for entry in outbox.everything():
+            name = f"outbox {entry.id}"
             try:
                 if entry.state == "damaged":
                     raise PersonaError("Its description cannot be read.")
-                data = b"".join(outbox.content(entry)) if entry.op == "write" and may_hold(entry.path) else None
-                if traced := trace(entry.path, data, self._subject):
-                    if traced.certain:
-                        found.waiting.append(entry)
-                    else:
-                        found.unread.append(Unread(f"outbox {entry.id}", "It mentions the id; look at it yourself."))
+                if entry.op == "write" and entry.size > MAX_BYTES and not named_by(entry.path, self._subject):
+                    raise PersonaError(TOO_LARGE)
+                large = entry.op != "write" or entry.size > MAX_BYTES
+                seen = look(entry.path, None if large else b"".join(outbox.content(entry)), self._subject)
+                _add(results_of(name, seen), found)
+                if seen.trace and seen.trace.certain:
+                    found.waiting.append(entry)
+                elif seen.trace:
+                    found.unread.append(Unread(name, "It mentions the id; look at it yourself."))
             except PersonaError as error:
-                found.unread.append(Unread(f"outbox {entry.id}", str(error)))
+                found.unread.append(Unread(name, str(error)))
 
 
 async def erase(
@@ -177,18 +200,26 @@ async def erase(
     return done, found
 
 
-async def read(storage: StorageBackend, found: StorageObject) -> tuple[bytes | Unread | None, Mapping[str, str]]:
+async def read(storage: StorageBackend, found: StorageObject) -> tuple[bytes | Opaque | None, Mapping[str, str]]:
     """Return an object's content in the version that was listed, and its metadata, without a request more than needed.
 
-    The content is None if it is of a kind that is not looked through. With the metadata are the headers of the content,
-    which may bear a name as well: that of the file in Content-Disposition.
+    The content is None if it is too large to be searched, and `Opaque` if it is no text: of a large one only
+    the first bytes are read. With the metadata are the headers of the content, which may bear a name as well: that of
+    the file in Content-Disposition.
     """
-    if not may_hold(found.path) or found.size > MAX_BYTES:
-        unread = Unread(found.path, TOO_LARGE) if may_hold(found.path) else None
-        return unread, await _metadata(storage, found)
+    if found.size > MAX_BYTES:
+        return None, await _metadata(storage, found)
+    if found.size > 16 * HEAD_BYTES:
+        head = await _head(storage, found)
+        if is_opaque(head):
+            return opaque(found.path, head), await _metadata(storage, found)
     download = await storage.open(found.path, version=found.version)
     data = await download.whole()
     return data, await _metadata(storage, found if found.metadata is not None else download.object)
+
+
+async def _head(storage: StorageBackend, found: StorageObject) -> bytes:
+    return await (await storage.open(found.path, length=HEAD_BYTES, version=found.version)).whole()
 
 
 async def _metadata(storage: StorageBackend, found: StorageObject) -> Mapping[str, str]:
@@ -199,6 +230,19 @@ async def _metadata(storage: StorageBackend, found: StorageObject) -> Mapping[st
 
 
 _MARKER = "A folder marker has the respondent's name. Delete this empty object with your provider's tools."
+
+
+def _add(results: Iterable[Result], found: Found) -> None:
+    """Sort what a search of one object gave."""
+    for result in results:
+        if isinstance(result, Hit):
+            found.hits.append(result)
+        elif isinstance(result, Unread):
+            found.unread.append(result)
+        elif isinstance(result, Similar):
+            found.similar.append(result)
+        elif isinstance(result, Unsearched):
+            found.unsearched.append(result)
 
 
 def _is_new(hit: Hit, failed: Iterable[Unread]) -> bool:
@@ -240,6 +284,7 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
             headers=ContentHeaders.of(_unnamed(dict((found.headers or NO_HEADERS).items()), subject)),
         )
         done.erased.append(Erased(hit.path, "redacted", hit.what, hit.version, written.version))
+        done.doubts += [Unread(hit.path, doubt) for doubt in traced.doubts]
     except BucketNotFoundError:
         raise
     except (NotFoundError, ConflictError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from persona.personas.subjects import Look
 from persona.storage.backend import PastVersion
 from persona.storage.outbox_entry import Entry
 
@@ -41,6 +42,34 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsearched:
+    """An object, or a part of one, that cannot be searched.
+
+    Args:
+        path: the object.
+        kind: the ending of its name, or what it is.
+        reason: why; empty if it is of a kind that has no text.
+    """
+
+    path: str
+    kind: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """Another spelling of the id, which may be the same respondent.
+
+    Args:
+        path: the object that has it.
+        spelling: as it stands there.
+    """
+
+    path: str
+    spelling: str
+
+
+@dataclass(frozen=True, slots=True)
 class PastHit:
     """An earlier version that holds something of a respondent."""
 
@@ -57,6 +86,8 @@ class Found:
         past: earlier versions that the provider keeps.
         waiting: writes in the outbox.
         unread: what could not be looked through.
+        unsearched: what cannot be searched, being no text.
+        similar: other spellings of the id.
         past_unknown: why the provider cannot tell of earlier versions; None if it can.
         versions: what objects there are, and their versions.
     """
@@ -65,6 +96,8 @@ class Found:
     past: list[PastHit] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    unsearched: list[Unsearched] = field(default_factory=list)
+    similar: list[Similar] = field(default_factory=list)
     past_unknown: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -96,8 +129,20 @@ class Done:
         erased: objects.
         past: earlier versions that were deleted.
         failed: what could not be changed.
+        doubts: what was left and may be the respondent's.
     """
 
     erased: list[Erased] = field(default_factory=list)
     past: list[PastHit] = field(default_factory=list)
     failed: list[Unread] = field(default_factory=list)
+    doubts: list[Unread] = field(default_factory=list)
+
+
+Result = Hit | Unread | Unsearched | Similar
+"""What a search of one object may give."""
+
+
+def results_of(name: str, look: Look) -> list[Unsearched | Similar]:
+    """Return what a search found in an object beside the respondent's own."""
+    unsearched = [Unsearched(name, each.kind, each.reason) for each in dict.fromkeys(look.opaque)]
+    return [*unsearched, *(Similar(name, each) for each in sorted(look.similar))]

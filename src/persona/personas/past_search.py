@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from persona.errors import BucketNotFoundError, NotFoundError, ObjectStateError, PersonaError, VerificationError
-from persona.personas.findings import Found, PastHit, Unread
+from persona.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    NotFoundError,
+    ObjectStateError,
+    PersonaError,
+    VerificationError,
+)
+from persona.personas.findings import Found, PastHit, Similar, Unread, Unsearched, results_of
 from persona.personas.library import PARALLEL
-from persona.personas.subjects import MAX_BYTES, may_hold, named_by, trace
+from persona.personas.subjects import MAX_BYTES, look, named_by
 from persona.storage.backend import PastVersion, StorageBackend
 from persona.storage.outage import PROBE
 from persona.storage.relisting import UNREADABLE
@@ -17,6 +24,7 @@ TOO_LARGE = f"It is larger than {MAX_BYTES >> 20} MiB, and was not looked throug
 _FOREIGN = "Its name is no storage path. Delete this version with your provider's tools if it holds the respondent."
 _HELD = "The provider keeps it for a while after its deletion; nobody can read it."
 _Known = tuple[str, str]
+_Result = PastHit | Unread | Unsearched | Similar
 
 
 class PastSearch:
@@ -56,8 +64,15 @@ class PastSearch:
     async def _in_page(self, page: Sequence[PastVersion], found: Found) -> None:
         for start in range(0, len(page), PARALLEL):
             results = await asyncio.gather(*map(self._look, page[start : start + PARALLEL]))
-            found.past += [result for result in results if isinstance(result, PastHit)]
-            found.unread += [result for result in results if isinstance(result, Unread)]
+            for result in (each for every in results for each in every):
+                if isinstance(result, PastHit):
+                    found.past.append(result)
+                elif isinstance(result, Unsearched):
+                    found.unsearched.append(result)
+                elif isinstance(result, Similar):
+                    found.similar.append(result)
+                else:
+                    found.unread.append(result)
 
     async def _still_listed(self) -> list[Unread]:
         """Return the versions that were not found, of which a new listing has them still."""
@@ -66,32 +81,35 @@ class PastSearch:
         listed = {(version.path, version.id) async for page in self._storage.past() for version in page}
         return [unread for known, unread in self._missing.items() if known in listed]
 
-    async def _look(self, version: PastVersion) -> PastHit | Unread | None:
+    async def _look(self, version: PastVersion) -> list[_Result]:
         known = (version.path, version.id)
         if known in self._clean:
-            return None
+            return []
         name = named_by(version.path, self._subject)
         shown = f"{version.path} ({version.kind} {version.id})"
         if version.kind == "marker":
-            return PastHit(version, ("its name",)) if name else None
+            return [PastHit(version, ("its name",))] if name else []
         if version.kind == "deleted":
-            return Unread(shown, _HELD) if name or may_hold(version.path) else None
+            return [Unread(shown, _HELD)]
         if version.kind == "foreign":
-            return Unread(shown, _FOREIGN) if name or version.size else None
-        data = None
-        if may_hold(version.path):
-            if version.size > MAX_BYTES and not name:
-                return Unread(shown, TOO_LARGE)
-            try:
-                data = await self._storage.read_past(version)
-            except BucketNotFoundError:
-                raise
-            except NotFoundError:
-                self._missing[known] = Unread(shown, UNREADABLE)
-                return None
-            except (ObjectStateError, VerificationError) as error:  # of this version alone
-                return Unread(shown, str(error))
-        if traced := await asyncio.to_thread(trace, version.path, data, self._subject):
-            return PastHit(version, traced.what) if traced.certain else Unread(shown, "It mentions the id.")
-        self._clean.add(known)
-        return None
+            return [Unread(shown, _FOREIGN)] if name or version.size else []
+        if version.size > MAX_BYTES and not name:
+            return [Unread(shown, TOO_LARGE)]
+        try:
+            data = await self._storage.read_past(version) if version.size <= MAX_BYTES else None
+        except BucketNotFoundError:
+            raise
+        except NotFoundError:
+            self._missing[known] = Unread(shown, UNREADABLE)
+            return []
+        except (ObjectStateError, VerificationError, AccessDeniedError) as error:  # of this version alone
+            return [Unread(shown, str(error))]
+        seen = await asyncio.to_thread(look, version.path, data, self._subject)
+        results: list[_Result] = [*results_of(shown, seen)]
+        if seen.trace:
+            results.append(
+                PastHit(version, seen.trace.what) if seen.trace.certain else Unread(shown, "It mentions the id.")
+            )
+        if not results:
+            self._clean.add(known)
+        return results

@@ -6,29 +6,43 @@ interview. ``row 12`` is no such id: it names a place in a file, which is anothe
 
 from __future__ import annotations
 
+import gzip
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from persona.errors import InputError, UsageError
-from persona.personas import document, rawdata
+from persona.personas import document, persona_cut, rawdata
+from persona.personas.content import containers, pdf
+from persona.personas.content.decoding import Text, is_text, readings
+from persona.personas.content.documents import table_ids
+from persona.personas.content.mentions import mentions, similar, similar_ids
+from persona.personas.content.people import normalised
 from persona.personas.library import SUFFIXES
-from persona.personas.named import SECTIONS, evidence_of, named_in
+from persona.personas.named import named_in, path_ids
+from persona.personas.persona_cut import ERASED
 from persona.personas.sources.limits import MAX_FILE_BYTES
 from persona.personas.sources.records import tidy
 
 if TYPE_CHECKING:
-    from persona.personas.model import Persona, Statement
+    from persona.personas.model import Persona
 
+__all__ = ["ERASED", "MAX_BYTES", "Look", "Opaque", "Trace", "ids_of", "in_form", "in_metadata", "look", "named_by"]
 MAX_BYTES = MAX_FILE_BYTES
-"""The largest object that is looked through, in bytes: no larger one is ever read as research data."""
-ERASED = "[erased]"
-"""Stands in a text for what a respondent said."""
-_LONG = 12
-"""Verbatim words of so many characters are looked for in the texts of a persona as well."""
+"""The largest object that is searched, in bytes: no larger one is ever read as research data."""
+HEAD_BYTES = 65_536
+"""How much of an object tells whether it can be searched, in bytes."""
 _ROW = re.compile(r"row \d+")
-_WORD = re.compile(r"[^\s,;:|\"'“”‘’()\[\]{}<>]+")
+_NAME = "its name"
+_IN_NAME = "a mention in its name"
+_MENTION = "a mention"
+_NO_ENDING = "without an ending"
+_RENAME = "Its name has the id, and others are in it: rename it."
+_MAX_READINGS = 4
+"""In how many of the encodings that fit a file records are looked for; mentions are looked for in all of them."""
+_MAGIC = ((b"\xd0\xcf\x11\xe0", "Office 97"), (b"PAR1", "Parquet"), (b"SQLite format 3", "SQLite"))
 
 
 class Trace(NamedTuple):
@@ -38,11 +52,42 @@ class Trace(NamedTuple):
         what: in words, such as ``2 quotes``.
         left: the object without it; None if nothing is left that is of anybody else.
         certain: False if the id is only mentioned, so that a person has to decide what that is.
+        doubts: what is left and may be the respondent's as well, in sentences.
     """
 
     what: tuple[str, ...]
     left: bytes | None
     certain: bool = True
+    doubts: tuple[str, ...] = ()
+
+
+class Opaque(NamedTuple):
+    """What cannot be searched.
+
+    Args:
+        kind: the ending of its name, or what it is.
+        reason: why, and what to do about it; empty if it is of a kind that has no text.
+    """
+
+    kind: str
+    reason: str = ""
+
+
+@dataclass
+class Look:
+    """What a search of one object gives.
+
+    Args:
+        trace: what it holds of the respondent; None if nothing.
+        similar: other spellings of the id that are in it.
+        opaque: what of it cannot be searched.
+        others: whether other people are surely in it.
+    """
+
+    trace: Trace | None = None
+    similar: set[str] = field(default_factory=set)
+    opaque: list[Opaque] = field(default_factory=list)
+    others: bool = False
 
 
 def subject_of(text: str) -> str:
@@ -62,14 +107,22 @@ def subject_of(text: str) -> str:
     return subject
 
 
-def may_hold(path: str) -> bool:
-    """Say whether an object is of a kind that is looked through; of others only the name is."""
-    return path.lower().endswith((*SUFFIXES, *rawdata.KINDS))
-
-
 def named_by(path: str, subject: str) -> bool:
     """Say whether a path has a folder or file of the respondent's name, with any ending."""
-    return subject in path_ids(path)
+    return subject in {normalised(each) for each in path_ids(path)}
+
+
+def is_opaque(head: bytes) -> bool:
+    """Say whether an object cannot be searched, by its first `HEAD_BYTES` bytes: it is no text, and holds none."""
+    if pdf.is_pdf(head) or containers.parts(head, containers.Budget()) is not None:
+        return False
+    return not is_text(head)
+
+
+def opaque(path: str, data: bytes) -> Opaque:
+    """Return what kind of thing an object is that cannot be searched."""
+    known = next((kind for magic, kind in _MAGIC if data.startswith(magic)), "")
+    return Opaque(_kind(path) or known or _NO_ENDING)
 
 
 def ids_of(path: str, data: bytes | None) -> set[str]:
@@ -77,43 +130,53 @@ def ids_of(path: str, data: bytes | None) -> set[str]:
 
     Args:
         path: the object.
-        data: its content; None if it is of a kind that is not looked through.
+        data: its content; None if it is not searched.
     """
     found = path_ids(path)
     if data is None:
-        return found
+        return {in_form(each) for each in found}
     if (persona := persona_in(path, data)) is not None:
         return named_in(persona)
-    try:
-        return found | {in_form(each) for each in rawdata.ids(path, data)} if _is_raw(path) else found | _words(data)
-    except InputError:  # whatever it is, its words are
-        return found | _words(data)
+    return {normalised(each) for each in found | _ids_in(path, data, containers.Budget(), 0)}
 
 
-def trace(path: str, data: bytes | None, subject: str) -> Trace | None:
-    """Return what an object holds of a respondent, None if nothing.
+def _ids_in(name: str, data: bytes, budget: containers.Budget, depth: int) -> set[str]:
+    found = {each for read in readings(data) for each in rawdata.ids(name, read)}
+    for part in _parts(data, budget, depth) or ():
+        inner = part.name or name.rpartition(".")[0]
+        found |= path_ids(part.name)
+        if part.data is not None:
+            found |= _ids_in(inner, part.data, budget, depth + 1)
+    return found | table_ids(data)
+
+
+def look(path: str, data: bytes | None, subject: str) -> Look:
+    """Search one object for a respondent.
 
     Args:
         path: the object.
-        data: its content; None if it is of a kind that is not looked through.
+        data: its content; None if only its name is to be searched.
         subject: the id, as `subject_of` gives it.
     """
     persona = None if data is None else persona_in(path, data)
-    if persona is not None:
-        return _in_persona(persona, subject)
-    if named_by(path, subject):
-        return Trace(("its name",), None)
-    if data is None:
-        return None
-    if _is_raw(path):
-        try:
-            count, left = rawdata.without(path, data, subject)
-        except InputError:
-            count, left = 0, None  # its words are looked at
-        if count:
-            word = "turn" if path.lower().endswith(rawdata.TEXTS) else "record"
-            return Trace((_many(count, word),), left)
-    return Trace(("a mention",), data, certain=False) if _mentions(data, subject) else None
+    if data is not None and persona is not None:
+        return _in_persona(path, persona, data, subject)
+    result = Look(similar=_similar_in_path(path, subject))
+    if data is not None:
+        _search(path, data, subject, result, containers.Budget(), 0)
+    named = named_by(path, subject)
+    if named:
+        result.trace = _named(result, data)
+    elif result.trace is None and mentions(path.replace("_", " "), subject):
+        result.trace = Trace((_IN_NAME,), data, certain=False)
+    if named or (result.trace is not None and result.trace.certain and result.trace.left is None):
+        result.opaque.clear()  # all of it goes, or is named
+    return result
+
+
+def trace(path: str, data: bytes | None, subject: str) -> Trace | None:
+    """Return what an object holds of a respondent, None if nothing; see `look`."""
+    return look(path, data, subject).trace
 
 
 def in_metadata(metadata: Mapping[str, str], subject: str) -> list[str]:
@@ -121,45 +184,13 @@ def in_metadata(metadata: Mapping[str, str], subject: str) -> list[str]:
     return [
         name
         for name, value in sorted(metadata.items())
-        if in_form(value) == subject or any(_mentions(text.encode(), subject) for text in (name, value))
+        if normalised(value) == subject or any(mentions(text, subject) for text in (name, value))
     ]
-
-
-def path_ids(path: str) -> set[str]:
-    """Return the names of a path's folders, and of its file with and without its ending."""
-    *folders, name = path.split("/")
-    return {*folders, name, name.rpartition(".")[0] or name}
 
 
 def in_form(text: str) -> str:
     """Return an id in Unicode's NFC, in which ids are compared."""
     return unicodedata.normalize("NFC", text)
-
-
-def _is_raw(path: str) -> bool:
-    return path.lower().endswith(rawdata.KINDS)
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 or word == 'evidence' else 's'}"
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
-
-
-def _words(data: bytes) -> set[str]:
-    return {in_form(word).strip(".!?*_-") for word in _WORD.findall(_text(data))}
-
-
-def _mentions(data: bytes, subject: str) -> bool:
-    """Say whether a text has the id as a word; a bare number is in too many to mean anybody."""
-    if subject.isdecimal():
-        return False
-    return re.search(rf"(?<![\w-]){re.escape(subject)}(?![\w-])", in_form(_text(data))) is not None
-
-
-# Personas.
 
 
 def persona_in(path: str, data: bytes) -> Persona | None:
@@ -172,62 +203,105 @@ def persona_in(path: str, data: bytes) -> Persona | None:
         return None
 
 
-def _in_persona(persona: Persona, subject: str) -> Trace | None:
-    quotes = sum(in_form(item.record) == subject for item in persona.quotes)
-    evidence = sum(in_form(item.record) == subject for item in evidence_of(persona)) - quotes
-    members = sum(in_form(record) == subject for part in persona.members for record in part.records)
-    counts = ((quotes, "quote"), (evidence, "evidence"), (members, "membership"))
-    what = tuple(_many(count, word) for count, word in counts if count)
-    if not what:
+def _named(result: Look, data: bytes | None) -> Trace:
+    """Return what becomes of an object that is called as the respondent: it goes, unless others are in it."""
+    found = result.trace
+    if not result.others or data is None:
+        return Trace((_NAME,), None)
+    if found is not None and found.certain:
+        return found._replace(what=(*found.what, _NAME), doubts=(*found.doubts, _RENAME))
+    return Trace((_NAME, *(found.what if found else ())), data, certain=False, doubts=(_RENAME,))
+
+
+def _in_persona(path: str, persona: Persona, data: bytes, subject: str) -> Look:
+    """Search a persona; what other people say of the respondent is a mention."""
+    read = readings(data)[0]
+    cut = persona_cut.without(persona, data, subject)
+    result = Look(similar=_similar_in_path(path, subject) | similar(read.text, subject), others=True)
+    if cut.what:
+        result.trace = Trace(cut.what, cut.data)
+    elif named_by(path, subject) or mentions(path.replace("_", " "), subject):
+        result.trace = Trace((_IN_NAME,), data, certain=False, doubts=(_RENAME,))
+    elif mentions(read.text, subject):
+        result.trace = Trace((_MENTION,), data, certain=False)
+    return result
+
+
+def _search(name: str, data: bytes, subject: str, result: Look, budget: containers.Budget, depth: int) -> None:
+    """Add what the content of a file, or of a file within one, holds of a respondent."""
+    reads = readings(data)
+    if reads:
+        _in_text(name, data, reads, subject, result)
+    parts = _parts(data, budget, depth)
+    if parts is None:
+        if not reads:
+            result.opaque.append(opaque(name, data))
+        elif subject.isdecimal() and result.trace is None and subject in table_ids(data):
+            result.trace = Trace((_MENTION,), data, certain=False)
+        return
+    found = [each for part in parts if (each := _in_part(name, part, subject, result, budget, depth))]
+    if subject.isdecimal() and subject in table_ids(data):
+        found.append(Trace((_MENTION,), None, certain=False))
+    if found and not (result.trace and result.trace.certain):
+        result.trace = _within(data, found, alone=len(parts) == 1 and depth == 0)
+
+
+def _within(data: bytes, found: list[Trace], *, alone: bool) -> Trace:
+    """Return what an object holds by the files in it: it is named, but one compressed file is compressed again."""
+    first = found[0]
+    if not (alone and first.certain and containers.is_compressed(data)):
+        return Trace(tuple(dict.fromkeys(what for each in found for what in each.what)), data, certain=False)
+    if first.left is None:
+        return first
+    return first._replace(left=gzip.compress(first.left, mtime=int.from_bytes(data[4:8], "little")))
+
+
+def _in_text(name: str, data: bytes, reads: list[Text], subject: str, result: Look) -> None:
+    likely = reads if len(reads) == 1 else [*reads[:_MAX_READINGS], *(r for r in reads if mentions(r.text, subject))]
+    for read in likely:
+        cut = rawdata.without(name, read, subject)
+        result.others = result.others or cut.others
+        if cut.what:
+            result.trace = Trace((cut.what,), cut.data, doubts=cut.doubts)
+            break
+    result.similar |= similar(reads[0].text, subject)
+    if any(c.isdigit() for c in subject):
+        result.similar |= similar_ids(rawdata.people(name, reads[0]), subject)
+    if result.trace is None and any(mentions(read.text, subject) for read in reads):
+        result.trace = Trace((_MENTION,), data, certain=False)
+
+
+def _in_part(
+    name: str, part: containers.Part, subject: str, result: Look, budget: containers.Budget, depth: int
+) -> Trace | None:
+    """Return what a file within a file holds, and add what else a search of it gives."""
+    if part.data is None:
+        result.opaque.append(Opaque(_kind(part.name) or _kind(name) or _NO_ENDING, part.reason))
         return None
-    left = _without(persona, subject)
-    return Trace(what, None if left is None else document.write(left))
+    inner = Look()
+    _search(part.name or name.rpartition(".")[0], part.data, subject, inner, budget, depth + 1)
+    result.similar |= inner.similar
+    result.opaque += inner.opaque
+    result.others = result.others or inner.others
+    if inner.trace is None and (named_by(part.name, subject) or mentions(part.name.replace("_", " "), subject)):
+        inner.trace = Trace((_IN_NAME,), None, certain=False)
+    if inner.trace is None or not part.name:
+        return inner.trace
+    return inner.trace._replace(what=tuple(f"{each} in {part.name}" for each in inner.trace.what))
 
 
-def _without(persona: Persona, subject: str) -> Persona | None:
-    """Return a persona without a respondent; None if no member or no statement is left.
-
-    Counts stay: they are aggregates, and what the group said.
-    """
-    members = [
-        {"file": part.file, "records": kept}
-        for part in persona.members
-        if (kept := [record for record in part.records if in_form(record) != subject])
-    ]
-    said = {item.quote for item in evidence_of(persona) if in_form(item.record) == subject}
-    others = {item.quote for item in evidence_of(persona) if in_form(item.record) != subject}
-    alone = (quote for quote in said if len(quote) >= _LONG and not any(quote in other for other in others))
-    verbatim = sorted(alone, key=len, reverse=True)
-    plain: dict[str, Any] = document.plain(persona)
-    for section in SECTIONS:
-        statements = [_statement(each, subject, verbatim) for each in getattr(persona, section)]
-        plain[section] = [each for each in statements if each is not None]
-    plain["quotes"] = [item.model_dump() for item in persona.quotes if in_form(item.record) != subject]
-    plain["members"] = members
-    for name in ("title", "summary"):
-        plain[name] = _hidden(plain[name], verbatim)
-    if not members or not any(plain[section] for section in SECTIONS):
+def _parts(data: bytes, budget: containers.Budget, depth: int) -> list[containers.Part] | None:
+    """Return the files within a file, or None if it is none that holds others."""
+    found = pdf.parts(data) if pdf.is_pdf(data) else containers.parts(data, budget)
+    if found is None:
         return None
-    return type(persona).model_validate(plain)
+    return [*found] if depth < containers.MAX_DEPTH else [containers.Part("", None, "It is nested too deeply.")]
 
 
-def _statement(statement: Statement, subject: str, verbatim: list[str]) -> dict[str, Any] | None:
-    """Return a statement without a respondent's evidence; None if it has no other."""
-    kept = [item for item in statement.evidence if in_form(item.record) != subject]
-    if not kept:
-        return None
-    plain = statement.model_dump(mode="json", exclude_defaults=True)
-    plain["evidence"] = [item.model_dump() for item in kept]
-    if any(quote in statement.text for quote in verbatim) and statement.basis.mentions:
-        said = {item.quote for item in statement.evidence if in_form(item.record) == subject}
-        for quote in sorted(said, key=len, reverse=True):  # another respondent stands for the others now
-            plain["text"] = plain["text"].replace(quote, kept[0].quote)
-    elif not statement.basis.answers:
-        plain["text"] = _hidden(plain["text"], verbatim)
-    return plain
+def _similar_in_path(path: str, subject: str) -> set[str]:
+    return similar(path, subject) | similar_ids({normalised(each) for each in path_ids(path)}, subject)
 
 
-def _hidden(text: str, verbatim: list[str]) -> str:
-    for quote in verbatim:
-        text = text.replace(quote, ERASED)
-    return text
+def _kind(name: str) -> str:
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return f".{ending.lower()}" if stem and dot and len(ending) <= 8 else ""

@@ -103,11 +103,22 @@ class Endpoint:
 class Guard(Protocol):
     """Refuses objects by what they hold."""
 
-    def reads(self, path: str) -> bool:
-        """Say whether the content of an object is needed to judge it."""
+    def reads(self, head: bytes) -> bool:
+        """Say whether the content of an object is needed to judge it, by its first bytes."""
 
-    def refusal(self, path: str, size: int, data: bytes | None) -> str | None:
-        """Return why an object is not to be copied, or None. The content is None where it was not read."""
+    def refusal(self, path: str, size: int, data: bytes | None, *, read: bool = True) -> str | None:
+        """Return why an object is not to be copied, or None.
+
+        Args:
+            path: the object.
+            size: bytes.
+            data: its content; None if it was not read.
+            read: whether it would have to be read, but is too large.
+        """
+
+    @property
+    def head(self) -> int:
+        """How much of an object tells whether its content is needed to judge it, in bytes."""
 
     @property
     def most(self) -> int:

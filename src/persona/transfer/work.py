@@ -170,7 +170,9 @@ class Worker:
 
     async def _refusal(self, guard: Guard, row: Row) -> str | None:
         """Return why an object is not to be copied: it is read under the version that would be."""
-        if row.size > guard.most or not guard.reads(row.path):
+        if row.size > guard.head and not guard.reads(await self._head(row, guard.head)):
+            return guard.refusal(row.path, row.size, None, read=False)
+        if row.size > guard.most:
             return guard.refusal(row.path, row.size, None)
         reading = Reading(self._source, row.path, row.version)
         try:
@@ -179,6 +181,13 @@ class Worker:
             raise ChangedSourceError from error
         finally:
             await reading.close()
+
+    async def _head(self, row: Row, size: int) -> bytes:
+        """Return the first bytes of an object, in the version that would be copied."""
+        try:
+            return await (await self._source.open(row.path, length=size, version=row.version)).whole()
+        except (NotFoundError, ConflictError) as error:
+            raise ChangedSourceError from error
 
     async def _transfer(self, row: Row) -> None:
         """Write an object to the destination under the precondition that the plan saw."""

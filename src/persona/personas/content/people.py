@@ -1,0 +1,149 @@
+"""Says whom a field or a speaker's label names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from persona.personas.sources.records import ID_HEADING, tidy
+
+_SUFFIX = r"(?:[ _-]*(?:id|nr|no\.?|number|code|key|uuid|#|name|label))?"
+_SPEAKER = re.compile(rf"(?:speaker|who|said by|spoken by|voice){_SUFFIX}", re.IGNORECASE)
+_PARTICIPANT = re.compile(rf"(?:respondent|participant|interviewee|informant){_SUFFIX}", re.IGNORECASE)
+_PERSON = re.compile(
+    rf"(?:user|subject|person|customer|member|client|patient|student|author|sender){_SUFFIX}"
+    r"|(?:(?:full|nick) ?)?name|record",
+    re.IGNORECASE,
+)
+_PEOPLE = re.compile(
+    r"(?:respondent|participant|interviewee|informant|member|speaker|record|user|subject|person|customer|attendee)"
+    r"(?:s|[ _-]*(?:ids|codes|keys|names|list))|people|ids",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"(?:the )?(?:interviewer|moderator|facilitator|researcher|interview|host|question|assistant|agent|int|q|i)"
+    r"(?: ?\d+)?",
+    re.IGNORECASE,
+)
+_ANSWERS = re.compile(
+    r"(?:the )?(?:participant|respondent|interviewee|informant|user|subject|answer|speaker|p|r|a|s)", re.IGNORECASE
+)
+_ASIDE = re.compile(r"\s*[(\[].*?[)\]]\s*$")
+_MAX_NAME = 60
+"""The longest value, in characters, that names a person."""
+
+
+def same(value: object, subject: str) -> bool:
+    """Say whether a value is a respondent's id: white space and the form of Unicode do not count."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return False
+    return normalised(str(value)) == subject
+
+
+def normalised(text: str) -> str:
+    """Return an id as ids are compared: in Unicode's NFC, with single spaces."""
+    return unicodedata.normalize("NFC", tidy(text))
+
+
+def is_people(key: str) -> bool:
+    """Say whether a field holds a list of people."""
+    return _PEOPLE.fullmatch(tidy(key)) is not None
+
+
+def is_speaker(key: str) -> bool:
+    """Say whether a field names who speaks."""
+    return _SPEAKER.fullmatch(tidy(key)) is not None
+
+
+def is_participant(key: str) -> bool:
+    """Say whether a field names a respondent, and cannot name anything else."""
+    return _PARTICIPANT.fullmatch(tidy(key)) is not None
+
+
+def is_person(key: str) -> bool:
+    """Say whether a field may name a person: ``user``, ``name``."""
+    return _PERSON.fullmatch(tidy(key)) is not None
+
+
+def names_person(key: str) -> bool:
+    """Say whether a field names a person, as far as its own name tells."""
+    return is_speaker(key) or is_participant(key) or is_person(key)
+
+
+def is_number(key: str) -> bool:
+    """Say whether a field may number anything, people too: ``id``, ``code``."""
+    return not names_person(key) and ID_HEADING.fullmatch(tidy(key)) is not None
+
+
+def asks(label: str) -> bool:
+    """Say whether a speaker is an interviewer."""
+    return _ASKS.fullmatch(tidy(label)) is not None
+
+
+def answers(label: str) -> bool:
+    """Say whether a speaker is called by the role of a respondent, without saying which one."""
+    return _ANSWERS.fullmatch(tidy(label)) is not None
+
+
+def in_series(value: str, subject: str) -> bool:
+    """Say whether two ids are of one series: ``P1`` and ``P12``."""
+    first, second = (re.fullmatch(r"(\D+)\d+", normalised(each)) for each in (value, subject))
+    return bool(first and second and first[1].casefold() == second[1].casefold())
+
+
+def names(label: str) -> set[str]:
+    """Return the ids that a speaker's label may stand for: ``Participant P9 (by phone)`` for ``P9`` too."""
+    plain = normalised(_ASIDE.sub("", label))
+    role, _, rest = plain.partition(" ")
+    return {normalised(label), plain, *({rest} if rest and answers(role) else ())}
+
+
+class Naming:
+    """What the fields of one record say of whom it is.
+
+    Args:
+        fields: names and values.
+    """
+
+    def __init__(self, fields: Iterable[tuple[str, object]]) -> None:
+        pairs = [(key, value) for key, value in fields if _may_name(value)]
+        self.speakers = [value for key, value in pairs if is_speaker(key)]
+        self.participants = [value for key, value in pairs if is_participant(key)]
+        self.persons = [value for key, value in pairs if is_person(key)]
+        self.numbers = [value for key, value in pairs if is_number(key)]
+
+    def mine(self, subject: str, *, numbers: bool = True) -> bool:
+        """Say whether the record is a respondent's.
+
+        A speaker goes before a participant: in an interview with P9 a husband's turn is the husband's.
+
+        Args:
+            subject: the id.
+            numbers: whether ``id`` may number people here.
+        """
+        if any(same(value, subject) for value in self.speakers):
+            return True
+        if any(not asks(str(value)) and not answers(str(value)) for value in self.speakers):
+            return False
+        named = [*self.participants, *self.persons]
+        if any(same(value, subject) for value in named):
+            return True
+        return numbers and not self.participants and any(same(value, subject) for value in self.numbers)
+
+    def others(self, subject: str) -> list[str]:
+        """Return the other people of whom it surely is."""
+        named = [str(value) for value in self.speakers or self.participants]
+        named += [str(value) for value in self.numbers if in_series(str(value), subject)]
+        return [value for value in named if not (same(value, subject) or asks(value) or answers(value))]
+
+    def ids(self) -> list[str]:
+        """Return all ids that it may be found by."""
+        every = (*self.speakers, *self.participants, *self.persons, *self.numbers)
+        return [normalised(str(value)) for value in every]
+
+
+def _may_name(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return False
+    return 0 < len(str(value).strip()) <= _MAX_NAME and "\n" not in str(value).strip()

@@ -1,0 +1,103 @@
+"""One respondent's rows in a table, by the lines that they stand on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from persona.errors import InputError
+from persona.personas.content.people import Naming, is_number, names_person, normalised, same
+from persona.personas.sources.records import ID_HEADING, is_missing, tidy
+from persona.personas.sources.tables import delimiter_of
+
+
+class Row(NamedTuple):
+    """A row of a table.
+
+    Args:
+        start: its first character.
+        end: the character behind its end of line.
+        cells: its cells.
+    """
+
+    start: int
+    end: int
+    cells: list[str]
+
+
+class Table:
+    """A table whose first filled row has the headings.
+
+    Args:
+        name: the file, for messages.
+        text: its content.
+
+    Raises:
+        InputError: it is broken.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        rows = list(_rows(name, text))
+        filled = [n for n, row in enumerate(rows) if any(row.cells)]
+        self.headings = rows[filled[0]].cells if filled else []
+        self.rows = [row for row in rows[filled[0] + 1 :] if any(row.cells)] if filled else []
+        self._key = self._key_column()
+        self._columns = self._naming_columns()
+
+    def is_regular(self) -> bool:
+        """Say whether it is a table by its shape alone: rows of one width, under a heading that names people."""
+        named = any(names_person(each) or is_number(each) for each in self.headings)
+        return named and len(self.headings) > 1 and {len(row.cells) for row in self.rows} == {len(self.headings)}
+
+    def parted(self, subject: str) -> tuple[list[Row], list[Row]]:
+        """Return the rows that are a respondent's, and the others."""
+        mine = [row for row in self.rows if self._is_of(row, subject)]
+        places = {row.start for row in mine}
+        return mine, [row for row in self.rows if row.start not in places]
+
+    def ids(self) -> Iterator[str]:
+        """Yield everything that may be somebody's id."""
+        for row in self.rows:
+            yield from self._naming(row).ids()
+            if self._key is not None and self._key < len(row.cells):
+                yield normalised(row.cells[self._key])
+
+    def _is_of(self, row: Row, subject: str) -> bool:
+        if self._naming(row).mine(subject):
+            return True
+        return self._key is not None and self._key < len(row.cells) and same(row.cells[self._key], subject)
+
+    def _naming(self, row: Row) -> Naming:
+        return Naming([(self.headings[n], row.cells[n]) for n in self._columns if n < len(row.cells)])
+
+    def _key_column(self) -> int | None:
+        """Return the column that gives evidence its ids, as `sources.records.identify` chooses it."""
+        named = (n for n, each in enumerate(self.headings) if ID_HEADING.fullmatch(each or f"column {n + 1}"))
+        return next((n for n in named if self._is_unique(n)), None)
+
+    def _naming_columns(self) -> list[int]:
+        """Return the columns that name people; one that may number anything if it is the only one to name them."""
+        people = [n for n, each in enumerate(self.headings) if names_person(each)]
+        numbers = [n for n, each in enumerate(self.headings) if is_number(each or f"column {n + 1}")]
+        return people if people or self._key is not None or len(numbers) > 1 else numbers
+
+    def _is_unique(self, column: int) -> bool:
+        values = [row.cells[column] for row in self.rows if column < len(row.cells)]
+        values = [each for each in values if not is_missing(each)]
+        return len(values) == len(self.rows) == len({normalised(each) for each in values})
+
+
+def _rows(name: str, text: str) -> Iterator[Row]:
+    """Yield the rows with the place of their lines."""
+    lines = [*io.StringIO(text, newline="")]
+    reader = csv.reader(iter(lines), delimiter=delimiter_of(name, text), strict=True)
+    line, start = 0, 0
+    try:
+        for cells in reader:
+            end = start + sum(map(len, lines[line : reader.line_num]))
+            yield Row(start, end, [tidy(cell) for cell in cells])
+            line, start = reader.line_num, end
+    except csv.Error as error:
+        raise InputError(f"{name} is broken in line {reader.line_num}: {error}.") from error

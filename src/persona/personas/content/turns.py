@@ -1,0 +1,273 @@
+"""One respondent's turns in an interview: plain text, Markdown, or subtitles, by their lines.
+
+A turn begins at a line with a label (``P9: …``) and ends at the next one. What is cut is what is surely the
+respondent's:
+
+1. The turns under a label that is the respondent's id.
+2. Below a line ``Participant: P9``, up to the next such line: the lines about the respondent, and the turns of
+   whoever is called “Participant”, “A” and so on, or of the only one who answers.
+3. A text without labels below such a line.
+
+What others say stays, whoever the interview is with. What may be either stays, and is named as a doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from persona.personas.content.people import answers, asks, in_series, names, names_person, normalised, same
+from persona.personas.sources.records import ID_HEADING
+
+_DATE = r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4},?[ T]*)"
+_TIME = rf"[\[(]?{_DATE}?\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.,]\d+)?(?:\s?[AaPp]\.?[Mm]\.?)?[\])]?"
+_LABEL = re.compile(
+    rf"\s*(?:[-–*>•]\s+)?(?:{_TIME}\s*(?:[-–]\s+)?)?(?:\*\*|__)?[\[(<]?"
+    rf"(?P<label>[^\W_][^:：*<>\n]{{0,38}}?)[\])>]?(?:\*\*|__)?\s*(?:[\[(]?{_TIME}[\])]?)?\s*"
+    r"(?::(?:\*\*|__)?(?:\s+|$)|：(?:\*\*|__)?)(?P<said>.*)"
+)
+_VOICE = re.compile(r"\s*<v(?:\.[\w.]+)?\s+(?P<label>[^>]{1,60})>(?P<said>.*)")
+_CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s")
+_RULE = re.compile(r"\s*(?:#|---|\*\*\*|===|___)")
+_BREAK = re.compile(r"[^\n\r]*(?:\r\n|\n|\r|$)")
+_HEAD = 200
+"""How much of a line is searched for its label, in characters."""
+_MAX_WORDS = 4
+"""The most words of a label; a longer one is a sentence with a colon."""
+_FIELD_WORDS = 6
+"""The most words of a value that describes the respondent; a longer one is something said."""
+
+
+@dataclass(slots=True)
+class _Line:
+    start: int
+    end: int
+    text: str
+    label: str = ""
+    said: str = ""
+    kind: str = ""
+    """``id``, ``field``, ``turn``, ``unclear``, ``frame`` (of subtitles), ``rule``, ``blank``, or empty."""
+    mine: bool = False
+
+
+@dataclass
+class Turns:
+    """What of a text is a respondent's.
+
+    Args:
+        count: how many turns.
+        spans: the characters to cut.
+        alone: whether nobody else says anything in it.
+        doubts: what may be the respondent's as well.
+        others: whether others surely speak in it.
+    """
+
+    count: int = 0
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    alone: bool = False
+    doubts: list[str] = field(default_factory=list)
+    others: bool = False
+
+
+def labels(text: str) -> set[str]:
+    """Return everything in a text that may be a speaker's id, or the value of a line that names one."""
+    lines = _parse(text)
+    found = {each for line in lines if line.label for each in names(line.label)}
+    return found | {normalised(line.said) for line in lines if line.said and _is_id_key(line.label)}
+
+
+def find_turns(text: str, subject: str) -> Turns:
+    """Return what of an interview is a respondent's."""
+    lines = _parse(text)
+    _classify(lines, subject)
+    found = Turns()
+    starts = [0, *(n for n, line in enumerate(lines) if line.kind == "id" and n), len(lines)]
+    for start, end in pairwise(starts):
+        _mark_section(lines[start:end], subject, found, first=start == 0)
+    _mark_cues(lines)
+    if any(line.mine for line in lines):
+        found.spans = [(line.start, line.end) for line in lines if line.mine]
+        found.count = max(found.count, 1)
+    found.others = any(line.kind == "turn" and not line.mine and not asks(line.label) for line in lines)
+    remaining = _remains(lines)
+    found.alone = bool(found.spans) and not remaining
+    if found.spans and remaining and not found.others:
+        found.doubts.append("Nobody else surely speaks in what is left of it: see whether it is about the respondent.")
+    found.doubts = [*dict.fromkeys(found.doubts)]
+    return found
+
+
+def _remains(lines: list[_Line]) -> bool:
+    """Say whether anything is left beside an interviewer's questions, headings and blank lines."""
+    asked = False
+    for line in lines:
+        asked = asks(line.label) if line.kind in ("turn", "unclear") else asked and line.kind != "id"
+        if not line.mine and not asked and line.kind not in ("rule", "blank", "frame"):
+            return True
+    return False
+
+
+def _parse(text: str) -> list[_Line]:
+    lines = [_Line(m.start(), m.end(), m[0]) for m in _BREAK.finditer(text) if m[0]]
+    cues = sum(_CUE.match(line.text[:_HEAD]) is not None for line in lines) > 0
+    for n, line in enumerate(lines):
+        head = line.text[:_HEAD]
+        if not line.text.strip():
+            line.kind = "blank"
+        elif cues and (_CUE.match(head) or _is_cue_number(lines, n)):
+            line.kind = "frame"
+        elif cues and head.count("<v") > 1:  # several people in one line
+            line.kind, line.label = "unclear", "<v>"
+        elif (cues and head.startswith(("WEBVTT", "NOTE", "STYLE", "REGION"))) or _RULE.match(head):
+            line.kind = "rule"
+        else:
+            line.label, line.said = _labelled(line.text, cues=cues)
+    return lines
+
+
+def _labelled(line: str, *, cues: bool) -> tuple[str, str]:
+    """Return a line's label and what is said behind it; both empty if it has no label."""
+    head = line[:_HEAD]
+    match = (_VOICE.match(head) if cues else None) or _LABEL.match(head)
+    if not match or len(match["label"].split()) > _MAX_WORDS:
+        return "", ""
+    return match["label"].strip(), line[match.start("said") :].strip()
+
+
+def _is_cue_number(lines: list[_Line], n: int) -> bool:
+    """Say whether a line is the number or name of the subtitle whose time is in the next line."""
+    follows = n == 0 or lines[n - 1].kind == "blank"
+    return follows and n + 1 < len(lines) and _CUE.match(lines[n + 1].text[:_HEAD]) is not None
+
+
+def _classify(lines: list[_Line], subject: str) -> None:
+    """Say of each line with a label whether it is a turn, describes a respondent, or may be either."""
+    counts = Counter(line.label for line in lines if line.label)
+    name_labels = _name_labels(lines, subject)
+    head = True
+    for n, line in enumerate(lines):
+        if not line.label or line.kind:
+            continue
+        before = lines[n - 1].kind if n else "blank"
+        if _is_id_line(line, subject, name_labels, top=before in ("blank", "rule", "field", "id")):
+            line.kind, head = "id", True
+        elif _speaks(line.label, subject, counts):
+            line.kind, head = "turn", False
+        elif head and len(line.said.split()) <= _FIELD_WORDS:
+            line.kind = "field"
+        else:
+            line.kind = "unclear"
+
+
+def _is_id_key(label: str) -> bool:
+    return names_person(label) or ID_HEADING.fullmatch(label) is not None
+
+
+def _is_id_line(line: _Line, subject: str, name_labels: set[str], *, top: bool) -> bool:
+    """Say whether a line is like ``Participant: P3``: it says whose the lines below are."""
+    if not _is_id_key(line.label) or not line.said:
+        return False
+    if same(line.said, subject):
+        return True
+    return top and (in_series(line.said, subject) or line.label in name_labels)
+
+
+def _name_labels(lines: list[_Line], subject: str) -> set[str]:
+    """Return the labels behind which there are only names, the respondent's among them: ``Participant: Alisa``."""
+    if not _is_name(subject):
+        return set()
+    values: dict[str, list[str]] = {}
+    for line in lines:
+        if _is_id_key(line.label):
+            values.setdefault(line.label, []).append(line.said)
+    return {label for label, said in values.items() if subject in said and all(map(_is_name, said))}
+
+
+def _is_name(said: str) -> bool:
+    words = said.split()
+    return 0 < len(words) <= 3 and all(word[0].isupper() and word.isalpha() for word in words)
+
+
+def _speaks(label: str, subject: str, counts: Counter[str]) -> bool:
+    """Say whether a label is surely a speaker's."""
+    if subject in names(label) or asks(label) or any(map(answers, names(label))):
+        return True
+    numbered = re.fullmatch(r"(\D+?)[ _-]?\d{1,6}", label)
+    return in_series(label, subject) or bool(numbered and answers(numbered[1])) or counts[label] > 1
+
+
+def _mark_section(lines: list[_Line], subject: str, found: Turns, *, first: bool) -> None:
+    """Mark what is the respondent's of the lines up to the next that says whose they are."""
+    own = bool(lines) and lines[0].kind == "id" and same(lines[0].said, subject)
+    speakers = {line.label for line in lines if line.kind == "turn" and not asks(line.label)}
+    mine = {label for label in speakers if subject in names(label)}
+    if own:
+        lines[0].mine = True
+        found.count += 1
+        if not speakers:
+            _mark_text(lines, found, first=first)
+        elif not mine:
+            mine = _answering(speakers, found)
+    found.count += _mark_turns(lines, mine, found)
+    _mark_fields(lines, own=own, alone=bool(mine) and speakers == mine)
+
+
+def _answering(speakers: set[str], found: Turns) -> set[str]:
+    """Return who of the speakers is the respondent that the line above names."""
+    roles = {label for label in speakers if answers(label)}
+    if len(roles) == 1 or len(speakers) == 1:
+        return roles if len(roles) == 1 else speakers
+    found.doubts.append("Several people speak below the line that names the respondent; which one it is, is not clear.")
+    return set()
+
+
+def _mark_text(lines: list[_Line], found: Turns, *, first: bool) -> None:
+    """Mark a text without speakers: all of it if the line above it is at the top, else up to the next blank line."""
+    for n, line in enumerate(lines[1:], start=1):
+        if not first and line.kind == "blank":
+            if any(each.kind not in ("blank", "rule") for each in lines[n:]):
+                found.doubts.append("It is not clear how far the text below the line that names the respondent goes.")
+            return
+        line.mine = True
+
+
+def _mark_turns(lines: list[_Line], mine: set[str], found: Turns) -> int:
+    count, inside = 0, False
+    for line in lines:
+        if line.kind in ("turn", "unclear"):
+            if inside and line.kind == "unclear":
+                found.doubts.append("A line with a label of its own follows the respondent's words.")
+            inside = line.label in mine
+            count += inside
+        if inside and line.kind not in ("frame", "rule"):
+            line.mine = True
+    return count
+
+
+def _mark_fields(lines: list[_Line], *, own: bool, alone: bool) -> None:
+    """Mark the lines above the turns that describe the respondent: ``Age: 41``."""
+    fields = [n for n, line in enumerate(lines) if line.kind == "field" and not line.mine]
+    turns = [n for n, line in enumerate(lines) if line.kind == "turn"]
+    if not fields or not (own or alone):
+        return
+    parted = bool(turns) and any(line.kind in ("blank", "rule") for line in lines[fields[-1] : turns[0]])
+    for n in fields if own or parted else []:
+        lines[n].mine = True
+
+
+def _mark_cues(lines: list[_Line]) -> None:
+    """Mark the numbers and times of subtitles of which every line is marked, and the blank lines behind them."""
+    cues: list[list[_Line]] = []
+    for line in lines:
+        if line.kind == "frame" and not (cues and cues[-1][-1].kind == "frame"):
+            cues.append([line])
+        elif cues:
+            cues[-1].append(line)
+    for cue in cues:
+        words = [line for line in cue if line.kind not in ("frame", "blank", "rule")]
+        whole = bool(words) and all(line.mine for line in words)
+        for line in cue:
+            if line.kind in ("frame", "blank"):
+                line.mine = whole
