@@ -52,6 +52,23 @@ def locked(file: str | Path, seconds: float, *, mode: int = 0o600) -> Iterator[N
         os.close(fd)  # which releases it
 
 
+def claim(fd: int) -> bool | None:
+    """Take the lock of an open file or folder without waiting; it is held until the descriptor is closed.
+
+    Returns:
+        Whether it was free; None where that cannot be known: the system or the file system has no such locks.
+    """
+    if sys.platform == "win32":
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
 def _taken(file: str | Path, seconds: float, mode: int) -> int:
     """Return the descriptor of a file whose lock is taken, and which is still the file of this name.
 

@@ -20,7 +20,7 @@ from persona.errors import (
     StorageFullError,
     VerificationError,
 )
-from persona.storage import private
+from persona.storage import outbox_files, private
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.outbox import Outbox
 from persona.storage.outbox_entry import Entry, Standing
@@ -267,14 +267,21 @@ def test_one_process_sends_at_a_time(outbox: Outbox) -> None:
         assert not second
 
 
-def test_what_killed_processes_left_goes_after_a_day(outbox: Outbox) -> None:
+def test_what_killed_processes_left_goes(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, by the lock that goes with a process; where there are no locks, after a day."""
     put(outbox, "a")
+    killed, living = outbox.draft(), outbox.draft()
+    killed.release()
+    with outbox.flushing():
+        assert not killed.folder.exists()
+        assert living.folder.exists()
+    monkeypatch.setattr(outbox_files, "claim", lambda _: None)
     old, new = outbox.draft(), outbox.draft()
     os.utime(old.folder, (0, 0))
     with outbox.flushing():
         assert not old.folder.exists()
         assert new.folder.exists()
-    for draft in (old, new):
+    for draft in (killed, living, old, new):
         draft.discard()
 
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from persona.errors import PersonaError
-from persona.storage.backends import local_scan
+from persona.locks import claim
+from persona.storage.backends import local_leftovers, local_scan
 from persona.storage.backends.local import LocalBackend
 from persona.storage.backends.local_files import Disk
 from persona.storage.backends.local_folder import Folder
@@ -142,17 +143,25 @@ async def test_a_file_of_the_name_of_the_control_folder_is_reported(tmp_path: Pa
         await storage.write("a", b"x")
 
 
-async def test_only_old_temporary_files_are_removed(tmp_path: Path) -> None:
-    old, young = tmp_path / f"%~tmp-{0:016x}", tmp_path / f"%~tmp-{1:016x}"
-    old.write_text("x")
-    young.write_text("x")
+@pytest.mark.parametrize("locks", [True, False], ids=["with locks", "without"])
+async def test_only_abandoned_temporary_files_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locks: bool
+) -> None:
+    """By their locks; where the file system has none, by their age."""
+    old, young, written = (tmp_path / f"%~tmp-{number:016x}" for number in range(3))
+    for file in (old, young, written):
+        file.write_text("x")
     yesterday = young.stat().st_mtime - 25 * 3600
     os.utime(old, (yesterday, yesterday))
+    held = os.open(written, os.O_RDWR)
+    claim(held)
+    if not locks:
+        monkeypatch.setattr(local_leftovers, "claim", lambda _: None)
     storage = LocalBackend(tmp_path)
     assert await storage.list() == []
     assert await refused_by(storage) == {}
-    assert not old.exists()
-    assert young.exists()
+    assert [file.exists() for file in (old, young, written)] == [False, not locks, True]
+    os.close(held)
 
 
 def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from persona.transfer.engine import Engine
 from persona.transfer.executor import AsyncioExecutor
 from persona.transfer.jobs import Jobs
 from persona.transfer.journal import Journal
-from persona.transfer.model import Endpoint, Kind, Options, Row, State
+from persona.transfer.model import Endpoint, Guard, Kind, Options, Row, State
 from persona.transfer.progress import Watch
 from persona.transfer.report import document
 from tests.faults import FaultProxy
@@ -253,7 +253,14 @@ class Rig:
         self.job, self.journal = self.jobs.create(kind, self.source, self.target, Options(**options), WHOLE)
         return self
 
-    def engine(self, *, watch: Watch | None = None, concurrency: int = 2, pair: Path | None = None) -> Engine:
+    def engine(
+        self,
+        *,
+        watch: Watch | None = None,
+        concurrency: int = 2,
+        pair: Path | None = None,
+        guard: Callable[[], Awaitable[Guard | None]] | None = None,
+    ) -> Engine:
         """Return an engine for the job, as a new process would make it."""
         facts: dict[str, Any] = self.journal.get("options")
         values: dict[str, Any] = {key: tuple(it) if isinstance(it, list) else it for key, it in facts.items()}
@@ -268,6 +275,7 @@ class Rig:
             pair=pair,
             pause_file=self.jobs.pause_request(self.job),
             watch=watch or Watch(),
+            guard=guard,
         )
 
     async def run(self, **how: Any) -> State:

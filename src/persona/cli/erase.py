@@ -117,11 +117,12 @@ class _Erasure:
 
     async def run(self, *, past: bool) -> dict[str, Any]:
         """Erase, and return the receipt."""
+        from persona.cli.erased import remember
         from persona.personas.erasure import Search
         from persona.personas.erasure import erase as take_out
         from persona.personas.named import NOTES
         from persona.storage import tombstones
-        from persona.storage.stack import open_with_notes
+        from persona.storage.stack import open_with_notes, sweep_left_overs
 
         storage, noting = open_with_notes(self._settings, self._keeping)
         try:
@@ -130,6 +131,7 @@ class _Erasure:
             if not known and not self._exact:
                 self._check_spelling(await search.all(self._outbox))
             salt, mark = await tombstones.lay(storage, self._subject)
+            remember(self._session, await tombstones.load(storage))
             found = await search.all(self._outbox)
             waiting, busy = self._drop(found.waiting)
             copies, _ = self._from_caches(found.versions, {hit.path for hit in found.hits})
@@ -137,6 +139,7 @@ class _Erasure:
             unsearched = [each for each in found.unsearched if each.path.startswith("outbox ")]
             done, left = await take_out(storage, search, self._subject, found, past=past)
             location = storage.url()
+            sweep_left_overs(self._settings, self._outbox)
         finally:
             await noting.close()
         more, cache_error = self._from_caches(left.versions, {each.path for each in done.erased})

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from persona.cli.session import Session
 from persona.config.places import place_of
 from persona.errors import BucketNotFoundError, UnreachableError
-from persona.storage.tombstones import Tombstones, carry, load
+from persona.storage.tombstones import Tombstones, carry, load, of_paths
 
 if TYPE_CHECKING:
     from persona.personas.sources.records import Dataset
     from persona.storage.backend import StorageBackend
+    from persona.storage.tombstones import KnownTombstones
     from persona.transfer.model import Endpoint
 
 
@@ -33,6 +35,16 @@ class ErasedGuard:
     def most(self) -> int:
         """The largest object that is read, in bytes."""
         return self._most
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The names of the tombstones."""
+        return self._tombstones.paths
+
+    def since(self, known: Collection[str]) -> ErasedGuard | None:
+        """Return what refuses by the tombstones that are not among the known ones; None if there are none."""
+        newer = of_paths(path for path in self.marks if path not in known)
+        return ErasedGuard(newer) if newer else None
 
     @property
     def head(self) -> int:
@@ -63,24 +75,40 @@ async def guard_of(session: Session, source: Endpoint, target: Endpoint) -> Eras
 
     The tombstones of the source are laid at the destination as well: they are not among the objects that are copied.
     """
-    theirs, ours = await load(source.backend), await load(target.backend)
-    await carry(source.backend, target.backend, theirs.without(ours))
-    known = theirs.joined(ours)
+    known = await joined(source.backend, target.backend)
     here = place_of(session.workspace.settings.storage, os.environ)
     if here and any(end.place.meets(here) for end in (source, target)):
         known = known.joined(await _of_workspace(session))
     return ErasedGuard(known) if known else None
 
 
+async def joined(source: StorageBackend, target: StorageBackend) -> Tombstones:
+    """Return the tombstones of two storages, once those of the first lie in the second as well."""
+    theirs, ours = await load(source), await load(target)
+    await carry(source, target, theirs.without(ours))
+    return theirs.joined(ours)
+
+
+async def outbox_guard(session: Session, provider: StorageBackend) -> ErasedGuard | None:
+    """Return what refuses those who were erased from the workspace's storage, before the outbox is sent there."""
+    known = await _seen(session, provider)
+    return ErasedGuard(known) if known else None
+
+
 def leave_out(session: Session, dataset: Dataset) -> None:
     """Take respondents who were erased out of an input, and note how many."""
+    import asyncio
+
     from persona.personas.subjects import in_form
 
     try:
-        known = session.with_storage(_load_there)
+        known = asyncio.run(_of_workspace(session))
     except UnreachableError:
-        session.warn("Warning: the storage does not answer, so nobody knows who was erased there; nobody is left out.")
-        return
+        known = _kept(session).load()
+        session.warn(
+            "Warning: the storage did not respond. Respondents whose erasure this machine does not know of yet are not "
+            "left out."
+        )
     if not known:
         return
     erased = known.among({in_form(value) for record in dataset.records for value in (record.id, *_stems(record.file))})
@@ -96,18 +124,37 @@ def _stems(file: str) -> tuple[str, ...]:
     return tuple(path_ids(file))
 
 
-async def _load_there(storage: StorageBackend) -> Tombstones:
-    try:
-        return await load(storage)
-    except BucketNotFoundError:  # what comes next says so
-        return Tombstones()
-
-
 async def _of_workspace(session: Session) -> Tombstones:
-    from persona.storage.stack import open_storage
+    """Return the tombstones of the workspace's storage, as its provider has them.
 
-    storage = open_storage(session.workspace.settings.storage)
+    Raises:
+        UnreachableError: the provider does not respond.
+    """
+    from persona.storage.stack import open_provider
+
+    storage = open_provider(session.workspace.settings.storage, session.keeping(force=session.fresh))
     try:
-        return await _load_there(storage)
+        return await _seen(session, storage)
     finally:
         await storage.close()
+
+
+async def _seen(session: Session, storage: StorageBackend) -> Tombstones:
+    """Return the tombstones of the workspace's storage, and keep them on this machine."""
+    try:
+        found = await load(storage)
+    except BucketNotFoundError:  # what comes next says so
+        return Tombstones()
+    _kept(session).save(found)
+    return found
+
+
+def _kept(session: Session) -> KnownTombstones:
+    from persona.storage.stack import known_tombstones
+
+    return known_tombstones(session.workspace.settings.storage, session.keeping())
+
+
+def remember(session: Session, found: Tombstones) -> None:
+    """Keep the tombstones of the workspace's storage on this machine, also for an outage."""
+    _kept(session).save(found)

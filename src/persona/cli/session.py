@@ -105,9 +105,16 @@ class Session:
         Args:
             force: ask the provider even if it did not answer a moment ago.
         """
+        from persona.cli.erased import outbox_guard
         from persona.storage.stack import Keeping
 
-        return Keeping(workspace=self.workspace.name, folder=self.workspace.folder, fresh=self.fresh, force=force)
+        return Keeping(
+            workspace=self.workspace.name,
+            folder=self.workspace.folder,
+            fresh=self.fresh,
+            force=force,
+            guard=lambda provider: outbox_guard(self, provider),
+        )
 
     def emit(self, document: Any) -> None:
         """Write the one JSON document of a command to stdout."""

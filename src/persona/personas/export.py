@@ -16,6 +16,7 @@ from persona.neutral import cell, inline, json_text
 from persona.personas import document
 from persona.personas.model import SECTIONS, Count, Evidence, Persona, Statement, percent
 from persona.storage.paths import printable, sort_key
+from persona.storage.private import sync
 
 Entry = tuple[str, Persona]
 """A persona with its path."""
@@ -184,6 +185,7 @@ def write_file(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o600)
         temporary.replace(path)
+        sync(path.parent)
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from persona.errors import NotFoundError, PersonaError
+from persona.errors import PersonaError
 from persona.storage.checksums import Hasher
 from persona.storage.content_headers import ContentHeaders
 
@@ -537,9 +537,10 @@ class StorageBackend(ABC):
         Raises:
             PersonaError: the endpoint cannot tell, or these credentials may not ask.
         """
-        nothing: Sequence[Sequence[PastVersion]] = ()
-        for page in nothing:
+        unknown: tuple[Sequence[PastVersion], ...] = ()
+        for page in unknown:
             yield page
+        raise PersonaError(f"Whether {self.url()} keeps earlier versions is not known.")
 
     async def read_past(self, version: PastVersion) -> bytes:
         """Return the content of what `past` gave.
@@ -547,7 +548,7 @@ class StorageBackend(ABC):
         Raises:
             NotFoundError: it is gone.
         """
-        raise NotFoundError(f"Of {self.url(version.path)} no earlier versions are kept.")
+        raise PersonaError(f"Earlier versions of {self.url(version.path)} cannot be read.")
 
     async def delete_past(self, version: PastVersion) -> None:
         """Delete what `past` gave, for good. That it is gone is no error.
@@ -556,7 +557,7 @@ class StorageBackend(ABC):
             HeldError: a retention policy or a legal hold is on it.
             AccessDeniedError: these credentials may not do it.
         """
-        log.debug("Of %s no earlier versions are kept.", self.url(version.path))
+        raise PersonaError(f"Earlier versions of {self.url(version.path)} cannot be deleted.")
 
     @abstractmethod
     async def capabilities(self, *, anew: bool = False) -> Capabilities:

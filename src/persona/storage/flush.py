@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Protocol
 
 from persona.errors import (
     BucketNotFoundError,
@@ -24,6 +25,31 @@ from persona.storage.outbox_entry import TOKEN, Entry, Standing
 log = logging.getLogger(__name__)
 WHOLE_BYTES = 4 << 20
 """Content up to this size is sent at once, other content as a stream."""
+
+
+class Refusing(Protocol):
+    """Refuses objects by what they hold."""
+
+    def reads(self, head: bytes) -> bool:
+        """Say whether the content of an object is needed to judge it, by its first bytes."""
+
+    def refusal(self, path: str, size: int, data: bytes | None, *, read: bool = True) -> str | None:
+        """Return why an object may not be written, or None; ``data`` is None if it was not read.
+
+        Args:
+            path: the object.
+            size: bytes.
+            data: its content.
+            read: whether it would have to be read, but is too large.
+        """
+
+    @property
+    def most(self) -> int:
+        """The largest object that is read, in bytes."""
+
+
+Guard = Callable[[StorageBackend], Awaitable[Refusing | None]]
+"""Asks a provider what may not be written there."""
 
 
 @dataclass(slots=True)
@@ -62,7 +88,12 @@ class _StandsError(Exception):
 
 
 async def flush(
-    outbox: Outbox, storage: StorageBackend, *, provider: StorageBackend | None = None, again: bool = False
+    outbox: Outbox,
+    storage: StorageBackend,
+    *,
+    provider: StorageBackend | None = None,
+    again: bool = False,
+    guard: Guard | None = None,
 ) -> Flushed:
     """Send what waits, until the provider stops answering.
 
@@ -75,11 +106,12 @@ async def flush(
         storage: where it is written to; a cache in it learns of the writes.
         provider: gives contents to compare with, without a cache; else `storage`.
         again: also try what was in conflict before: what was in the way may be gone.
+        guard: what it refuses stays in the outbox, as a failure.
     """
     result = Flushed()
     with outbox.flushing() as free:
         if free:
-            await _Flush(outbox, storage, provider or storage, again=again).run(result)
+            await _Flush(outbox, storage, provider or storage, again=again, guard=guard).run(result)
         result.busy = not free
     result.left = len(outbox.entries())
     return result
@@ -88,7 +120,17 @@ async def flush(
 class _Flush:
     """One flush, by the one process that may."""
 
-    def __init__(self, outbox: Outbox, storage: StorageBackend, provider: StorageBackend, *, again: bool) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        storage: StorageBackend,
+        provider: StorageBackend,
+        *,
+        again: bool,
+        guard: Guard | None,
+    ) -> None:
+        self._guard = guard
+        self._refusing: Refusing | None = None
         self._outbox = outbox
         self._storage = storage
         self._provider = provider
@@ -97,6 +139,11 @@ class _Flush:
     async def run(self, result: Flushed) -> None:
         listing = [entry for entry in self._outbox.entries() if entry.state in self._states]
         if listing and (error := await self._silence(listing[0])):
+            result.stopped = error
+            return
+        try:
+            self._refusing = await self._guard(self._provider) if listing and self._guard else None
+        except UnreachableError as error:
             result.stopped = error
             return
         for listed in listing:
@@ -151,6 +198,7 @@ class _Flush:
 
     async def _write(self, entry: Entry) -> str:
         """Write, unless it has arrived already, and return the version there."""
+        self._check(entry)
         if entry.state == "sending" or entry.condition is None:
             there = await self._there(entry)
             if there is not None and await self._is(entry, there):
@@ -165,6 +213,18 @@ class _Flush:
             if there is not None and await self._is(entry, there):  # its answer was lost
                 return there.version
             raise _StandsError(there) from None
+
+    def _check(self, entry: Entry) -> None:
+        """Raise PersonaError if the entry may not be written."""
+        if (guard := self._refusing) is None:
+            return
+        first = next(iter(self._outbox.content(entry)), b"")
+        read = entry.size == len(first) or guard.reads(first)
+        data = b"".join(self._outbox.content(entry)) if read and entry.size <= guard.most else None
+        if (reason := guard.refusal(entry.path, entry.size, data, read=read)) is not None:
+            raise PersonaError(
+                f"{entry.id} in the outbox was not sent: {reason}", hint=f"persona storage outbox drop {entry.id}"
+            )
 
     async def _send(self, entry: Entry) -> StorageObject:
         """Write the content, which was read once before: what is damaged is not sent."""

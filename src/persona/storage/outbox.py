@@ -33,12 +33,11 @@ from persona.locks import LockTimeoutError, locked
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.cache.sealing import Sealing
 from persona.storage.outbox_entry import TOKEN, Entry, describe, described
-from persona.storage.outbox_files import DRAFT, Draft, pieces, writing
+from persona.storage.outbox_files import DRAFT, Draft, pieces, remove_if_abandoned, writing
 from persona.storage.paths import is_below
 from persona.storage.private import private_folder, sync, write_durably
 
 _LOCK_SECONDS = 30.0
-_DRAFT_SECONDS = 24 * 3600.0
 _REMEMBERED = 1000
 _DIGITS = 20
 
@@ -134,6 +133,7 @@ class Outbox:
         """
         with writing(self.folder):
             private_folder(self.folder)
+            self.sweep()
             cipher = self._cipher() if self._encrypt and self._cipher else None
             return Draft(self.folder / f"{DRAFT}{os.urandom(8).hex()}", cipher)
 
@@ -158,6 +158,7 @@ class Outbox:
             draft.finish(describe(entry))
             draft.folder.rename(self.folder / number)
             sync(self.folder)
+        draft.release()
         return entry
 
     def _settled(self, path: str, condition: Condition | None, known: str | None) -> tuple[bool, str | None]:
@@ -282,15 +283,14 @@ class Outbox:
             except LockTimeoutError:
                 yield False
                 return
-            self._sweep()
+            self.sweep()
             yield True
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Remove what was left of drafts by processes that were killed."""
         for draft in self.folder.glob(f"{DRAFT}*"):
             with suppress(OSError):
-                if self._clock() - draft.stat().st_mtime > _DRAFT_SECONDS:
-                    shutil.rmtree(draft)
+                remove_if_abandoned(draft, self._clock() - draft.stat().st_mtime)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

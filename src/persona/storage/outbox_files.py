@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from typing import BinaryIO
 
 from persona.errors import ConfigError, PersonaError, StorageFullError, VerificationError
+from persona.locks import claim
 from persona.storage.cache.sealing import Sealing
 from persona.storage.private import private, write_durably
 
 DRAFT = ".draft-"
 """What the names of unfinished entries begin with."""
+STALE_SECONDS = 24 * 3600.0
 CHUNK_BYTES = 1 << 20
 _LENGTH_BYTES = 4
 
@@ -36,7 +38,7 @@ class Draft:
         self._digest = sha256()
         self._held = b""
         self._number = 0
-        folder.mkdir(mode=0o700)
+        self._lock = _made(folder)
         self._stream = private(folder / "content")
 
     @property
@@ -81,9 +83,16 @@ class Draft:
         self.complete()
         write_durably(self.folder / "entry.json", description)
 
+    def release(self) -> None:
+        """Let go of the lock that tells it from what a killed process left: it is an entry now."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def discard(self) -> None:
         """Remove the draft, if it is not an entry by now."""
         self._stream.close()
+        self.release()
         rmtree(self.folder, ignore_errors=True)
 
     def _seal(self, data: bytes, *, last: bool) -> None:
@@ -91,6 +100,37 @@ class Draft:
         sealed = self._cipher.seal(data, _context(self._number, last=last))
         self._stream.write(len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed)
         self._number += 1
+
+
+def _made(folder: Path) -> int | None:
+    """Make the folder of a draft and hold its lock; return the descriptor, None where folders cannot be opened."""
+    while True:
+        folder.mkdir(mode=0o700)
+        if os.name != "posix":
+            return None
+        with suppress(FileNotFoundError):  # another process took it for abandoned before it was locked
+            lock = os.open(folder, os.O_RDONLY)
+            if claim(lock) is not False and os.fstat(lock).st_nlink:
+                return lock
+            os.close(lock)
+
+
+def remove_if_abandoned(draft: Path, age: float) -> None:
+    """Remove a draft that no process writes; where there are no locks, one that is older than a day.
+
+    Args:
+        draft: its folder.
+        age: for how long it was not changed, in seconds.
+    """
+    free: bool | None = None
+    if os.name == "posix":
+        lock = os.open(draft, os.O_RDONLY)
+        try:
+            free = claim(lock)
+        finally:
+            os.close(lock)
+    if free or (free is None and age > STALE_SECONDS):
+        rmtree(draft, ignore_errors=True)
 
 
 def pieces(stream: BinaryIO, cipher: Sealing | None) -> Iterator[bytes]:

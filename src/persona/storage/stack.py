@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from persona.storage.backends.bucket import Bucket
     from persona.storage.cache.sealing import Sealing
     from persona.storage.cache.store import Store
-    from persona.storage.flush import Flushed
+    from persona.storage.flush import Flushed, Guard
     from persona.storage.layers.cache import Cache
     from persona.storage.outage import OutageState
     from persona.storage.outbox import Outbox
     from persona.storage.residency import Remembered
+    from persona.storage.tombstones import KnownTombstones
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,14 @@ class Keeping:
         folder: where the workspace keeps what must last, such as writes that wait.
         fresh: ask the provider even for what was read a moment ago.
         force: ask it even if it did not answer a moment ago.
+        guard: refuses what may not be sent from the outbox.
     """
 
     workspace: str
     folder: Path
     fresh: bool = False
     force: bool = False
+    guard: Guard | None = None
 
 
 def open_layers(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
@@ -123,6 +126,17 @@ def erase_from_caches(settings: StorageSettings, versions: Mapping[str, str], re
     return count
 
 
+def sweep_left_overs(settings: StorageSettings, outbox: Outbox) -> None:
+    """Remove what killed processes left of writes, in the outbox and in a local folder, where nothing lists it."""
+    outbox.sweep()
+    if settings.backend == "local":
+        from persona.storage.backends.local import LocalBackend
+
+        storage = open_storage(settings)
+        if isinstance(storage, LocalBackend):
+            storage.prune_attributes()
+
+
 def open_provider(settings: StorageSettings, keeping: Keeping) -> StorageBackend:
     """Open the storage that the settings describe, so that an outage is found out at once."""
     backend = open_storage(settings)
@@ -143,6 +157,13 @@ def remembered(settings: StorageSettings, keeping: Keeping) -> Remembered:
 
     place = place_of(settings, os.environ)
     return Remembered(keeping.folder / "residency", place.container if place else "")
+
+
+def known_tombstones(settings: StorageSettings, keeping: Keeping) -> KnownTombstones:
+    """Open the tombstones of the place that the settings describe as this machine saw them last."""
+    from persona.storage.tombstones import KnownTombstones
+
+    return KnownTombstones(keeping.folder / "tombstones", identity(settings, keeping))
 
 
 async def check_there(settings: StorageSettings, keeping: Keeping) -> None:
@@ -206,7 +227,9 @@ def _with_fallback(
         memory = Recall(store)
     outbox = open_outbox(settings, keeping)
     used = outbox if len(outbox) or settings.offline.writes == "outbox" else None
-    return Fallback(storage, memory, used, settings.offline, provider=provider, fresh=keeping.fresh)
+    return Fallback(
+        storage, memory, used, settings.offline, provider=provider, fresh=keeping.fresh, guard=keeping.guard
+    )
 
 
 def open_outbox(settings: StorageSettings, keeping: Keeping) -> Outbox:

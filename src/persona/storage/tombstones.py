@@ -19,10 +19,13 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
 
 from persona import __version__
 from persona.errors import AlreadyExistsError, NotFoundError
 from persona.storage.backend import IfAbsent, StorageBackend
+from persona.storage.memory import PlaceMemory
 
 FOLDER = ".persona-tombstones"
 """Where tombstones lie, at the root of a storage."""
@@ -70,16 +73,42 @@ class Tombstones:
         return Tombstones(marks, tuple(dict.fromkeys((*self.paths, *other.paths))))
 
 
+def of_paths(paths: Iterable[str]) -> Tombstones:
+    """Return the tombstones of some names; other names are passed over."""
+    marks: dict[str, set[str]] = {}
+    known: list[str] = []
+    for path in paths:
+        if match := _NAME.fullmatch(path):
+            marks.setdefault(match[1], set()).add(match[2])
+            known.append(path)
+    return Tombstones(marks, tuple(known))
+
+
 async def load(storage: StorageBackend) -> Tombstones:
     """Return the tombstones of a storage: one listing, and nothing is read."""
-    marks: dict[str, set[str]] = {}
-    paths: list[str] = []
-    async for page in storage.scan(FOLDER):
-        for found in page:
-            if match := _NAME.fullmatch(found.path):
-                marks.setdefault(match[1], set()).add(match[2])
-                paths.append(found.path)
-    return Tombstones(marks, tuple(paths))
+    return of_paths([found.path async for page in storage.scan(FOLDER) for found in page])
+
+
+class KnownTombstones:
+    """The tombstones of a storage as this machine saw them last, for when the provider does not respond.
+
+    Args:
+        folder: where they are kept; no id is in it.
+        place: the identity of the storage.
+    """
+
+    def __init__(self, folder: Path, place: str) -> None:
+        self._memory = PlaceMemory(folder, place, inf)
+
+    def load(self) -> Tombstones:
+        """Return them; none if none were seen, or the file cannot be read."""
+        paths = (self._memory.load() or {}).get("paths")
+        return of_paths(path for path in paths if isinstance(path, str)) if isinstance(paths, list) else Tombstones()
+
+    def save(self, tombstones: Tombstones) -> None:
+        """Keep them; a storage without any leaves no file."""
+        if tombstones or self._memory.load() is not None:
+            self._memory.save({"paths": [*tombstones.paths]})
 
 
 async def lay(storage: StorageBackend, subject: str) -> tuple[str, str]:

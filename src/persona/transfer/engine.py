@@ -21,6 +21,7 @@ from persona.errors import (
 )
 from persona.storage.background import started
 from persona.storage.retry import MAX_SECONDS
+from persona.transfer import erasures
 from persona.transfer.content import DamagedError
 from persona.transfer.drift import drift, names_of
 from persona.transfer.executor import Executor
@@ -181,6 +182,8 @@ class Engine:
             await self._remove_all()
             await confirm_gone(self._journal, self._target, removals=True)
         await self._abandon_uploads()
+        if self._guard:
+            await erasures.check(self._journal, self._target, self._guard, self._check)
         if self._pair:
             self._journal.remember(self._pair)
         verdict = self._verdict()
@@ -245,6 +248,7 @@ class Engine:
         self._measure(Phase.MIGRATION, total, done)
         if self._guard and total.objects > done.objects:
             self._worker.guard = await self._guard()
+            erasures.note_baseline(self._journal, self._worker.guard)
         await self._rounds(WRITING, Step.OPEN, self._worker.copy)
 
     async def _verify_all(self) -> None:
@@ -436,7 +440,8 @@ class Engine:
         wrong = tally.count(steps={Step.FAILED}).objects
         left = tally.count({Action.REMOVE}, {Step.OPEN}).objects
         lost = any(self._journal.lost(sent=True))
-        return State.INCOMPLETE if wrong or left or lost or self._journal.refused("source") else State.COMPLETE
+        refused = self._journal.refused("source") or self._journal.refused(erasures.SIDE)
+        return State.INCOMPLETE if wrong or left or lost or refused else State.COMPLETE
 
 
 def _since(before: dict[str, dict[str, int]], now: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:

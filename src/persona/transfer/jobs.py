@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from persona.config.locations import make_folder
-from persona.errors import ConfigError, ConflictError, InputError, NotFoundError
+from persona.errors import ConfigError, ConflictError, InputError, NotFoundError, PersonaError
 from persona.locks import LockTimeoutError, locked
 from persona.moments import new_id
 from persona.transfer.journal import Journal, forget
@@ -250,12 +250,12 @@ class Jobs:
             try:
                 with self.locked(file.stem):
                     count += forget(file, gone)
-            except (ConflictError, ConfigError, sqlite3.Error) as error:
+            except (PersonaError, ValueError, sqlite3.Error) as error:
                 failed[file.stem] = str(error)
         for file in sorted(self.folder.glob("pair-*.seen")):
             try:
                 count += forget(file, gone)
-            except sqlite3.Error as error:
+            except (ConflictError, sqlite3.Error) as error:
                 failed[file.stem] = str(error)
         return count, failed
 

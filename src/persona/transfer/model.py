@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -123,6 +123,13 @@ class Guard(Protocol):
     @property
     def most(self) -> int:
         """The largest object that is read, in bytes."""
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """The names of what it refuses by, which tell nothing of whom."""
+
+    def since(self, known: Collection[str]) -> Guard | None:
+        """Return what refuses by the marks that are not among the known ones; None if there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

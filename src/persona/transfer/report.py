@@ -141,8 +141,8 @@ def _listings(facts: dict[str, Any], objects: int, there: int) -> dict[str, dict
 
 
 def _guard(written: int, *, local: bool) -> dict[str, int]:
-    """Return what it takes to ask a side who was erased there, which comes before anything is copied."""
-    asked = int(written > 0)
+    """Return what it takes to ask a side who was erased there: before anything is copied, and once more at the end."""
+    asked = 2 * int(written > 0)
     return {"list": asked, "read": 0, "head": 0 if local else asked}
 
 

@@ -30,6 +30,7 @@ from persona.storage.backend import (
     IfVersion,
     Listing,
     Location,
+    PastVersion,
     Place,
     RefusedName,
     StorageBackend,
@@ -39,6 +40,7 @@ from persona.storage.backends import local_meta
 from persona.storage.backends.local_draft import Draft, remove, version_of
 from persona.storage.backends.local_files import TRIES, Disk, absent_if_no_folder, errors_of
 from persona.storage.backends.local_folder import Folder
+from persona.storage.backends.local_leftovers import prune_attributes
 from persona.storage.backends.local_meta import Attributes, attributes_of
 from persona.storage.backends.local_read import CHUNK_BYTES, LocalDownload, copy_bytes
 from persona.storage.backends.local_scan import FoundFile, Walk
@@ -72,6 +74,16 @@ class LocalBackend(StorageBackend):
     def describe(self) -> Place:
         """Say which folder it is."""
         return Place("Local disk", (("Folder", str(self._disk.root)),))
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield nothing: a folder keeps no earlier versions."""
+        kept: tuple[Sequence[PastVersion], ...] = ()
+        for page in kept:
+            yield page
+
+    def prune_attributes(self) -> None:
+        """Remove what is kept of versions that are not there; see `local_leftovers`."""
+        prune_attributes(self._disk)
 
     def reading_requests(self) -> Mapping[str, int]:
         """Return how many walks, reads and looks there were so far."""

@@ -17,12 +17,14 @@ import time
 from contextlib import suppress
 
 from persona.errors import AlreadyExistsError, ConflictError, NameRefusedError
+from persona.locks import claim
 from persona.storage import paths
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.backends import local_meta
 from persona.storage.backends.local_entries import refuse_taken, taken_by
 from persona.storage.backends.local_files import TRIES, Disk, homes
 from persona.storage.backends.local_folder import Folder
+from persona.storage.backends.local_leftovers import sweep
 from persona.storage.backends.local_meta import Attributes
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,10 @@ class Draft:
             with suppress(FileNotFoundError):  # a folder was removed in between, since it was empty
                 folder, self._leaf = self.disk.parent(self.path, make=True)
                 try:
-                    self._fd = folder.create(self._name, self.disk.file_mode)
+                    if folder.path not in self.disk.swept:
+                        self.disk.swept.add(folder.path)
+                        sweep(folder)
+                    self._fd = _created(folder, self._name, self.disk.file_mode)
                 except BaseException:
                     folder.close()
                     raise
@@ -134,7 +139,7 @@ class Draft:
         self._close()
         if self._folder is not None:
             if not self._visible:
-                with suppress(OSError):  # a scan removes it when it is a day old
+                with suppress(OSError):  # a scan, or the next write here, removes it
                     self._folder.unlink(self._name)
             self._folder.close()
             self._folder = None
@@ -178,6 +183,19 @@ class Draft:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _created(folder: Folder, name: str, mode: int) -> int:
+    """Make a temporary file and hold its lock, so that it is not taken for one that a killed process left.
+
+    Raises:
+        FileNotFoundError: another process took it for one, before it was locked.
+    """
+    fd = folder.create(name, mode)
+    if claim(fd) is False or not os.fstat(fd).st_nlink:
+        os.close(fd)
+        raise FileNotFoundError(name)
+    return fd
 
 
 _noted = False

@@ -58,6 +58,8 @@ class Disk:
         self.private = private
         self.holds_home = self.control() == home
         self._prepared = False
+        self.swept: set[str] = set()
+        """The folders in which this process has removed what killed writers left."""
 
     def control(self, *names: str) -> str:
         """Return a path in the control folder."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ from persona.storage import paths
 from persona.storage.backend import RefusedName
 from persona.storage.backends.local_files import Disk, fault_of_name
 from persona.storage.backends.local_folder import Folder
+from persona.storage.backends.local_leftovers import remove_if_abandoned
 from persona.storage.backends.local_runs import Entry, Runs, order_of
 
-_STALE_SECONDS = 24 * 3600.0
 _READS = 3
 """How often a folder that changes meanwhile is read: one reading can miss a file that is being renamed."""
 
@@ -192,7 +191,7 @@ class Walk:
                 with os.scandir(folder.path if folder.fd is None else folder.fd) as entries:
                     for entry in entries:
                         if paths.is_temporary(entry.name):
-                            _remove_stale(folder, entry.name)
+                            remove_if_abandoned(folder, entry.name)
                         elif place or not self._is_control(entry):
                             yield entry.name, _file_type(entry)
                 if folder.lstat(".").st_mtime_ns == before:
@@ -264,10 +263,3 @@ def _file_type(entry: os.DirEntry[str]) -> int:
     if entry.is_dir(follow_symlinks=False):
         return stat.S_IFDIR
     return stat.S_IFREG if entry.is_file(follow_symlinks=False) else stat.S_IFIFO
-
-
-def _remove_stale(folder: Folder, name: str) -> None:
-    """Remove a temporary file that a crash left behind; a younger one may still be written."""
-    with suppress(OSError):  # a reader who may not remove it leaves it to others
-        if time.time() - folder.lstat(name).st_mtime > _STALE_SECONDS:
-            folder.unlink(name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from persona.locks import LockTimeoutError, locked
+from persona.storage.sqlite import connect, rewrite
 
 T = TypeVar("T")
 FORMAT = 1
@@ -155,7 +156,7 @@ class Database:
         file = f"{folder}/index.sqlite3"
         self._log = f"{file}-wal"
         _make(file)
-        self._db = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
+        self._db = connect(file, timeout=BUSY_SECONDS)
         self.closed = self._ready = False
         try:
             self._prepare()
@@ -273,6 +274,10 @@ class Database:
         if most > 0:
             self._db.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
         return most > 0
+
+    def rewrite(self) -> bool:
+        """Leave nothing in the file of what was removed; say whether its log could be cut off as well."""
+        return rewrite(self._db)
 
     def spare_pages(self) -> int:
         """Return how many more pages the index could use."""

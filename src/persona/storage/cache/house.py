@@ -145,7 +145,6 @@ def erase(store: Store, gone: Callable[[str, str], bool]) -> int:
         sqlite3.Error, BusyError, OSError: they cannot be removed.
     """
     index, scope = store.index, store.scope
-    index.overwrite_removed()
     entries = [entry for entry in index.between(scope, "", None) if gone(entry.path, entry.version)]
     for part in index.parts(entries, pages_each=6):
         with index.writing():
@@ -154,7 +153,8 @@ def erase(store: Store, gone: Callable[[str, str], bool]) -> int:
         index.spoil_all(scope)
     forget(index, scope)
     store.sweep()
-    index.empty_log()
+    if not index.rewrite():
+        raise BusyError("its log cannot be written back while others read it")
     return len(entries)
 
 

@@ -169,14 +169,6 @@ class Index(Database):
             discard(self.content(entry.file))
             self._db.execute("DELETE FROM entries WHERE id = ?", (entry.id,))
 
-    def overwrite_removed(self) -> None:
-        """Let rows be overwritten with zeros when they are removed, by this process; else it stays in the file."""
-        self._db.execute("PRAGMA secure_delete = ON")
-
-    def empty_log(self) -> None:
-        """Write the log back and cut it off, as far as nobody is reading: it still has what was removed."""
-        self._shorten_log()
-
     def content(self, file: str) -> str:
         """Return where a content file is; as text, since a path object takes longer than to read the file."""
         return f"{self.contents}/{file[:2]}/{file}"

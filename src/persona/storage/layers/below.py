@@ -13,6 +13,7 @@ from persona.storage.backend import (
     IfVersion,
     Listing,
     Location,
+    PastVersion,
     Place,
     StorageBackend,
     StorageObject,
@@ -203,6 +204,20 @@ class Below(StorageBackend):
         }
         failed = await self._whole.delete_many([*given], conditions=required)
         return failures | {given[path]: error for path, error in failed.items()}
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield what the provider still has of earlier objects of the folder."""
+        start = f"{self._folder}/"
+        async for page in self._whole.past():
+            yield [replace(each, path=each.path[len(start) :]) for each in page if each.path.startswith(start)]
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of an earlier version."""
+        return await self._whole.read_past(replace(version, path=f"{self._folder}/{version.path}"))
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete an earlier version."""
+        await self._whole.delete_past(replace(version, path=f"{self._folder}/{version.path}"))
 
     async def capabilities(self, *, anew: bool = False) -> Capabilities:
         """Say what the endpoint can do."""

@@ -17,6 +17,7 @@ from persona.storage.backend import (
     IfVersion,
     Listing,
     Location,
+    PastVersion,
     StorageBackend,
     StorageObject,
 )
@@ -168,6 +169,26 @@ class Breaker(Layer):
         while page is not None:
             yield page
             page = await self._accompanied(following())
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield what the provider still has of earlier objects."""
+        pages = self.inner.past()
+
+        async def following() -> Sequence[PastVersion] | None:
+            return await anext(pages, None)
+
+        page = await self._guarded(following)
+        while page is not None:
+            yield page
+            page = await self._accompanied(following())
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of an earlier version."""
+        return await self._guarded(lambda: self.inner.read_past(version))
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete an earlier version."""
+        await self._guarded(lambda: self.inner.delete_past(version))
 
     async def copy(self, source: str, target: str, *, condition: Condition | None = None) -> StorageObject:
         """Copy an object within this storage."""

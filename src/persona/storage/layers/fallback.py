@@ -11,6 +11,7 @@ from persona.config.schema import OfflineSettings
 from persona.errors import INCOMPLETE, ConflictError, NotFoundError, ThrottledError, UnreachableError, VerificationError
 from persona.moments import moment
 from persona.storage.backend import Download, Listing, StorageBackend, StorageObject
+from persona.storage.flush import Guard
 from persona.storage.layers.fallback_writes import Deferring
 from persona.storage.offline import Memory, Own, merged, span
 from persona.storage.outbox import Outbox
@@ -35,6 +36,7 @@ class Fallback(Deferring):
         provider: gives contents to compare with when the outbox is sent, without a cache; else `inner`.
         fresh: whether answers from memory are not wanted.
         clock: the wall clock.
+        guard: refuses what may not be sent from the outbox.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class Fallback(Deferring):
         provider: StorageBackend | None = None,
         fresh: bool = False,
         clock: Callable[[], float] = time.time,
+        guard: Guard | None = None,
     ) -> None:
-        super().__init__(inner, memory, outbox, offline, provider=provider, clock=clock)
+        super().__init__(inner, memory, outbox, offline, provider=provider, clock=clock, guard=guard)
         self._answers = offline.reads == "cache" and not fresh
         self._served = 0
         self._oldest: float | None = None

@@ -19,7 +19,7 @@ from persona.storage.backend import (
 )
 from persona.storage.content_headers import NO_HEADERS, ContentHeaders
 from persona.storage.content_types import content_type_of
-from persona.storage.flush import Flushed, flush
+from persona.storage.flush import Flushed, Guard, flush
 from persona.storage.layers.layer import Layer
 from persona.storage.metadata import checked
 from persona.storage.offline import Memory, counted
@@ -48,6 +48,7 @@ class Deferring(Layer):
         *,
         provider: StorageBackend | None,
         clock: Callable[[], float],
+        guard: Guard | None,
     ) -> None:
         super().__init__(inner)
         self._memory = memory
@@ -55,6 +56,7 @@ class Deferring(Layer):
         self._keeps = outbox is not None and offline.writes == "outbox"
         self._provider = provider or inner
         self._clock = clock
+        self._guard = guard
         self._outage: UnreachableError | None = None
         self._flush_at = 0.0
         self._flushing = asyncio.Lock()
@@ -312,7 +314,7 @@ class Deferring(Layer):
         """
         if not self._outbox:
             return Flushed()
-        result = await flush(self._outbox, self.inner, provider=self._provider, again=again)
+        result = await flush(self._outbox, self.inner, provider=self._provider, again=again, guard=self._guard)
         self._outage = result.stopped if result.stopped or not result.busy else self._outage
         return result
 

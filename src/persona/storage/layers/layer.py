@@ -13,6 +13,7 @@ from persona.storage.backend import (
     Listing,
     Location,
     Notes,
+    PastVersion,
     Place,
     StorageBackend,
     StorageObject,
@@ -172,6 +173,19 @@ class Layer(StorageBackend):
     ) -> dict[str, PersonaError]:
         """Delete objects in bulk."""
         return await self.inner.delete_many(paths, conditions=conditions)
+
+    async def past(self) -> AsyncIterator[Sequence[PastVersion]]:
+        """Yield what the provider still has of earlier objects."""
+        async for page in self.inner.past():
+            yield page
+
+    async def read_past(self, version: PastVersion) -> bytes:
+        """Return the content of an earlier version."""
+        return await self.inner.read_past(version)
+
+    async def delete_past(self, version: PastVersion) -> None:
+        """Delete an earlier version."""
+        await self.inner.delete_past(version)
 
     async def capabilities(self, *, anew: bool = False) -> Capabilities:
         """Say what the endpoint can do."""
