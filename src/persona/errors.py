@@ -9,6 +9,7 @@
     │   ├── ArchivedError             exit 1    archived: restore it before it is read
     │   ├── HeldError                 exit 1    retention or a legal hold: no change, no deletion
     │   ├── LeasedError               exit 1    another program holds a lease on it
+    │   ├── BusyError                 exit 6    another request for it is in progress; temporary
     │   └── EncryptionKeyError        exit 4    the key that encrypts it cannot be used
     ├── UsageError                    exit 2
     │   ├── NameRefusedError          exit 2    also ValueError
@@ -96,6 +97,13 @@ class HeldError(ObjectStateError):
 
 class LeasedError(ObjectStateError):
     """Another program holds a lease on the object."""
+
+
+class BusyError(ObjectStateError):
+    """Another request for the object is in progress at the provider. Which of the two it will take is not decided."""
+
+    exit_code = 6
+    temporary = True
 
 
 class EncryptionKeyError(ObjectStateError):

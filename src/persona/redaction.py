@@ -16,7 +16,7 @@ MASK = "••••"
 MIN_KNOWN = 8
 """Shorter secrets are not searched for: they would blacken parts of ordinary words."""
 
-_CLUES = ("=", "//", "bearer", "authorization", "-token", "_token", "private", "eyj", "sharedkey", ":/")
+_CLUES = ("=", "//", "bearer", "authorization", "-token", "_token", "private", "eyj", "sharedkey", ":/", "secret", "sessiontoken")
 _PATTERNS = (
     # PEM, also with the line breaks of JSON, and also cut off
     (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", MASK),
@@ -30,6 +30,17 @@ _PATTERNS = (
         r"(?i)(?<![\w-])((?:X-(?:Amz|Goog)-)(?:Signature|Credential|Security-Token)|Signature|Credential|sig|"
         r"AWSAccessKeyId|client_secret|refresh_token|access_token|password)=[^&;,\s\"'<>]{4,}",
         rf"\1={MASK}",
+    ),
+    # settings and variables, as programs print them: AWS_SECRET_ACCESS_KEY=…, db_password = …, SecretAccessKey: …
+    (
+        r"(?i)(?<![\w-])([\w-]{0,40}(?:secret|token|password|passwd|passphrase|api[_-]?key|access[_-]?key))"
+        rf"(\s{{0,2}}=\s{{0,2}})(?!{MASK})[^&;,\s\"'<>]{{4,}}",
+        rf"\1\2{MASK}",
+    ),
+    (
+        r"(?i)(?<![\w-])((?:aws[_-]?)?(?:secret[_-]?access[_-]?key|session[_-]?token)|x-[\w-]{1,40}-token)"
+        rf"(\s{{0,2}}:\s{{0,2}})(?!{MASK})[^&;,\s\"'<>]{{4,}}",
+        rf"\1\2{MASK}",
     ),
     # headers, as HTTP has them and as a dictionary is printed
     (

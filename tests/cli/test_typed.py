@@ -104,8 +104,11 @@ def test_where_a_path_of_sync_lies(persona: Run, root: Path, project: Path, tmp_
     for source in ("storage:mine", "mine", "./mine"):
         assert persona("storage", "sync", "--from", source, "--to", "../from").code == 0
         assert (tmp_path / "from" / "a.txt").read_text() == ("mine" if source == "./mine" else "the storage's")
-    for target in ("storage:/x", "storage:../x"):
-        assert persona("storage", "sync", "--from", "./mine", "--to", target).code == 2
+    (project / "~mine").mkdir()
+    assert persona("storage", "sync", "--from", "./~mine", "--to", "storage:10").code == 0
+    for target in ("storage:/x", "storage:../x", "", "s3:/bucket/x", "file:x", "FILE:/x"):
+        assert persona("storage", "sync", "--from", "./mine", "--to", target).code == 2, target
+    assert persona("storage", "sync", "--from", "./mine", "--to", "storage:s3:/x").code == 0
     assert "reserved" in persona("storage", "sync", "--from", "./mine", "--to", "storage:.persona-x").failed
     for source in ("./nowhere", "storage:nowhere", "nowhere", "~nobody-of-this-name/x"):
         ran = persona("storage", "sync", "--from", source, "--to", "./9")

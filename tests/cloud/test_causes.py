@@ -13,6 +13,7 @@ import pytest
 from persona.errors import (
     AccessDeniedError,
     ArchivedError,
+    BusyError,
     ConfigError,
     ConflictError,
     CredentialsError,
@@ -24,7 +25,7 @@ from persona.errors import (
     StorageFullError,
     ThrottledError,
 )
-from persona.storage.backend import IfVersion, StorageBackend
+from persona.storage.backend import IfAbsent, IfVersion, StorageBackend
 from persona.storage.stack import open_storage
 from tests.cloud.conftest import Faulty
 from tests.faults import answer
@@ -77,6 +78,8 @@ S3 = [
     Case("read", 403, "AccountProblem", CredentialsError, "payment"),
     Case("read", 403, "AllAccessDisabled", AccessDeniedError, "disabled"),
     Case("write", 400, "InvalidStorageClass", ConfigError, "storage class"),
+    Case("write", 409, "ConditionalRequestConflict", BusyError, "a is being written or deleted by another request"),
+    Case("delete", 409, "OperationAborted", BusyError, "a is being written or deleted by another request"),
     Case("write", 409, "InvalidBucketState", PersonaError, "“The bucket sleeps”", "The bucket\n sleeps"),
     Case("write", 412, "PreconditionFailed", ConflictError, "a was changed by someone else"),
     Case("delete", 409, "BucketBusy", PersonaError, "BucketBusy"),
@@ -133,6 +136,7 @@ GCS = [
         "organisation",
         "'EU' violates constraint 'constraints/gcp.resourceLocations'",
     ),
+    Case("read", 400, "userProjectMissing", ConfigError, "gcs.user_project", "It is subject to bucket's retention policy"),
     Case("write", 412, "conditionNotMet", ConflictError, "a was changed by someone else"),
     Case("write", 409, "somethingElse", PersonaError, "somethingElse"),
 ]
@@ -215,6 +219,24 @@ async def test_until_when_a_blob_is_held_is_asked(behind: Behind) -> None:
     with pytest.raises(HeldError, match=r"^a is under .* 2031-03-04 05:06 UTC. A legal hold") as caught:
         await storage.delete("a")
     assert caught.value.until == until
+
+
+async def test_another_request_for_the_object_is_waited_for(behind: Behind) -> None:
+    """Whether a condition holds shows once the other request has ended; nobody else wrote, and nothing is overwritten.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html, "409 Conflict"
+    """
+    place = behind("moto")
+    storage = place.open(retry_attempts=1, retry_delay=0.001)
+    await storage.capabilities()
+    place.proxy.on("PUT", OBJECT, refused(409, "ConditionalRequestConflict"))
+    written = await storage.write("a", b"a", condition=IfAbsent())
+    place.proxy.on("PUT", OBJECT, refused(409, "OperationAborted"))
+    await storage.write("a", b"b", condition=IfVersion(written.version))
+    place.proxy.on("PUT", r"(/|%2F)b(\?|$)", refused(409, "ConcurrentModification"), times=2)
+    with pytest.raises(BusyError):
+        await storage.write("b", b"b", condition=IfAbsent())
+    assert not await storage.exists("b")
 
 
 MD5_OF_OLD = "FJYD5sA1FjYqjaI/Yk25RQ=="

@@ -171,6 +171,19 @@ async def test_one_odd_row_does_not_end_a_listing(behind: Behind, name: str) -> 
     assert "never" in refused.reason
 
 
+@pytest.mark.parametrize("text", ['{"error": {"code": 503, "message": "Backend Error"}}', "{}"])
+async def test_an_answer_that_is_no_listing_is_no_empty_one(behind: Behind, text: str) -> None:
+    """A gateway that answers 200 with an error, or with what it made of nothing; also for earlier versions."""
+    faulty = behind("gcs")
+    await faulty.direct().write("a", b"content")
+    storage = faulty.open(retry_attempts=0)
+    faulty.proxy.always("GET", r"/o\?", answer(200, text, content_type="application/json"))
+    with pytest.raises(UnreachableError):
+        await storage.list()
+    with pytest.raises(UnreachableError):
+        [page async for page in storage.past()]
+
+
 @pytest.mark.parametrize("name", ["moto", "azure"])
 async def test_an_object_of_which_nothing_tells_is_an_error_of_its_own(behind: Behind, name: str) -> None:
     faulty = behind(name)

@@ -41,6 +41,11 @@ LEAKS = [
     PEM.format("\n", "{0}"),
     PEM.format("\\n", "{0}"),
     "-----BEGIN PRIVATE KEY-----\nMIIE{0}",
+    "boo token={0}",
+    "AWS_SECRET_ACCESS_KEY={0}",
+    "db_password = {0}",
+    "SecretAccessKey: {0}",
+    "X-Vault-Token: {0}",
 ]
 
 
@@ -63,6 +68,7 @@ ORDINARY = [
     "-----BEGIN PUBLIC KEY----- is no secret",
     "She said: password reset takes 3 days; the key is under the mat = yes",
     "Copy it whole: it begins with sv= or another parameter, and holds sig=.",
+    "unexpected token: end of file; secrets are kept in ~/.aws/credentials",
     "The connection string has no AccountKey or SharedAccessSignature, or names no account.",
 ]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from urllib.parse import unquote
 
 from persona.cli.session import Session
@@ -26,6 +28,7 @@ Opener = Callable[[Session, str, int | None], Endpoint]
 _WORKSPACE = "workspace:"
 _STORAGE = "storage:"
 _FILE = "file://"
+_LIKE_A_URL = re.compile(r"(?:s3|gs|az|https?):/(?!/)|file:(?!//)", re.IGNORECASE)
 
 
 def section(session: Session, name: str, concurrency: int | None) -> Endpoint:
@@ -47,6 +50,7 @@ def section(session: Session, name: str, concurrency: int | None) -> Endpoint:
 def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
     """Return what ``sync`` calls PATH: a folder of this machine, a storage path, a workspace or a storage URL."""
     settings = session.workspace.settings.storage
+    _check_spelling(path)
     if path.startswith(_WORKSPACE):
         name, _, below = path.removeprefix(_WORKSPACE).partition("/")
         return _open(path, _of_workspace(session, name), clean(below), concurrency)
@@ -60,6 +64,18 @@ def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
         place, below = url_settings(path, settings)
         return _open(path, place, below, concurrency)
     return _open(path, settings, clean(path), concurrency)
+
+
+def _check_spelling(path: str) -> None:
+    """Raise UsageError for a PATH that is most likely a slip: an empty variable of a shell, a URL with one slash."""
+    if not path:
+        raise UsageError("A PATH is empty.", hint="The whole storage is written storage:, the current folder ./")
+    if _LIKE_A_URL.match(path):
+        raise UsageError(
+            f"“{printable(path)}” is neither a storage URL nor a plain storage path.",
+            hint=f"Use s3://bucket/key or file:///abs/path. For a storage path of this name: "
+            f"{quote(_STORAGE + printable(path))}",
+        )
 
 
 def is_local(path: str) -> bool:

@@ -62,7 +62,7 @@ def on_this_machine(text: str) -> Path:
         UsageError: it names the home of a user who does not exist.
     """
     try:
-        return Path(text).expanduser()
+        return Path(text).expanduser() if text.startswith("~") else Path(text)  # a Path of “./~x” is one of “~x”
     except RuntimeError as error:
         raise UsageError(
             f"“{printable(text)}” names the home folder of an unknown user.", hint="Write the whole path, or ./~…"

@@ -19,6 +19,8 @@ from persona.transfer.plan import differs, provable_here, proves, skip
 
 _CHANGES = 3
 """How often an object that changes again and again is begun anew."""
+_OTHER = "Its content at the destination is not that of the source."
+_NOT_FOUND = "It was written to the destination, but a read there answers that it does not exist."
 
 
 class DriftError(ConflictError):
@@ -136,7 +138,7 @@ class Worker:
         elif found is not None and row.written is not None and found.version != row.written:
             row.step, row.error = Step.FAILED, "Someone else wrote to it at the destination after it was copied."
         elif row.mismatches:
-            row.step, row.error = Step.FAILED, "Its content at the destination is not that of the source."
+            row.step, row.error = Step.FAILED, _OTHER if found is not None else _NOT_FOUND
             row.target_version = row.written  # which a resumed job may replace
             row.mismatches += 1
         else:

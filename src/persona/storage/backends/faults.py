@@ -33,9 +33,6 @@ MAX_SENTENCE = 300
 _CONFLICTS = {
     "",
     "PreconditionFailed",
-    "ConditionalRequestConflict",
-    "OperationAborted",
-    "ConcurrentModification",
     "ObjectAlreadyExists",
     "FileAlreadyExists",
     "BlobAlreadyExists",
@@ -43,7 +40,7 @@ _CONFLICTS = {
     "conditionNotMet",
     "conflict",
 }
-"""The codes with which 409 means that a condition does not hold, or that another write is going on."""
+"""The codes with which 409 means that a condition does not hold."""
 MAX_SKEW_SECONDS = 840.0
 """Above this a signature is refused for the time in it: S3, Google and Azure allow 15 minutes or less."""
 
@@ -238,10 +235,13 @@ class Cause(NamedTuple):
     code: str = ""
     said: str = ""
 
-    def fits(self, refusal: Refusal) -> bool:
-        """Say whether this row explains a refusal."""
-        by_code = self.code and re.fullmatch(self.code, refusal.code)
-        return bool(by_code or (self.said and re.search(self.said, refusal.said, re.IGNORECASE)))
+    def fits_code(self, refusal: Refusal) -> bool:
+        """Say whether this row explains a refusal by its code."""
+        return bool(self.code and re.fullmatch(self.code, refusal.code))
+
+    def fits_words(self, refusal: Refusal) -> bool:
+        """Say whether this row explains a refusal by the server's sentence, which tells less exactly than a code."""
+        return bool(self.said and re.search(self.said, refusal.said, re.IGNORECASE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,17 +281,19 @@ def explained(refusal: Refusal, causes: Iterable[Cause]) -> PersonaError:
 
     Args:
         refusal: the answer.
-        causes: the provider's table; the first row that fits counts.
+        causes: the provider's table; the first row that fits by its code counts, else the first that fits by its words.
     """
-    for cause in (*causes, *_COMMON):
-        if cause.fits(refusal):
-            message = f"{cause.message.format(host=refusal.host).removesuffix('.')}{refusal.shown_code}."
-            if cause.kind is ThrottledError:
-                return _throttled(message, refusal)
-            if cause.kind is HeldError:
-                return HeldError(message, hint=cause.hint, until=_until(refusal.said))
-            return cause.kind(message, hint=cause.hint)
-    return _by_status(refusal)
+    rows = (*causes, *_COMMON)
+    fitting = (*(row for row in rows if row.fits_code(refusal)), *(row for row in rows if row.fits_words(refusal)))
+    if not fitting:
+        return _by_status(refusal)
+    cause = fitting[0]
+    message = f"{cause.message.format(host=refusal.host).removesuffix('.')}{refusal.shown_code}."
+    if cause.kind is ThrottledError:
+        return _throttled(message, refusal)
+    if cause.kind is HeldError:
+        return HeldError(message, hint=cause.hint, until=_until(refusal.said))
+    return cause.kind(message, hint=cause.hint)
 
 
 _COMMON = (

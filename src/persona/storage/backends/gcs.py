@@ -260,7 +260,7 @@ class GCSBackend(CloudBackend):
         query = {
             "prefix": prefix,
             "maxResults": str(self.page_size),
-            "fields": f"items({_DESCRIBED}),prefixes,nextPageToken",
+            "fields": f"kind,items({_DESCRIBED}),prefixes,nextPageToken",
         }
         if level:
             query["delimiter"] = "/"
@@ -270,7 +270,7 @@ class GCSBackend(CloudBackend):
             query["pageToken"] = token
         reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
         with understood(self._host):
-            page = parse_json(reply.body)
+            page = _listing(reply.body)
             entries = [_row(item) for item in objects_in(page, "items")]
             folders = texts_in(page, "prefixes")
             return Page(entries, folders, _following(page), more=len(entries) + len(folders) == self.page_size)
@@ -302,7 +302,7 @@ class GCSBackend(CloudBackend):
             "versions": "true",
             "prefix": start,
             "maxResults": str(self.page_size),
-            "fields": "items(name,size,generation,timeDeleted),nextPageToken",
+            "fields": "kind,items(name,size,generation,timeDeleted),nextPageToken",
         }
         if after is not None:
             query["startOffset"] = after[0]  # which is listed again
@@ -310,7 +310,7 @@ class GCSBackend(CloudBackend):
             query["pageToken"] = token
         reply = await self._rest.send("GET", f"{self._bucket_path}/o", query=query)
         with understood(self._host):
-            page = parse_json(reply.body)
+            page = _listing(reply.body)
             entries = [self._past_entry(item) for item in objects_in(page, "items")]
             return Page(entries, [], _following(page), more=len(entries) == self.page_size)
 
@@ -476,6 +476,17 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         held.metadata,
         ContentHeaders.of(held.headers),
     )
+
+
+def _listing(body: bytes) -> dict[str, Any]:
+    """Return a page of a listing; an object that says nothing of its kind is no empty one.
+
+    Source: https://docs.cloud.google.com/storage/docs/json_api/v1/objects/list, "Response"
+    """
+    page = parse_json(body)
+    if page.get("kind") != "storage#objects":
+        raise NonsenseError("it is no list of objects")
+    return page
 
 
 def _following(page: Mapping[str, Any]) -> str | None:

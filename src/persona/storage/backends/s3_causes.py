@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from persona.errors import (
     ArchivedError,
+    BusyError,
     ConfigError,
     CredentialsError,
     EncryptionKeyError,
@@ -36,6 +37,12 @@ CAUSES = (
         code="ObjectLocked|AccessDeniedByLock|FileImmutable",
         said=r"(protected|forbidden) by object lock|worm[ -]?protected|worm state|under (an? )?(active )?legal hold"
         r"|subject to .{0,40}retention|retention period has not",
+    ),
+    Cause(  # Amazon S3 and Ceph: whether the condition holds shows once the other request has ended
+        BusyError,
+        "The object is being written or deleted by another request.",
+        "Run the command again.",
+        code="ConditionalRequestConflict|OperationAborted|ConcurrentModification",
     ),
     Cause(
         ConfigError,

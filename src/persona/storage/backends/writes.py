@@ -100,8 +100,9 @@ class Writes(Bucket):
                     if not self._foreign or not isinstance(condition, IfAbsent) or await self.exists(path):
                         raise
                     log.warning(
-                        "%s refuses to create “%s” under a condition, since a folder has that name. It was looked at "
-                        "before instead: of two writers at the same moment one may overwrite the other.",
+                        "%s refuses to create “%s” under a condition, although it does not find it: a folder may have "
+                        "that name, or its data be lost. Persona looked before it wrote: of two writers at the same "
+                        "moment one may overwrite the other.",
                         self._host,
                         printable(path),
                     )
