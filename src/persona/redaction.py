@@ -16,7 +16,20 @@ MASK = "••••"
 MIN_KNOWN = 8
 """Shorter secrets are not searched for: they would blacken parts of ordinary words."""
 
-_CLUES = ("=", "//", "bearer", "authorization", "-token", "_token", "private", "eyj", "sharedkey", ":/", "secret", "sessiontoken")
+_CLUES = (
+    "=",
+    "//",
+    "bearer",
+    "authorization",
+    "-token",
+    "_token",
+    "private",
+    "eyj",
+    "sharedkey",
+    ":/",
+    "secret",
+    "sessiontoken",
+)
 _PATTERNS = (
     # PEM, also with the line breaks of JSON, and also cut off
     (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", MASK),

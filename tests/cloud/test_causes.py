@@ -136,7 +136,9 @@ GCS = [
         "organisation",
         "'EU' violates constraint 'constraints/gcp.resourceLocations'",
     ),
-    Case("read", 400, "userProjectMissing", ConfigError, "gcs.user_project", "It is subject to bucket's retention policy"),
+    Case(
+        "read", 400, "userProjectMissing", ConfigError, "gcs.user_project", "It is subject to bucket's retention policy"
+    ),
     Case("write", 412, "conditionNotMet", ConflictError, "a was changed by someone else"),
     Case("write", 409, "somethingElse", PersonaError, "somethingElse"),
 ]

@@ -108,6 +108,15 @@ def made(user: User, settings: StorageSettings, library: dict[str, bytes]) -> li
     return [each["id"] for each in user.run("list", "./personas/", "--json").json["personas"]]
 
 
+def test_the_cached_part_of_a_library_is_not_the_library(user: User, office: Office, library: dict[str, bytes]) -> None:
+    asyncio.run(_put(office.direct, library))
+    user.run("show", min(library))
+    office.door.shut()
+    for command in (["export", "--format", "json"], ["list"]):
+        assert "Incomplete: only the personas that are cached" in user.run(*command, good=(1,)).err
+    assert user.run("export", "--json", good=(1,)).json["whole"] is False
+
+
 def test_writes_may_be_told_to_fail(user: User, office: Office, tmp_path: Path, library: dict[str, bytes]) -> None:
     made(user, office.direct, library)
     office.door.shut()

@@ -294,6 +294,7 @@ def export(session: Session, path: str, format_name: str | None, output: str) ->
     data = exported(library.personas, format_name)
     copies = duplicates((persona.id, path) for path, persona in library.personas)
     document = {"format": format_name, "personas": len(library.personas), **_copies_json(copies)}
+    document |= {} if library.whole else {"whole": False}
     if output == "-" and not session.json:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -327,7 +328,7 @@ def _report(session: Session, found: Library | Summaries, duplicates: Mapping[st
     """Name on stderr what is no persona, what was left out and what is there twice, and return the exit code.
 
     Returns:
-        8 if something arrives damaged, 1 if something else is no persona, 0 otherwise.
+        8 if something arrives damaged, 1 if something else is no persona or was not listed, 0 otherwise.
     """
     for item in found.refused:
         session.warn(f"Not read: {line(item.path)}: {line(item.reason)}")
@@ -335,7 +336,9 @@ def _report(session: Session, found: Library | Summaries, duplicates: Mapping[st
         session.warn(f"Warning: {found.reserved.warning}")
     for key, paths in duplicates.items():
         _warn_of_copies(session, key, paths)
-    return 8 if found.damaged else 1 if found.refused else 0
+    if not found.whole:
+        session.warn("Incomplete: only the personas that are cached on this machine; there may be others.")
+    return 8 if found.damaged else 1 if found.refused or not found.whole else 0
 
 
 def _warn_of_copies(session: Session, key: str, paths: Sequence[str]) -> None:

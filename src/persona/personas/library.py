@@ -59,12 +59,14 @@ class Library:
         refused: YAML files that are no personas or cannot be read, and names that cannot be carried.
         reserved: what was left out since Persona keeps it for itself.
         damaged: whether some of what could not be read arrives damaged.
+        whole: False if the provider does not answer, and what is here is only what was kept of the library.
     """
 
     personas: list[tuple[str, Persona]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     reserved: LeftOut = field(default_factory=LeftOut)
     damaged: bool = False
+    whole: bool = True
 
 
 def path_of(folder: str, persona: Persona) -> str:
@@ -161,6 +163,7 @@ async def load(storage: StorageBackend, folder: str) -> Library:
     library = Library()
     missing: list[str] = []
     async for page in pages(storage, folder, library.reserved):
+        library.whole &= page.whole
         library.refused += refused_names(page)
         named = [found for found in page if found.path.lower().endswith(SUFFIXES)]
         for start in range(0, len(named), PARALLEL):
