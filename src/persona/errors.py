@@ -17,6 +17,7 @@
     ├── ConfigError                   exit 3
     ├── CredentialsError              exit 4
     │   └── AccessDeniedError         exit 4    also PermissionError
+    │       └── ReadOnlyError         exit 4    the whole disk is mounted read-only
     ├── NotFoundError                 exit 5    also FileNotFoundError
     │   └── BucketNotFoundError       exit 5
     ├── ConflictError                 exit 6
@@ -140,6 +141,10 @@ class CredentialsError(PersonaError):
 
 class AccessDeniedError(CredentialsError, PermissionError):
     """The credentials are good, but do not allow this."""
+
+
+class ReadOnlyError(AccessDeniedError):
+    """The file system is mounted read-only: no object can be written, whatever its permissions."""
 
 
 class NotFoundError(PersonaError, FileNotFoundError):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from persona.disks import has_no_locks, warn_once
 
 if sys.platform != "win32":
     import fcntl
 
 POLL_SECONDS = 0.005
+_LOCKS: dict[str, threading.Lock] = {}
+"""The locks of files on file systems without locks."""
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -45,11 +50,33 @@ def locked(file: str | Path, seconds: float, *, mode: int = 0o600) -> Iterator[N
         except Timeout as error:
             raise LockTimeoutError from error
         return
-    fd = _taken(file, seconds, mode)
+    with ExitStack() as stack:
+        try:
+            fd = _taken(file, seconds, mode)
+        except OSError as error:
+            if not has_no_locks(error):
+                raise
+            warn_once("flock", "This file system has no locks: run one Persona at a time on it. It holds %s.", file)
+            stack.enter_context(_within_process(str(file), seconds))
+        else:
+            stack.callback(os.close, fd)  # which releases it
+        yield
+
+
+@contextmanager
+def _within_process(file: str, seconds: float) -> Iterator[None]:
+    """Hold the lock of a file between the threads of this process, which is all that can be had without flock.
+
+    Raises:
+        LockTimeoutError: it was not to be had in time.
+    """
+    lock = _LOCKS.setdefault(file, threading.Lock())
+    if not lock.acquire(timeout=seconds):
+        raise LockTimeoutError
     try:
         yield
     finally:
-        os.close(fd)  # which releases it
+        lock.release()
 
 
 def claim(fd: int) -> bool | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -14,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from persona import disks
+from persona.config.edit import set_value
 from persona.errors import (
     AccessDeniedError,
+    AlreadyExistsError,
     ConfigError,
     ConflictError,
     NameRefusedError,
@@ -23,11 +28,13 @@ from persona.errors import (
     StorageFullError,
     UnreachableError,
 )
-from persona.storage.backend import RefusedName
+from persona.storage.backend import IfAbsent, RefusedName
 from persona.storage.backends import local_files
 from persona.storage.backends.local import LocalBackend
 from persona.storage.backends.local_folder import Folder
+from persona.storage.private import write_durably
 from tests.contract.helpers import block, stream
+from tests.full import no_file_beyond
 from tests.storage.local_helpers import files, kept
 
 
@@ -253,18 +260,64 @@ async def test_something_odd_where_a_folder_should_be(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_text() == "1"
 
 
-async def test_a_network_file_system_that_syncs_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("sync", "lock"), [(errno.EINVAL, errno.ENOLCK), (errno.ENOTSUP, errno.ENOTSUP), (errno.ENOSYS, errno.ENOSYS)]
+)
+async def test_a_file_system_without_locks_that_syncs_no_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sync: int, lock: int
+) -> None:
+    """All works, with one warning for each; between the threads of one process writes still exclude each other."""
     fsync = os.fsync
 
     def picky(fd: int) -> None:
         if stat.S_ISDIR(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise OSError(sync, os.strerror(sync))
         fsync(fd)
 
+    def without(*_: object) -> None:
+        raise OSError(lock, os.strerror(lock))
+
     monkeypatch.setattr(os, "fsync", picky)
-    storage = LocalBackend(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", without)
+    monkeypatch.setattr(disks, "_warned", set())
+    storage = LocalBackend(tmp_path / "data")
     await storage.write_stream("a/b", stream([b"x"]))
     assert await storage.read("a/b") == b"x"
+    results = await asyncio.gather(
+        *(storage.write("once", b"%d" % number, condition=IfAbsent()) for number in range(20)), return_exceptions=True
+    )
+    assert sum(not isinstance(result, AlreadyExistsError) for result in results) == 1
+    file = tmp_path / "persona.yaml"
+    set_value(file, "storage.backend", "local", locks=tmp_path)
+    write_durably(tmp_path / "sequence", b"1")
+    assert "local" in file.read_text()
+    assert sorted(record.message.split(":")[0] for record in caplog.records) == [
+        "This file system cannot sync folders",
+        "This file system has no locks",
+    ]
+
+
+def test_a_change_is_not_denied_once_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration whose folder cannot be synced has changed: it is never called unchanged."""
+    file = tmp_path / "persona.yaml"
+    fsync = os.fsync
+
+    def fail(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ConfigError, match="was written, but may be lost"):
+        set_value(file, "storage.backend", "local", locks=tmp_path)
+    assert "local" in file.read_text()
+    monkeypatch.undo()
+    before = file.read_bytes()
+    with no_file_beyond(0), pytest.raises(StorageFullError) as caught:
+        set_value(file, "storage.backend", "s3", locks=tmp_path)
+    assert "not changed" in caught.value.hint
+    assert file.read_bytes() == before
+    assert not [*tmp_path.glob(".persona.yaml*")]
 
 
 async def test_a_folder_that_never_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

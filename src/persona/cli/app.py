@@ -19,6 +19,7 @@ import click
 from persona import __version__
 from persona.cli.render import error_json
 from persona.cli.session import Session
+from persona.disks import is_full
 from persona.errors import INCOMPLETE, PersonaError
 from persona.neutral import harmless
 from persona.redaction import redacted
@@ -168,6 +169,9 @@ def run(argv: Sequence[str], session: Session | None = None) -> int:
         _drop_output()
         return 0
     except OSError as error:  # a full disk behind stdout; what happens to storage is a PersonaError
+        if error.filename is not None:  # no stream: a file of this machine that nobody else has spoken for
+            hint = "Free some space on its disk." if is_full(error) else "Check its permissions and its disk."
+            return _fail(session, f"{error.filename} cannot be used: {error.strerror}.", hint, 1)
         _drop_output()
         return _fail(session, f"The output cannot be written: {error.strerror}.", "Send it elsewhere.", 1)
     except _DEFECTS as error:

@@ -14,7 +14,7 @@ from persona.config import locations, trust
 from persona.config.schema import BACKENDS
 from persona.errors import ConfigError, ConflictError, InputError, UsageError
 from persona.transfer.drift import names_of
-from persona.transfer.journal import journal_errors
+from persona.transfer.journal_errors import journal_errors
 from persona.workspace import resolve
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from persona.transfer import report
 from persona.transfer.engine import GRACE_SECONDS, Engine
 from persona.transfer.executor import AsyncioExecutor
 from persona.transfer.jobs import Jobs
-from persona.transfer.journal import journal_errors
+from persona.transfer.journal_errors import journal_errors
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State, Step
 
 if TYPE_CHECKING:
@@ -66,10 +66,12 @@ class _Run:
                 typed, source, lambda form: _OPENERS[kind](self.session, form, self.concurrency)
             )
             ends = meant, destination
-            await self._look_at_others(kind, *ends)
-            chunk = self._performance().chunk_size
-            job, journal = self.jobs.create(kind, *ends, options, chunk)
-            return await self._run(job, journal, *ends, dry=dry, plan_file=plan_file, new=True)
+            with ExitStack() as beginning:
+                beginning.enter_context(self.jobs.beginning(*ends))
+                await self._look_at_others(kind, *ends)
+                chunk = self._performance().chunk_size
+                job, journal = self.jobs.create(kind, *ends, options, chunk)
+                return await self._run(job, journal, *ends, beginning, dry=dry, plan_file=plan_file, new=True)
 
         return asyncio.run(work())
 
@@ -100,16 +102,18 @@ class _Run:
         from persona.transfer import planfile
 
         ends = await self._reopened(head)
-        await self._look_at_others(Kind.MIGRATE, *ends)
-        options = replace(_options(head), exact=True)
-        job, journal = self.jobs.create(Kind.MIGRATE, *ends, options, head["part_bytes"])
-        try:
-            planfile.load(file, stream, head, journal)
-        except PersonaError:
-            journal.close()
-            self.jobs.remove(job)
-            raise
-        return await self._run(job, journal, *ends, new=True)
+        with ExitStack() as beginning:
+            beginning.enter_context(self.jobs.beginning(*ends))
+            await self._look_at_others(Kind.MIGRATE, *ends)
+            options = replace(_options(head), exact=True)
+            job, journal = self.jobs.create(Kind.MIGRATE, *ends, options, head["part_bytes"])
+            try:
+                planfile.load(file, stream, head, journal)
+            except PersonaError:
+                journal.close()
+                self.jobs.remove(job)
+                raise
+            return await self._run(job, journal, *ends, beginning, new=True)
 
     def resume(self, job: str | None) -> int:
         """Go on with a job."""
@@ -121,7 +125,10 @@ class _Run:
 
         async def work() -> int:
             ends = await self._reopened(info.facts)
-            return await self._run(job, self.jobs.open(job), *ends, dry=info.facts.get("dry", False))
+            with ExitStack() as beginning:
+                beginning.enter_context(self.jobs.beginning(*ends))
+                self._refuse_others(*ends, but=job)
+                return await self._run(job, self.jobs.open(job), *ends, beginning, dry=info.facts.get("dry", False))
 
         return asyncio.run(work())
 
@@ -131,16 +138,18 @@ class _Run:
         journal: Journal,
         source: Endpoint,
         target: Endpoint,
+        beginning: ExitStack,
         *,
         dry: bool = False,
         plan_file: Path | None = None,
         new: bool = False,
     ) -> int:
-        """Run a job whose journal is open; close all."""
+        """Run a job whose journal is open; close all, and first what keeps other jobs of the pair from beginning."""
         keep = not dry  # a dry run leaves nothing, and one that was killed never becomes a real run
         try:
             with ExitStack() as stack:
                 stack.enter_context(self.jobs.locked(job))
+                beginning.close()
                 journal.set(dry=dry)
                 watch = self._watch(stack, journal.facts())
                 engine = self._engine(job, journal, source, target, watch)
@@ -219,18 +228,8 @@ class _Run:
         """Refuse a second job of this pair, speak of one that waits, and remove syncs of it that have ended."""
         endpoints.check_apart(source, target)
         endpoints.speak_of_outbox(self.session, source, target)
-        for info in self.jobs.infos():
-            same = all(
-                info.facts[side]["identity"] == end.identity
-                for side, end in (("source", source), ("destination", target))
-            )
-            if not same:
-                continue
-            if info.running:
-                raise ConflictError(
-                    f"The job {info.id} is moving objects between these two places.",
-                    hint=f"persona storage migrate status {info.id}",
-                )
+        self._refuse_others(source, target)
+        for info in self._of_pair(source, target):
             if info.facts["kind"] == Kind.SYNC == kind:
                 await _abandon(self.session, self.jobs, info, target)
                 self.jobs.remove(info.id)
@@ -238,6 +237,24 @@ class _Run:
                 self.session.note(
                     f"The job {info.id} of these places is paused; “persona storage migrate resume {info.id}” goes on "
                     "with it. This is a new job."
+                )
+
+    def _of_pair(self, source: Endpoint, target: Endpoint) -> list[JobInfo]:
+        """Return the jobs between two places, the oldest first."""
+        identities = {"source": source.identity, "destination": target.identity}
+        return [
+            info
+            for info in self.jobs.infos()
+            if all(info.facts[side]["identity"] == identity for side, identity in identities.items())
+        ]
+
+    def _refuse_others(self, source: Endpoint, target: Endpoint, *, but: str = "") -> None:
+        """Raise ConflictError if a job other than this one runs between two places."""
+        for info in self._of_pair(source, target):
+            if info.running and info.id != but:
+                raise ConflictError(
+                    f"The job {info.id} is moving objects between these two places.",
+                    hint=f"persona storage migrate status {info.id}",
                 )
 
     async def _opened(self, kind: Kind, source: str, target: str) -> tuple[Endpoint, Endpoint]:

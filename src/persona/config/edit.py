@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from persona.config import document, problems, splice, values
 from persona.config.load import content, full_name, parse_text
 from persona.config.schema import keys
+from persona.disks import is_full, sync_folder
 from persona.errors import AlreadyExistsError, ConfigError, ConflictError, StorageFullError
 from persona.locks import LockTimeoutError, locked
 
@@ -172,7 +172,7 @@ def write_whole(target: Path, text: str) -> None:
     """Write a file whole: beside it, to disk, then in its place, with the mode it had, or else 0600.
 
     Raises:
-        ConfigError: it cannot be written, and is as it was.
+        ConfigError: it cannot be written, and was not changed; or it was written, and may not survive a power cut.
         StorageFullError: there is no space left.
     """
     try:
@@ -189,17 +189,12 @@ def write_whole(target: Path, text: str) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
     except OSError as exc:
-        kind = StorageFullError if exc.errno in (errno.ENOSPC, errno.EDQUOT) else ConfigError
-        raise kind(f"{target} cannot be written: {exc.strerror}.", hint="It is as it was before.") from exc
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put a renaming on disk; Windows has no such call."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        kind = StorageFullError if is_full(exc) else ConfigError
+        raise kind(f"{target} cannot be written: {exc.strerror}.", hint="The file was not changed.") from exc
+    try:
+        sync_folder(target.parent)
+    except OSError as exc:
+        raise ConfigError(
+            f"{target} was written, but may be lost in a power cut: {exc.strerror}.", hint="Check the disk."
+        ) from exc

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from persona import ownership
-from persona.errors import ConfigError
+from persona.disks import is_full
+from persona.errors import ConfigError, StorageFullError
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +122,10 @@ def make_folder(folder: Path, home: Path) -> None:
             if ownership.is_others(found := path.stat()):
                 raise foreign(path, f"it belongs to {ownership.owner_name(found)}")
     except OSError as exc:
+        if is_full(exc):
+            raise StorageFullError(
+                f"{folder} cannot be made: {exc.strerror}.", hint="Free some space on the disk of PERSONA_HOME."
+            ) from exc
         raise ConfigError(f"{folder} cannot be made: {exc.strerror}.", hint=_OTHER_HOME) from exc
 
 

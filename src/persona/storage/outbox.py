@@ -137,6 +137,21 @@ class Outbox:
             cipher = self._cipher() if self._encrypt and self._cipher else None
             return Draft(self.folder / f"{DRAFT}{os.urandom(8).hex()}", cipher)
 
+    def filled(self, data: bytes) -> Draft:
+        """Return a new draft with all of its content.
+
+        Raises:
+            StorageFullError: no space is left; nothing of it stays.
+        """
+        draft = self.draft()
+        try:
+            with writing(self.folder):
+                draft.write(data)
+        except BaseException:
+            draft.discard()
+            raise
+        return draft
+
     def add(self, draft: Draft, entry: Entry, condition: Condition | None = None, *, known: str | None = None) -> Entry:
         """Make a draft an entry, durably, and return it with its number.
 
@@ -207,17 +222,16 @@ class Outbox:
             entry: what was sent.
             version: the version that it became, or None after a deletion.
         """
-        with self._changing():
+        with writing(self.folder), self._changing():
             self._hand_on(entry, version=version, absent=version is None)
             remembered = {**self._sent(), entry.id: version}
             last = dict([*remembered.items()][-_REMEMBERED:])
-            with writing(self.folder):
-                write_durably(self.folder / "sent.json", json.dumps(last).encode())
+            write_durably(self.folder / "sent.json", json.dumps(last).encode())
             self._remove(entry)
 
     def drop(self, entry: Entry) -> None:
         """Remove an entry unsent; what was to come upon it comes upon what that was to replace."""
-        with self._changing():
+        with writing(self.folder), self._changing():
             self._hand_on(entry, version=entry.version, absent=entry.absent)
             self._remove(entry)
 
@@ -279,7 +293,8 @@ class Outbox:
         """Hold the right to send; it is False if another process has it."""
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(self.folder / "flush.lock", 0.0))
+                with writing(self.folder):
+                    stack.enter_context(locked(self.folder / "flush.lock", 0.0))
             except LockTimeoutError:
                 yield False
                 return

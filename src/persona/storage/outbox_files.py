@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import BinaryIO
 
+from persona.disks import is_full
 from persona.errors import ConfigError, PersonaError, StorageFullError, VerificationError
 from persona.locks import claim
 from persona.storage.cache.sealing import Sealing
@@ -39,7 +39,12 @@ class Draft:
         self._held = b""
         self._number = 0
         self._lock = _made(folder)
-        self._stream = private(folder / "content")
+        try:
+            self._stream = private(folder / "content")
+        except BaseException:
+            self.release()
+            rmtree(folder, ignore_errors=True)
+            raise
 
     @property
     def key(self) -> str:
@@ -91,7 +96,8 @@ class Draft:
 
     def discard(self) -> None:
         """Remove the draft, if it is not an entry by now."""
-        self._stream.close()
+        with suppress(OSError):  # what it still holds finds no space either
+            self._stream.close()
         self.release()
         rmtree(self.folder, ignore_errors=True)
 
@@ -174,8 +180,10 @@ def writing(folder: Path) -> Iterator[None]:
     except PersonaError:  # some are errors of the system too
         raise
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = is_full(error)
         raise (StorageFullError if full else ConfigError)(
             f"The outbox in {folder} cannot be written: {error.strerror}.",
-            hint="Free space on this disk." if full else "Check the folder and its permissions.",
+            hint="Free some space on the disk of PERSONA_HOME, then run the command again."
+            if full
+            else "Check the folder and its permissions.",
         ) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from persona.disks import sync_folder
 
 
 def private_folder(folder: Path) -> None:
@@ -40,11 +41,4 @@ def write_durably(file: Path, data: bytes) -> None:
 def sync(folder: Path) -> None:
     """Make the names in a folder durable, where the system lets folders be opened."""
     with suppress(PermissionError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
-                raise
-        finally:
-            os.close(fd)
+        sync_folder(folder)

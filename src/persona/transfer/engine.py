@@ -14,6 +14,7 @@ from persona.errors import (
     BucketNotFoundError,
     CredentialsError,
     PersonaError,
+    ReadOnlyError,
     StorageFullError,
     ThrottledError,
     UnreachableError,
@@ -373,7 +374,7 @@ class Engine:
 
     def _failed(self, row: Row, error: PersonaError) -> None:
         fatal = isinstance(error, CredentialsError) and not isinstance(error, AccessDeniedError)
-        if fatal or isinstance(error, DriftError | StorageFullError | BucketNotFoundError):
+        if fatal or isinstance(error, DriftError | StorageFullError | ReadOnlyError | BucketNotFoundError):
             self._end(error)
         elif isinstance(error, DamagedError) and (error.final or row.path in self._damaged):
             row.step, row.error, row.mismatches = Step.FAILED, error.message, 2

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from persona.config.locations import make_folder
+from persona.disks import is_full
 from persona.errors import ConfigError, ConflictError, InputError, NotFoundError, PersonaError
 from persona.locks import LockTimeoutError, locked
 from persona.moments import new_id
-from persona.transfer.journal import Journal, forget
+from persona.transfer.journal import Journal, forget, remove_files
+from persona.transfer.journal_errors import full, translated
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
@@ -81,7 +83,7 @@ class Jobs:
         now = datetime.now(UTC)
         job = new_id()
         journal = Journal(self._file(job), create=True)
-        with journal.transaction():
+        with self._or_none(journal), journal.transaction():
             journal.set(
                 id=job,
                 kind=kind,
@@ -97,6 +99,16 @@ class Jobs:
             )
         return job, journal
 
+    @contextmanager
+    def _or_none(self, journal: Journal) -> Iterator[None]:
+        """Begin a journal, or leave none behind."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            journal.close()
+            remove_files(journal.file)
+            raise translated(error, self.folder) from error
+
     def open(self, job: str) -> Journal:
         """Open a job's journal.
 
@@ -108,6 +120,9 @@ class Jobs:
         journal = Journal(self._file(job))
         try:
             _check(journal.facts())
+        except sqlite3.OperationalError as error:
+            journal.close()
+            raise translated(error, self.folder) from error
         except (KeyError, TypeError, ValueError, sqlite3.Error) as error:
             journal.close()
             raise InputError(
@@ -202,9 +217,36 @@ class Jobs:
                     hint=f"Pause it: persona storage migrate pause {job}",
                 ) from error
             except OSError as error:
-                raise ConfigError(f"{self.folder} cannot be written to: {error.strerror}.") from error
+                raise self._unwritable(error) from error
             self.pause_request(job).unlink(missing_ok=True)
             yield
+
+    @contextmanager
+    def beginning(self, source: Endpoint, target: Endpoint) -> Iterator[None]:
+        """Hold a pair of places while a job of it begins: from the look at its other jobs to the lock of its own.
+
+        Raises:
+            ConflictError: another process is beginning one.
+        """
+        make_folder(self.folder, self.home)
+        file = self.pair_file(source, target).with_suffix(".lock")
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(file, _LOCK_SECONDS))
+            except LockTimeoutError as error:
+                raise ConflictError(
+                    "Another process is starting a job between these two places.",
+                    hint="See its state: persona storage migrate list",
+                ) from error
+            except OSError as error:
+                raise self._unwritable(error) from error
+            stack.callback(file.unlink, missing_ok=True)
+            yield
+
+    def _unwritable(self, error: OSError) -> PersonaError:
+        if is_full(error):
+            return full(self.folder, error.strerror)
+        return ConfigError(f"{self.folder} cannot be written to: {error.strerror}.")
 
     def is_running(self, job: str) -> bool:
         """Say whether a process has the job now."""

@@ -5,7 +5,6 @@ The result of a step and the fact that it was done are one transaction. ``docs/j
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import hmac
 import json
@@ -17,10 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from persona.errors import ConfigError, ConflictError, InputError, StorageFullError
+from persona.disks import is_full
+from persona.errors import ConfigError, ConflictError, InputError
 from persona.storage.backend import Digest, RefusedName
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.sqlite import connect, rewrite
+from persona.transfer.journal_errors import ANEW, full, translated
 from persona.transfer.model import PROVED, Action, Count, Row, State, Step, Tally
 
 FORMAT = 2
@@ -60,29 +61,6 @@ _COLUMNS = [line.split()[0] for line in _SCHEMA.split("objects (")[1].split(")")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM objects"  # noqa: S608  (names of our own)
 _INSERT = f"INSERT OR REPLACE INTO objects ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _UPDATE = f"UPDATE objects SET {', '.join(f'{c} = ?' for c in _COLUMNS[1:])} WHERE path = ?"  # noqa: S608
-_ANEW = "Start the job anew; what has arrived is found there. “persona storage migrate prune ID” removes the journal."
-
-
-@contextmanager
-def journal_errors() -> Iterator[None]:
-    """Turn what SQLite says of a journal into what can be done about it.
-
-    Raises:
-        StorageFullError: there is no space left for it.
-        ConfigError: it cannot be opened, or not be written to.
-        InputError: it is damaged.
-    """
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise StorageFullError(
-                f"The journal cannot be written: {error}.",
-                hint="Make space, then go on: persona storage migrate resume",
-            ) from error
-        raise ConfigError(f"The journal cannot be used: {error}.", hint="Look at PERSONA_HOME/transfers.") from error
-    except sqlite3.Error as error:
-        raise InputError(f"The journal is damaged: {error}.", hint=_ANEW) from error
 
 
 class Journal:
@@ -94,6 +72,7 @@ class Journal:
 
     Raises:
         InputError: the file is no journal of a format that this version reads.
+        StorageFullError: the disk is full; then no new journal stays.
     """
 
     def __init__(self, file: Path, *, create: bool = False) -> None:
@@ -115,7 +94,11 @@ class Journal:
                 found = self._upgrade()
         except (sqlite3.DatabaseError, ValueError) as error:
             self._db.close()
-            raise InputError(f"{file} is no journal, or is damaged: {error}.", hint=_ANEW) from error
+            if create:
+                remove_files(file)
+            if isinstance(error, sqlite3.OperationalError):
+                raise translated(error, file.parent) from error
+            raise InputError(f"{file} is no journal, or is damaged: {error}.", hint=ANEW) from error
         if found != FORMAT:
             self._db.close()
             raise InputError(f"{file} has format {found}; this version of Persona reads {FORMAT}.")
@@ -437,13 +420,26 @@ def _path_digest(salt: str, path: str) -> str:
     return hmac.digest(bytes.fromhex(salt), path.encode(), hashlib.sha256).hex()
 
 
+def remove_files(file: Path) -> int:
+    """Remove a journal with the files that SQLite keeps beside it, and return how many bytes they had."""
+    size = 0
+    for each in (file, *(file.with_name(f"{file.name}{ending}") for ending in ("-wal", "-shm"))):
+        if each.exists():
+            size += each.stat().st_size
+            each.unlink(missing_ok=True)
+    return size
+
+
 def _make(file: Path) -> None:
     """Make an empty file that only the user can read."""
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
-        kind = StorageFullError if error.errno == errno.ENOSPC else ConfigError
-        raise kind(f"{file} cannot be made: {error.strerror}.", hint="Journals are kept in PERSONA_HOME.") from error
+        if is_full(error):
+            raise full(file.parent, error.strerror) from error
+        raise ConfigError(
+            f"{file} cannot be made: {error.strerror}.", hint="Journals are kept in PERSONA_HOME."
+        ) from error
 
 
 def _to_columns(row: Row) -> tuple[Any, ...]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from persona.config import approvals
+from persona.disks import is_full
 from persona.errors import InputError, NameRefusedError, PersonaError, StorageFullError
 from persona.ownership import NotRegularError
 from persona.storage.backend import RefusedName
@@ -72,8 +73,10 @@ def save(journal: Journal, file: Path) -> None:
     except FileExistsError as error:
         raise InputError(f"{file} is there already.", hint="Give the plan another name.") from error
     except OSError as error:
-        kind = StorageFullError if error.errno == 28 else InputError
-        raise kind(f"The plan {file} cannot be written: {error.strerror}.") from error
+        with suppress(OSError):
+            file.unlink()  # half a plan
+        kind = StorageFullError if is_full(error) else InputError
+        raise kind(f"The plan {file} cannot be written: {error.strerror}.", hint="Name another file.") from error
 
 
 @contextmanager

@@ -17,12 +17,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from zlib import crc32
 
+from persona.disks import is_full, is_read_only
 from persona.errors import (
     AccessDeniedError,
     ConfigError,
     NameRefusedError,
     NotFoundError,
     PersonaError,
+    ReadOnlyError,
     StorageFullError,
     UnreachableError,
 )
@@ -37,8 +39,7 @@ TRIES = 32
 LOCK_SECONDS = 60.0
 LOCK_FILES = 256
 
-_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+_DENIED = (errno.EACCES, errno.EPERM)
 _IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO, errno.ENODEV)
 _OF_ONE_NAME = (*_IN_THE_WAY, errno.EACCES, errno.EPERM, errno.EOVERFLOW, getattr(errno, "ESTALE", errno.EACCES))
 
@@ -300,9 +301,13 @@ def fault_of_name(error: OSError | NameRefusedError) -> str | None:
 def translate(error: OSError, url: str, root: str) -> PersonaError:
     """Return the error of this project for one of the operating system about the object at a URL."""
     reason = f"{url}: {error.strerror or error}"
+    if is_read_only(error):
+        return ReadOnlyError(
+            f"The disk is read-only: {reason}.", hint=f"Mount the disk of {root} for writing; check it for errors."
+        )
     if error.errno in _DENIED:
         return AccessDeniedError(f"Access denied: {reason}.", hint=f"Check the permissions of {root}.")
-    if error.errno in _FULL:
+    if is_full(error):
         return StorageFullError(f"No space left: {reason}.", hint="Free some space, then try again.")
     if error.errno == errno.ENOTDIR and not os.path.isdir(root):
         return ConfigError(f"{root} is not a folder.", hint="Set storage.local.path to a folder.")
@@ -310,7 +315,7 @@ def translate(error: OSError, url: str, root: str) -> PersonaError:
         return NotFoundError(f"There is no object {url}.")
     if error.errno in _IN_THE_WAY:
         return NameRefusedError(f"This name cannot be used on this disk: {reason}.", hint="Use another name.")
-    return UnreachableError(f"The disk did not do as asked: {reason}.", hint="Try again; then check the disk.")
+    return UnreachableError(f"Disk I/O error: {reason}.", hint="Try again; then check the disk.")
 
 
 @contextmanager

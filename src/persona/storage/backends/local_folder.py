@@ -7,6 +7,8 @@ import os
 import stat
 from contextlib import suppress
 
+from persona.disks import sync_folder
+
 _BY_FD = os.open in os.supports_dir_fd
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 READ = os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0)
@@ -93,11 +95,7 @@ class Folder:
     def sync(self) -> None:
         """Make the folder's names durable, where the system knows how."""
         if self.fd is not None:
-            try:
-                os.fsync(self.fd)
-            except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
-                    raise
+            sync_folder(self.fd)
 
     def close(self) -> None:
         """Let go of the folder."""

@@ -9,7 +9,14 @@ from dataclasses import replace
 from functools import partial
 
 from persona.config.schema import OfflineSettings
-from persona.errors import INCOMPLETE, PersonaError, ThrottledError, UnreachableError, VerificationError
+from persona.errors import (
+    INCOMPLETE,
+    PersonaError,
+    StorageFullError,
+    ThrottledError,
+    UnreachableError,
+    VerificationError,
+)
 from persona.storage.backend import (
     Checkpoint,
     Condition,
@@ -93,13 +100,9 @@ class Deferring(Layer):
             except UnreachableError as error:
                 self._met(error)
 
-        def filled() -> Draft:
-            draft = self._box.draft()
-            draft.write(data)
-            return draft
-
         entry = self._entry(path, content_type, metadata, headers)
-        return await self._put(await in_thread(filled, undo=Draft.discard), entry, condition)
+        draft = await in_thread(self._box.filled, data, undo=Draft.discard)
+        return await self._put(draft, entry, condition)
 
     async def write_stream(
         self,
@@ -304,7 +307,10 @@ class Deferring(Layer):
                 return
             self._flush_at = self._clock() + FLUSH_AGAIN
             if self._outbox.waiting():
-                _tell(await self.flush())
+                try:
+                    _tell(await self.flush())
+                except StorageFullError as error:  # of this machine: what reads needs no space
+                    log.warning("The outbox was not sent: %s", error)
 
     async def flush(self, *, again: bool = False) -> Flushed:
         """Send what waits.
