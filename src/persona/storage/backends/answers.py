@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree
 
 from persona.storage.backend import Digest
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 MAX_ANSWER_BYTES = 32 << 20
 """The longest answer that is read whole, in bytes; a page of a listing is a few MiB at most."""
+MAX_OBJECT_BYTES = 1 << 50
+"""No provider holds a larger object: Azure holds 190.7 TiB, S3 and GCS less. The sizes of thousands still add up."""
+MAX_TOKEN = 8192
+"""The longest version id, marker or upload id that is taken, in characters."""
 MAX_MARKS = 500_000
 """The most tags or quotes, or commas and brackets, of such an answer, which bound what it makes in memory."""
 
@@ -35,6 +40,8 @@ class ListingError(NonsenseError):
     """A listing whose pages do not lead to its end: it must not be taken for the whole."""
 
 
+_FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
@@ -136,9 +143,56 @@ def number_in(item: Mapping[str, Any], name: str) -> str:
     value = item.get(name)
     if value is None:
         raise NonsenseError(f"“{name}” is missing")
-    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,20}", digits := str(value)):
+    if isinstance(value, bool | float) or not re.fullmatch("[0-9]{1,19}", digits := str(value)):
         raise NonsenseError(f"“{name}” is no number")
+    if int(digits) >= 1 << 63:
+        raise NonsenseError(f"“{name}” is too large")
     return digits
+
+
+def generation_in(item: Mapping[str, Any], name: str) -> str:
+    """Return a generation of Google Cloud Storage: a whole number above 0, which stands for no object.
+
+    Raises:
+        NonsenseError: it is missing, or something else.
+    """
+    digits = number_in(item, name)
+    if not digits.lstrip("0"):
+        raise NonsenseError(f"“{name}” is no generation")
+    return digits
+
+
+def token_in(text: str) -> str:
+    """Return an opaque token: a version id, a marker, the id of an upload; "" stands for none.
+
+    It is sent back, and shown. It must be printable and of one line ("Using Amazon S3 versioning": “URL-ready”).
+
+    Raises:
+        NonsenseError: it is none.
+    """
+    if not text.isprintable() or len(text) > MAX_TOKEN:
+        raise NonsenseError(f"“{printable(text[:40])}” is no id or marker")
+    return text
+
+
+def address_in(text: str, host: str) -> str:
+    """Return the path and query of an address at a host: credentials go to no other.
+
+    Raises:
+        NonsenseError: it is no address, or of another host.
+    """
+    parts = by(urlsplit, text)
+    address = urlunsplit(("", "", parts.path, parts.query, ""))
+    if not re.fullmatch("/[!-~]*", address) or len(address) > MAX_TOKEN or parts.fragment:
+        raise NonsenseError(f"“{printable(text[:40])}” is no address")
+    if parts.netloc != host:
+        raise NonsenseError(f"it sends the request on to another host, “{printable(parts.netloc[:40])}”")
+    return address
+
+
+def count_in(text: str) -> int:
+    """Return a number of rows that an answer may state; 0 for what states none."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
 
 
 def objects_in(item: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -183,7 +237,7 @@ def size_in(text: str) -> int:
     Raises:
         NonsenseError: it is none.
     """
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) < 1 << 63):
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MAX_OBJECT_BYTES):
         raise NonsenseError("it states no size" if not text else f"“{printable(text[:40])}” is no size")
     return int(text)
 
@@ -192,8 +246,14 @@ def etag_in(text: str) -> str:
     """Return the opaque part of an ETag, without quotes, and without the mark of a weak one.
 
     A proxy that compresses marks an ETag as weak; the server behind compares it without the mark (RFC 9110, 8.8.3).
+
+    Raises:
+        NonsenseError: it cannot be one: it is sent back in a header, so it is printable ASCII.
     """
-    return text.strip().removeprefix("W/").strip('"')
+    found = text.strip().removeprefix("W/").strip('"')
+    if not re.fullmatch("[ !#-~]{0,1024}", found):
+        raise NonsenseError(f"“{printable(found[:40])}” is no ETag")
+    return found
 
 
 def digest_in(algorithm: str, text: str, *, vouched: bool = True) -> Digest:
@@ -214,7 +274,7 @@ def time_in(text: str) -> datetime:
     found = by(datetime.fromisoformat, text)
     if found.tzinfo is None:
         raise NonsenseError("a time has no zone")
-    return by(_in_utc, found)
+    return _bounded(by(_in_utc, found))
 
 
 def http_time_in(text: str) -> datetime:
@@ -224,7 +284,12 @@ def http_time_in(text: str) -> datetime:
         NonsenseError: it is none.
     """
     found = by(parsedate_to_datetime, text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else by(_in_utc, found)
+    return _bounded(found.replace(tzinfo=UTC) if found.tzinfo is None else by(_in_utc, found))
+
+
+def _bounded(time: datetime) -> datetime:
+    """Return a time that every zone can show: some services state the year 1 for a time that they do not know."""
+    return min(max(time, _FIRST), _LAST)
 
 
 def _in_utc(time: datetime) -> datetime:

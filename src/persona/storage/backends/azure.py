@@ -28,12 +28,14 @@ from persona.storage.backend import Condition, Digest, IfVersion, Location, Past
 from persona.storage.backends import hosts, sharedkey
 from persona.storage.backends.answers import (
     NonsenseError,
+    count_in,
     digest_in,
     etag_in,
     http_time_in,
     parse_xml,
     size_in,
     text_of,
+    token_in,
     understood,
     xml_or_none,
 )
@@ -60,7 +62,7 @@ from persona.storage.backends.signed_path import SignedPath
 from persona.storage.backends.uploads import base64_of, md5_of
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.metadata import unpack
-from persona.storage.paths import to_key
+from persona.storage.paths import printable, to_key
 
 log = logging.getLogger(__name__)
 API_VERSION = "2026-02-06"  # the first whose List Blobs takes startFrom
@@ -157,7 +159,8 @@ class AzureBlobBackend(ETagBackend):
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
         with understood(self._host, key):
             digest = digest_in("md5", reply.headers.get("content-md5", base64_of(md5)))
-        return Written(etag_in(reply.headers.get("etag", "")) or await self._version_of_own(key, data, reply), digest)
+            etag = etag_in(reply.headers.get("etag", ""))
+        return Written(etag or await self._version_of_own(key, data, reply), digest)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> Upload:
         return self._left(key, BLOCKS, attributes, condition)
@@ -202,12 +205,11 @@ class AzureBlobBackend(ETagBackend):
             folders = [_decoded(name) for name in root.iterfind("Blobs/BlobPrefix/Name")]
             entries = [_entry(blob) for blob in root.iter("Blob")]
             full = self._is_full(root, len(entries) + len(folders))
-            return Page(entries, folders, text_of(root, "NextMarker") or None, more=full)
+            return Page(entries, folders, token_in(text_of(root, "NextMarker")) or None, more=full)
 
     def _is_full(self, root: ElementTree.Element, rows: int) -> bool:
         """Say whether a page has as many rows as one may have."""
-        most = text_of(root, "MaxResults")
-        return rows == min(self.page_size, int(most) if most.isdecimal() and int(most) else self.page_size)
+        return rows == min(self.page_size, count_in(text_of(root, "MaxResults")) or self.page_size)
 
     async def _copy(
         self, other: AzureBlobBackend, key: str, source: StorageObject, target: str, condition: Condition | None
@@ -230,8 +232,11 @@ class AzureBlobBackend(ETagBackend):
             before, progress = progress, reply.headers.get("x-ms-copy-progress", "")
             polls = polls + 1 if progress == before else 0
         if status != "success":
-            raise UnreachableError(f"{self._host} did not complete the copy: it is {status}.", hint="Try again.")
-        return Written(etag_in(reply.headers.get("etag", "")), None)
+            raise UnreachableError(
+                f"{self._host} did not complete the copy: it is {printable(status[:40])}.", hint="Try again."
+            )
+        with understood(self._host, target):
+            return Written(etag_in(reply.headers.get("etag", "")), None)
 
     async def _past_page(self, start: str, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
         """Return snapshots, earlier versions and what soft delete keeps (Azure Storage REST API, "List Blobs")."""
@@ -250,11 +255,13 @@ class AzureBlobBackend(ETagBackend):
         with understood(self._host):
             root = parse_xml(reply.body, "EnumerationResults")
             entries = [self._past_entry(blob) for blob in root.iter("Blob")]
-            return Page(entries, [], text_of(root, "NextMarker") or None, more=self._is_full(root, len(entries)))
+            return Page(
+                entries, [], token_in(text_of(root, "NextMarker")) or None, more=self._is_full(root, len(entries))
+            )
 
     def _past_entry(self, blob: ElementTree.Element) -> PastEntry:
         entry = _entry(blob)
-        snapshot, version = text_of(blob, "Snapshot"), text_of(blob, "VersionId")
+        snapshot, version = token_in(text_of(blob, "Snapshot")), token_in(text_of(blob, "VersionId"))
         deleted = text_of(blob, "Deleted") == "true"
         token = f"snapshot={snapshot}" if snapshot else f"versionid={version}"
         if not snapshot and not deleted and (not version or text_of(blob, "IsCurrentVersion") == "true"):

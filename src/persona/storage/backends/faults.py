@@ -374,8 +374,8 @@ def _until(said: str) -> datetime | None:
     """Return the end of a retention that a sentence names, as Google's do."""
     found = re.search(r"until (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))", said)
     try:
-        return datetime.fromisoformat(found[1]) if found else None
-    except ValueError:
+        return datetime.fromisoformat(found[1]).astimezone(UTC) if found else None
+    except (ValueError, OverflowError):
         return None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from persona.config.schema import GCSSettings, PerformanceSettings
 from persona.config.values import region, url
@@ -24,7 +24,6 @@ from persona.errors import (
     CredentialsError,
     NotFoundError,
     PersonaError,
-    UnreachableError,
     VerificationError,
 )
 from persona.storage import metadata
@@ -42,7 +41,9 @@ from persona.storage.backend import (
 from persona.storage.backends import hosts
 from persona.storage.backends.answers import (
     NonsenseError,
+    address_in,
     by,
+    generation_in,
     number_in,
     object_in,
     objects_in,
@@ -52,6 +53,7 @@ from persona.storage.backends.answers import (
     text_in,
     texts_in,
     time_in,
+    token_in,
     understood,
 )
 from persona.storage.backends.batch import send_batch
@@ -236,10 +238,7 @@ class GCSBackend(CloudBackend):
             body=json.dumps(_resource(key, attributes)).encode(),
         )
         with understood(self._host):
-            session = by(urlsplit, text_in(reply.headers, "location"))
-        if session.netloc != self._rest.host:  # our token goes to the endpoint that we were given, and no other
-            raise UnreachableError(f"{self._rest.host} sends the upload to another host.", hint="Check endpoint_url.")
-        token = urlunsplit(("", "", session.path, session.query, ""))
+            token = address_in(text_in(reply.headers, "location"), self._rest.host)
         return self._left(key, json.dumps([token, 0, ""]), attributes, condition)
 
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> Upload:
@@ -289,8 +288,8 @@ class GCSBackend(CloudBackend):
             with understood(self._host):
                 rewrite = parse_json(reply.body)
                 if rewrite.get("done", True):
-                    return _copied(source, _entry(rewrite["resource"]))
-                query["rewriteToken"] = text_in(rewrite, "rewriteToken")
+                    return _copied(source, _entry(object_in(rewrite, "resource")))
+                query["rewriteToken"] = token_in(text_in(rewrite, "rewriteToken"))
         raise senseless(self._host)
 
     async def _past_page(self, start: str, after: tuple[str, str] | None, token: str | None) -> Page[PastEntry]:
@@ -315,7 +314,7 @@ class GCSBackend(CloudBackend):
             return Page(entries, [], _following(page), more=len(entries) == self.page_size)
 
     def _past_entry(self, item: Mapping[str, Any]) -> PastEntry:
-        key, generation = text_in(item, "name"), number_in(item, "generation")
+        key, generation = text_in(item, "name"), generation_in(item, "generation")
         if text_in({"timeDeleted": _NEVER} | dict(item), "timeDeleted").startswith(_NEVER):
             return PastEntry(key, generation, None)
         return PastEntry(
@@ -400,7 +399,9 @@ class GCSBackend(CloudBackend):
         Raises:
             NonsenseError: they tell what cannot be.
         """
-        facts = header_facts(headers, start)._replace(version=headers.get("x-goog-generation"))
+        stated = headers.get("x-goog-generation")
+        version = generation_in(headers, "x-goog-generation") if stated else None
+        facts = header_facts(headers, start)._replace(version=version)
         digest = _stated(headers)
         if not facts.complete:
             entry = await self._head(key)
@@ -470,7 +471,7 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         text_in(item, "name"),
         size_in(number_in(item, "size")),
         time_in(text_in(item, "updated")),
-        number_in(item, "generation"),
+        generation_in(item, "generation"),
         digests_in(item),
         held.headers.get("content-type"),
         held.metadata,
@@ -491,7 +492,7 @@ def _listing(body: bytes) -> dict[str, Any]:
 
 def _following(page: Mapping[str, Any]) -> str | None:
     """Return the token of the next page."""
-    return text_in({"nextPageToken": ""} | dict(page), "nextPageToken") or None
+    return token_in(text_in({"nextPageToken": ""} | dict(page), "nextPageToken")) or None
 
 
 def _copied(source: StorageObject, entry: Entry) -> Written:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from persona.errors import PersonaError, UnreachableError, VerificationError
 from persona.storage.backend import Digest
-from persona.storage.backends.answers import digest_in, number_in, parse_json, size_in, text_in, understood
+from persona.storage.backends.answers import digest_in, generation_in, parse_json, size_in, text_in, understood
 from persona.storage.backends.faults import MissingError, RepeatedError
 from persona.storage.backends.primitives import Part, Written
 from persona.storage.backends.rest import Reply, RestClient
@@ -148,7 +148,7 @@ def digests_in(item: Mapping[str, Any]) -> Digest | None:
 def described(reply: Reply) -> Written:
     """Return what an answer says of an object that the server has just taken."""
     item = parse_json(reply.body)
-    return Written(number_in(item, "generation"), digests_in(item))
+    return Written(generation_in(item, "generation"), digests_in(item))
 
 
 async def taken(rest: RestClient, address: str, reply: Reply, key: str, md5: str) -> Written:

@@ -27,12 +27,14 @@ from persona.storage import metadata
 from persona.storage.backend import Condition, Digest, IfVersion, Location, PastVersion, Place, StorageObject
 from persona.storage.backends import hosts, s3_address, sigv4
 from persona.storage.backends.answers import (
+    NonsenseError,
     by,
     digest_in,
     etag_in,
     parse_xml,
     text_of,
     time_in,
+    token_in,
     understood,
     xml_or_none,
 )
@@ -173,15 +175,18 @@ class S3Backend(ETagBackend):
         headers = {**self._headers_of(key, attributes), **self.encryption, "content-md5": base64_of(md5)}
         headers |= etag_condition(condition)
         reply = await self._rest.send("PUT", self._path(key), headers=headers, body=data)
-        etag = etag_in(reply.headers.get("etag", ""))
-        return Written(etag or await self._version_of_own(key, data, reply), self._stated(reply.headers))
+        with understood(self._host, key):
+            etag, digest = etag_in(reply.headers.get("etag", "")), self._stated(reply.headers)
+        return Written(etag or await self._version_of_own(key, data, reply), digest)
 
     async def _begin(self, key: str, attributes: Attributes, condition: Condition | None) -> S3Upload:
         headers = {**self._headers_of(key, attributes), **self.encryption}
         reply = await self._rest.send("POST", self._path(key), query={"uploads": ""}, headers=headers)
         with understood(self._host):
             begun = parse_xml(reply.body, "InitiateMultipartUploadResult")
-            token = text_of(begun, "UploadId")
+            token = token_in(text_of(begun, "UploadId"))
+            if not token:
+                raise NonsenseError("the upload has no id")
         return self._left(key, token, attributes, condition)
 
     def _left(self, key: str, token: str, attributes: Attributes, condition: Condition | None) -> S3Upload:

@@ -8,7 +8,17 @@ from urllib.parse import unquote, unquote_plus
 from xml.etree import ElementTree
 
 from persona.storage.backend import Digest, PastVersion
-from persona.storage.backends.answers import etag_in, parse_xml, size_in, text_of, time_in, understood, xml_or_none
+from persona.storage.backends.answers import (
+    count_in,
+    etag_in,
+    parse_xml,
+    size_in,
+    text_of,
+    time_in,
+    token_in,
+    understood,
+    xml_or_none,
+)
 from persona.storage.backends.listing import Page, PastEntry
 from persona.storage.backends.primitives import Entry, row, version_of
 from persona.storage.backends.rest import RestClient
@@ -55,7 +65,7 @@ class S3Listings:
             decode = await self._decoder(query, root)
             entries = [_entry(item, decode) for item in root.iter("Contents")]
             folders = [decode(text_of(item, "Prefix")) for item in root.iter("CommonPrefixes")]
-            following = "" if _truncated(root) == "false" else text_of(root, "NextContinuationToken")
+            following = "" if _truncated(root) == "false" else token_in(text_of(root, "NextContinuationToken"))
             more = _may_go_on(root, len(entries) + len(folders), size)
             return Page(entries, folders, following or None, more, decode(text_of(root, "NextMarker")) or None)
 
@@ -82,7 +92,7 @@ class S3Listings:
             root = parse_xml(reply.body, "ListVersionsResult")
             decode = await self._decoder(query, root)
             entries = [_past_entry(item, decode, named) for item in root if item.tag in _PAST]
-            following = decode(text_of(root, "NextKeyMarker")), text_of(root, "NextVersionIdMarker")
+            following = decode(text_of(root, "NextKeyMarker")), token_in(text_of(root, "NextVersionIdMarker"))
             more = _may_go_on(root, len(entries), size)
             return Page(entries, [], None, more, following if all(following) else None)
 
@@ -124,8 +134,7 @@ def _truncated(root: ElementTree.Element) -> str:
 
 def _may_go_on(root: ElementTree.Element, rows: int, size: int) -> bool:
     """Say whether more may follow a page: it says so, or it is full."""
-    most = text_of(root, "MaxKeys")
-    return _truncated(root) == "true" or rows == min(size, int(most) if most.isdecimal() and int(most) else size)
+    return _truncated(root) == "true" or rows == min(size, count_in(text_of(root, "MaxKeys")) or size)
 
 
 def _names(root: ElementTree.Element) -> list[str]:
@@ -148,7 +157,7 @@ def _entry(item: ElementTree.Element, decode: Callable[[str], str]) -> Entry:
 def _past_entry(
     item: ElementTree.Element, decode: Callable[[str], str], named: Callable[[str, str, int, str], PastVersion]
 ) -> PastEntry:
-    key, version = decode(text_of(item, "Key")), text_of(item, "VersionId")
+    key, version = decode(text_of(item, "Key")), token_in(text_of(item, "VersionId"))
     if item.tag == "Version" and text_of(item, "IsLatest") == "true":
         return PastEntry(key, version, None)
     return PastEntry(key, version, named(key, version, size_in(text_of(item, "Size") or "0"), _PAST[item.tag]))

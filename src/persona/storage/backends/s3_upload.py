@@ -9,6 +9,7 @@ from persona.errors import ConflictError, PersonaError, VerificationError
 from persona.storage.backend import Condition, Digest
 from persona.storage.backends.answers import (
     NonsenseError,
+    count_in,
     etag_in,
     is_page,
     parse_xml,
@@ -98,7 +99,8 @@ class S3Upload:
         reply = await self._rest.send("PUT", self._path, query=self._part(number), headers=headers, body=data)
         if is_page(reply.body):
             raise senseless(self._rest.host)
-        self._etags[number] = etag_in(reply.headers.get("etag", "")) or md5.hex()  # which it is where it is told
+        with understood(self._rest.host):
+            self._etags[number] = etag_in(reply.headers.get("etag", "")) or md5.hex()  # which it is where it is told
 
     async def part_from(self, number: int, headers: Mapping[str, str]) -> None:
         """Copy a part from another object."""
@@ -157,7 +159,7 @@ class S3Upload:
                 etag_in(text_of(item, "ETag")),
             )
         following = text_of(root, "NextPartNumberMarker")
-        goes_on = following.isdecimal() and int(following) > int(marker)  # parts that are not listed are sent again
+        goes_on = count_in(following) > int(marker)  # parts that are not listed are sent again
         return following if text_of(root, "IsTruncated") == "true" and goes_on else None
 
     async def _version_of_own(self) -> str:
@@ -176,7 +178,8 @@ class S3Upload:
     async def _done_already(self) -> str:
         """Return the object's ETag if it is that of our parts: the answer to an earlier attempt was lost then."""
         reply = await self._rest.send("HEAD", self._path, allow=[403, 404])
-        etag = etag_in(reply.headers.get("etag", ""))
+        with understood(self._rest.host):
+            etag = etag_in(reply.headers.get("etag", ""))
         return etag if etag == self._expected() else ""
 
     def _expected(self) -> str | None:
