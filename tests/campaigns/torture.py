@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--lies", type=int, default=1000, help="jobs of which one answer is a lie")
     parser.add_argument("--mutants", type=int, default=10_000, help="mutated configurations, and as many inputs")
     parser.add_argument("--moves", type=int, default=16, help="migrations of a folder that changes all the time")
+    parser.add_argument("--answers", type=int, default=10_000, help="answers with a bad value, of all providers")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
     say(f"seed {given.seed}")
@@ -82,6 +83,7 @@ def main() -> None:
         cache_sieges(base / "cache", stack.enter_context(SERVERS["seaweedfs"](base / "cache-server")), given)
         limits(base / "limits")
         mutants(base / "mutants", given.mutants, given.seed)
+        answers(given.answers)
         lies(given.lies, given.seed)
         chain(base / "chain", place)
         twice(base / "twice", place)
@@ -117,6 +119,14 @@ def mutants(base: Path, count: int, seed: int) -> None:
         shown = torment(what, count, seed, base / what)
         say(f"mutated {what}: {shown}")
         assert shown["peak_mb"] < MOST_MB
+
+
+def answers(count: int) -> None:
+    """Put bad values into the fields of a provider's answers."""
+    test = ["tests/hostile/test_values.py", "--no-cov", "--quiet"]
+    environment = os.environ | {"PERSONA_SPOILED": str(count // 3 + 1)}
+    subprocess.run([sys.executable, "-m", "pytest", *test], check=True, cwd=Path(__file__).parents[2], env=environment)
+    say(f"mutated answers: {count:,}")
 
 
 def lies(count: int, seed: int) -> None:

@@ -24,9 +24,11 @@ from persona.storage.layers.informing import Informing
 from persona.storage.layers.resident import Resident
 from persona.storage.outbox import Outbox
 from persona.storage.sqlite import connect
-from tests.cli.conftest import Configure, Run, files_below
+from tests.cli.conftest import Configure, Run, changed, files_below
 from tests.erasure.conftest import put
 from tests.erasure.test_erase import ERASE, Place
+from tests.faults import FaultProxy
+from tests.quirks import VERSIONS, versions_without_markers
 
 SAID = b"I live at 12 Elm Street."
 _WRITER = """
@@ -199,3 +201,18 @@ async def test_what_cannot_tell_of_earlier_versions_does_not_say_none(tmp_path: 
 
     with pytest.raises(PersonaError, match="not known"):
         [page async for page in Mute(tmp_path).past()]
+
+
+def test_pages_of_versions_without_an_end_end(place: Place, configure: Configure, persona: Run) -> None:
+    settings = place("moto")
+    put(settings, {"research/a.csv": b"Respondent,Answer\nE08,no\nE09,yes\n"})
+    upstream = (settings.s3.endpoint_url or "").removeprefix("http://")
+    with FaultProxy(upstream) as proxy:
+        configure(changed(settings, endpoint_url=proxy.url))
+        proxy.always("GET", VERSIONS, versions_without_markers)
+        ran = persona(*ERASE, "--yes", "--versions", "--json")
+        assert len(proxy.requests("GET", VERSIONS)) < 20
+    assert ran.code == 1
+    assert ran.json["complete"] is False
+    assert [each["path"] for each in ran.json["erased"]] == ["research/a.csv"]
+    assert "did not return a complete listing" in ran.json["earlier_versions"]["unknown"]

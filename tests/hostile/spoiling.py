@@ -61,7 +61,8 @@ class Spoiler:
 
     def __init__(self) -> None:
         self.given: dict[Field, Counter[int]] = {}
-        self._turn = 0
+        self.answers = 0
+        """How many answers came by."""
 
     def act(self) -> Act:
         """Return what passes requests on and spoils the answers."""
@@ -81,8 +82,8 @@ class Spoiler:
         return values[number]
 
     def _changed(self, seen: Seen, given: Answer) -> Answer:
-        self._turn += 1
-        if self._turn % 3 == 0:  # the others arrive, so that commands come further than to their first request
+        self.answers += 1
+        if self.answers % 3 == 0:  # the others arrive, so that commands come further than to their first request
             headers = [*given.headers]
             found = [at for at, (name, _) in enumerate(headers) if name.lower() not in _FRAMING]
             if found:
@@ -93,9 +94,9 @@ class Spoiler:
             return dataclasses.replace(given, headers=headers)
         body = given.body
         if body.lstrip(b"\xef\xbb\xbf").startswith(b"<"):
-            body = self._xml(body, rest=self._turn % 3 == 1)
+            body = self._xml(body, rest=self.answers % 3 == 1)
         elif body.startswith(b"{"):
-            body = self._json(body, rest=self._turn % 3 == 1)
+            body = self._json(body, rest=self.answers % 3 == 1)
         return dataclasses.replace(given, body=body)
 
     def _xml(self, body: bytes, *, rest: bool) -> bytes:

@@ -42,6 +42,12 @@ class ListingError(NonsenseError):
 
 _FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+
+
+class ElsewhereError(NonsenseError):
+    """It names another host to go on at, which gets none of what we send."""
+
+
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
@@ -64,6 +70,10 @@ def understood(host: str, key: str | None = None, body: bytes = b"") -> Iterator
         raise WrongEndpointError(
             f"{host} did not return a complete listing: {error}.",
             hint="Nothing was concluded from the part that was returned. Check the endpoint, or ask its provider.",
+        ) from error
+    except ElsewhereError as error:
+        raise WrongEndpointError(
+            f"{host} sends the upload to another host. Nothing was sent there.", hint="Check endpoint_url."
         ) from error
     except NonsenseError as error:
         if key is None or is_page(body):
@@ -179,14 +189,15 @@ def address_in(text: str, host: str) -> str:
     """Return the path and query of an address at a host: credentials go to no other.
 
     Raises:
-        NonsenseError: it is no address, or of another host.
+        NonsenseError: it is no address.
+        ElsewhereError: it is one of another host.
     """
     parts = by(urlsplit, text)
     address = urlunsplit(("", "", parts.path, parts.query, ""))
     if not re.fullmatch("/[!-~]*", address) or len(address) > MAX_TOKEN or parts.fragment:
         raise NonsenseError(f"“{printable(text[:40])}” is no address")
     if parts.netloc != host:
-        raise NonsenseError(f"it sends the request on to another host, “{printable(parts.netloc[:40])}”")
+        raise ElsewhereError
     return address
 
 
