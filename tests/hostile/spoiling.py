@@ -109,7 +109,8 @@ class Spoiler:
             if leaves:
                 field = min(leaves, key=lambda each: sum(self.given.get(each, {}).values()))
                 leaves[field].text = self.value(field, TEXTS, _fits_xml)
-        return ElementTree.tostring(root, "utf-8", xml_declaration=True)
+        spoiled: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
+        return spoiled
 
     def _json(self, body: bytes, *, rest: bool) -> bytes:
         document = json.loads(body)
