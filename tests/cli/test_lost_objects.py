@@ -18,7 +18,7 @@ from persona.storage.stack import open_storage
 from tests import quirks
 from tests.cli.conftest import RESEARCH, Configure, Run
 from tests.cloud.conftest import Faulty
-from tests.faults import Act, FaultProxy
+from tests.faults import Act, FaultProxy, answer
 from tests.serving import Server
 
 LOST = "personas/lost.yaml"
@@ -67,6 +67,28 @@ def workspace(running: Callable[[str], Server], configure: Configure) -> Iterato
             return place
 
         yield make
+
+
+@pytest.mark.parametrize("cache", ["false", "true"])
+def test_one_object_that_cannot_be_read_is_no_outage(
+    workspace: Callable[[str], Faulty],
+    persona: Run,
+    library: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    cache: str,
+) -> None:
+    """A status 500, or a page of HTML, for one object: it failed by name, and the provider still answers."""
+    monkeypatch.setenv("PERSONA_STORAGE__CACHE__ENABLED", cache)
+    monkeypatch.setenv("PERSONA_STORAGE__PERFORMANCE__RETRY_ATTEMPTS", "0")
+    place = workspace("moto")
+    fill(place.settings(), library)
+    place.proxy.always("GET", READS, answer(500))
+    for command in (["list", "--json"], ["export", "--json"], ["list", "--json"]):
+        ran = persona(*command)
+        assert ran.code == 1, (command, ran.err)
+        assert "Not read: personas/lost.yaml" in ran.err
+        assert "kept.yaml" not in ran.err
+    assert persona("storage", "status", "--json").json["breaker"]["state"] == "closed"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from persona.errors import (
     NotFoundError,
     ObjectStateError,
     PersonaError,
+    ThrottledError,
     UnreachableError,
     VerificationError,
 )
@@ -25,6 +26,7 @@ from persona.personas.bounded import read_bounded
 from persona.personas.named import NOTES, keep_note
 from persona.personas.replaced import keep_replaced
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
+from persona.storage.outage import PROBE
 from persona.storage.paths import clean, join, printable
 from persona.storage.relisting import UNREADABLE, still_listed
 from persona.storage.reserved import LeftOut, is_reserved
@@ -168,7 +170,7 @@ async def load(storage: StorageBackend, folder: str) -> Library:
         named = [found for found in page if found.path.lower().endswith(SUFFIXES)]
         for start in range(0, len(named), PARALLEL):
             part = named[start : start + PARALLEL]
-            for found, result in zip(part, await asyncio.gather(*(read_listed(storage, f) for f in part)), strict=True):
+            for found, result in zip(part, await read_part(storage, part), strict=True):
                 if isinstance(result, PersonaError):
                     library.damaged |= isinstance(result, VerificationError)
                     library.refused.append(Refused(found.path, str(result)))
@@ -217,6 +219,31 @@ async def unreadable(storage: StorageBackend, folder: str, missing: Sequence[str
 def refused_names(page: Listing) -> list[Refused]:
     """Return the names of a page that cannot be carried."""
     return [Refused(printable(name.key), name.reason) for name in page.refused]
+
+
+async def read_part(storage: StorageBackend, part: Sequence[StorageObject]) -> list[Persona | PersonaError | None]:
+    """Return what `read_listed` returns of each, all at once.
+
+    Where the provider seems not to respond and then responds to something else, the reads that failed are done once
+    more, one after the other: what fails again is that object's own failure.
+    """
+
+    async def first(found: StorageObject) -> Persona | PersonaError | None:
+        try:
+            return await read_listed(storage, found)
+        except UnreachableError as error:
+            if isinstance(error, ThrottledError):
+                raise
+            return error
+
+    results = await asyncio.gather(*map(first, part))
+    for number, found in enumerate(part):
+        if isinstance(results[number], UnreachableError):
+            await storage.exists(PROBE)  # it raises if the provider does not respond to anything
+            results[number] = await first(found)
+            if isinstance(results[number], UnreachableError):
+                await storage.exists(PROBE)  # which also closes the breaker that this one object has opened
+    return results
 
 
 async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | PersonaError | None:

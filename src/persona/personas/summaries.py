@@ -7,12 +7,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persona.errors import InputError, PersonaError, UnreachableError, VerificationError
-from persona.personas.library import PARALLEL, SUFFIXES, Refused, pages, read_listed, refused_names, unreadable
+from persona.personas.library import (
+    PARALLEL,
+    SUFFIXES,
+    Refused,
+    pages,
+    read_listed,
+    read_part,
+    refused_names,
+    unreadable,
+)
 from persona.storage.backend import Listing, Notes, StorageBackend, StorageObject
 from persona.storage.reserved import LeftOut
+
+if TYPE_CHECKING:
+    from persona.personas.model import Persona
 
 NOTES = "persona-1"
 """The kind of note on a file: id, name and title of a persona, or else the reason why it is none, as JSON.
@@ -90,7 +102,7 @@ async def _add(found: Summaries, storage: StorageBackend, page: Listing, notes: 
     made: list[tuple[StorageObject, str]] = []
     for start in range(0, len(rest), PARALLEL):
         part = rest[start : start + PARALLEL]
-        for each, text in zip(part, await asyncio.gather(*(_read(storage, page, each) for each in part)), strict=True):
+        for each, text in zip(part, await _read(storage, page, part), strict=True):
             if isinstance(text, Exception):
                 found.damaged |= isinstance(text, VerificationError)
                 texts[each.path] = str(text)
@@ -120,14 +132,23 @@ def _is_persona(text: object) -> bool:
     return isinstance(text, list) and len(text) == len(Summary._fields) - 1
 
 
-async def _read(storage: StorageBackend, page: Listing, found: StorageObject) -> list[str] | str | Exception | None:
-    """Return what to note on a file, or None if it has been deleted since it was listed."""
-    try:
-        read = await read_listed(storage, found)
-    except UnreachableError as error:
-        if page.as_of is None:
-            raise
-        return error  # the provider is away: then what is known is listed, and this is not known
+async def _read(
+    storage: StorageBackend, page: Listing, part: Sequence[StorageObject]
+) -> list[list[str] | str | Exception | None]:
+    """Return what to note on each file, or None if it has been deleted since it was listed."""
+    if page.as_of is None:
+        return [_told(read) for read in await read_part(storage, part)]
+
+    async def known(found: StorageObject) -> list[str] | str | Exception | None:
+        try:
+            return _told(await read_listed(storage, found))
+        except UnreachableError as error:
+            return error  # the provider is away: then what is known is listed, and this is not known
+
+    return await asyncio.gather(*map(known, part))
+
+
+def _told(read: Persona | PersonaError | None) -> list[str] | str | Exception | None:
     if isinstance(read, InputError):
         return str(read)
     if isinstance(read, PersonaError):

@@ -155,7 +155,11 @@ class Breaker(Layer):
         return await self._guarded(lambda: self.inner.stat(path))
 
     async def exists(self, path: str) -> bool:
-        """Say whether the object is there."""
+        """Say whether the object is there. For `PROBE` the provider is asked although the breaker is open."""
+        if path == PROBE:
+            async with self._trying:
+                if self.state.load() is not None:
+                    await self._try(TRY_SECONDS)
         return await self._guarded(lambda: self.inner.exists(path))
 
     async def scan(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[Listing]:
