@@ -66,6 +66,8 @@ class Noting(Layer):
 
     async def exists(self, path: str) -> bool:
         self.asked.append(("exists", path))
+        if self.away:
+            raise UnreachableError(f"Nobody answers for {path}.")
         return await self.inner.exists(path)
 
     async def stat(self, path: str) -> StorageObject:
