@@ -134,7 +134,7 @@ def growing_numbers(folder: Path) -> None:
 def s5(settings: StorageSettings, *arguments: str) -> Cost:
     """Run s5cmd on the server of a bucket."""
     s3 = settings.s3
-    assert s3.secret_access_key and s3.access_key_id and s3.endpoint_url
+    assert s3.secret_access_key and isinstance(s3.access_key_id, str) and s3.endpoint_url
     variables = {"AWS_ACCESS_KEY_ID": s3.access_key_id, "AWS_SECRET_ACCESS_KEY": s3.secret_access_key.reveal()}
     command = [tool("s5cmd"), "--endpoint-url", s3.endpoint_url, *arguments]
     return cost(command, environment={**variables, "AWS_REGION": "us-east-1", "PATH": os.environ["PATH"]})

@@ -54,15 +54,23 @@ WELL_AND_BADLY: dict[str, list[list[str]]] = {
 """Arguments of commands; one that is not here is run bare, with a word too many, and with an option that is none."""
 
 
+def garbled(value: str) -> str:
+    """Return what a server may make of a header: percent-encoded, base64 of it and of what it is part of, and cut."""
+    token = value.rpartition(" ")[2]
+    coded = [quote(token, safe=""), *(base64.b64encode(text.encode()).decode() for text in (token, f"x{value}"))]
+    return " ".join([*coded, *(token[at : at + 9] for at in range(0, len(token), 9)), token[:-3], token[5:]])
+
+
 class Mirror(BaseHTTPRequestHandler):
-    """A provider that refuses everything, and repeats all that it was sent."""
+    """A provider that refuses everything, and repeats all that it was sent, also encoded and in parts."""
 
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.startswith("/token"):
             body = json.dumps({"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
         else:
-            body = f"<Error><Code>AccessDenied</Code><Message>{self.path} {self.headers}</Message></Error>"
+            said = f"{self.path} {self.headers} {' '.join(map(garbled, self.headers.values()))}"
+            body = f"<Error><Code>AccessDenied</Code><Message>{said}</Message></Error>"
         self.send_response(200 if self.path.startswith("/token") else 403)
         self.send_header("x-ms-error-code", "AuthorizationFailure")
         self.send_header("Content-Type", "application/json" if "token" in self.path else "application/xml")
@@ -195,6 +203,8 @@ def forms(secrets: list[str]) -> list[bytes]:
     found = []
     for secret in secrets:
         found += [secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")[:-2]]
+        parts = [secret[at : at + 9] for at in range(0, len(secret) - 8, 9)]
+        found += [part for part in parts if any(map(str.isdigit, part))]  # the others are words, such as environment
     return [form.encode() for form in found if len(form) > 8]
 
 

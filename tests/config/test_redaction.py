@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import string
 import time
+from base64 import b64encode
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -101,6 +104,78 @@ def test_what_was_revealed_is_known(value: str) -> None:
     finally:
         redaction._known.clear()
         redaction._known.update(before)
+
+
+TOKEN = "Kx7/Qw+9zR=fT2mV5-bN_8yL"
+WORDS = "zyxwvutsrqponmlkjih"
+
+
+def echoes(secret: str) -> dict[str, str]:
+    """Return what a server may make of a secret that it was sent."""
+    data = secret.encode()
+    whole = b64encode(b"Bearer " + data + b"x").decode()
+    return {
+        "percent-encoded": quote(secret, safe=""),
+        "in small letters": quote(secret, safe="").replace("%2F", "%2f").replace("%2B", "%2b"),
+        "twice": quote(quote(secret, safe=""), safe=""),
+        "form": quote_plus(secret),
+        "JSON": secret.replace("/", "\\/"),
+        "HTML": secret.replace("/", "&#x2F;").replace("=", "&#x3D;"),
+        "base64": b64encode(data).decode(),
+        "base64 in an address": quote(b64encode(data).decode(), safe=""),
+        "base64 of more": whole,
+        "base64url of more": whole.replace("+", "-").replace("/", "_"),
+        "hexadecimal": data.hex(),
+        "its beginning": secret[:11],
+        "its end": secret[-8:],
+        "its middle": secret[5:14],
+        "in parts": " ".join(secret[at : at + 8] for at in range(0, len(secret), 8)),
+        "in lines": "\n".join(secret[at : at + 12] for at in range(0, len(secret), 12)),
+    }
+
+
+@pytest.fixture
+def forget() -> Iterator[None]:
+    before = set(redaction._known)
+    yield
+    redaction._known.clear()
+    redaction._known.update(before)
+
+
+@pytest.mark.parametrize("secret", [TOKEN, WORDS])
+def test_a_server_that_repeats_a_secret_shows_none_of_it(secret: str, forget: None) -> None:
+    Secret(secret).reveal()
+    for way, echo in echoes(secret).items():
+        shown = str(PersonaError(f"refused: <{echo}> at 10:30"))
+        assert shown.startswith("refused: <"), way
+        assert shown.endswith("> at 10:30"), way
+        left = shown[10:-10].replace(MASK, "").replace("QmVhcmVyI", "")  # that is “Bearer ”
+        assert len(left.replace(" ", "").replace("\n", "")) < 8, way
+
+
+STRING = (
+    "DefaultEndpointsProtocol=https;AccountName=companydata;AccountKey=Ab3dEf6hIj9lMn==;"
+    "BlobEndpoint=https://companydata.blob.core.windows.net"
+)
+SAS = "?sv=2022-11-02&ss=b&se=2026-05-01T00%3A00%3A00Z&sp=rwdl&sig=Zx8cVb%2FnMq3wErt%3D"
+
+
+def test_of_a_connection_string_only_the_key_is_cut(forget: None) -> None:
+    Secret(STRING).reveal()
+    Secret(SAS).reveal()
+    text = (
+        "companydata.blob.core.windows.net refused: it expired on 2026-05-01T00:00:00Z, AccountName, version 2022-11-02"
+    )
+    assert redacted(text) == text
+    for secret in (STRING, SAS, "Ab3dEf6hIj", "Zx8cVb/nMq", "Zx8cVb%2FnMq"):
+        assert redacted(f"<{secret}>") == f"<{MASK}>"
+
+
+def test_words_in_a_secret_stay_words(forget: None) -> None:
+    Secret("persona-storage-password").reveal()
+    text = "persona-storage has no password; set storage.s3.secret_access_key"
+    assert redacted(text) == text
+    assert redacted("persona-storage-password") == MASK
 
 
 def test_short_secrets_do_not_blacken_words() -> None:

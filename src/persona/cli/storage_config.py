@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from persona import workspace as workspaces
-from persona.cli import render
+from persona.cli import render, secret_input
 from persona.cli.app import PersonaGroup
 from persona.cli.session import Session
 from persona.config import edit, keep, locations, trust, values
 from persona.config.context import Context
-from persona.config.load import full_name
+from persona.config.load import Entry, full_name
 from persona.config.schema import Key, keys
 from persona.config.secret import KINDS, Reference
 from persona.errors import ConfigError, PersonaError, UsageError
@@ -69,15 +70,15 @@ def show(session: Session) -> None:
 
 @config.command("set")
 @click.argument("key")
-@click.argument("value")
+@click.argument("value", required=False)
 @scope_option
 @click.option("--plain", is_flag=True, help="Write a secret into the file itself, not into the keyring.")
 @click.pass_obj
-def set_(session: Session, key: str, value: str, scope: str | None, plain: bool) -> None:
+def set_(session: Session, key: str, value: str | None, scope: str | None, plain: bool) -> None:
     """Set KEY to VALUE in a persona.yaml; comments and layout stay.
 
     “backend” is short for “storage.backend”. The VALUE “null” means the default; “-” is read from stdin. A secret goes
-    into the keyring.
+    into the keyring. Without VALUE it is taken from there, or else asked for; what you type is not shown.
     """
     name = full_name(key)
     context = Context.of(session.config_file, session.overrides)
@@ -85,13 +86,16 @@ def set_(session: Session, key: str, value: str, scope: str | None, plain: bool)
     workspaces.check_known(context.home, workspace)
     file = target(context, workspace, scope)
     content = context.read(file) if locations.is_there(file) else None
-    if value == "-":
-        value = _from_stdin(name)
+    entries = content.entries if content else {}
+    if value is None:
+        value = _missing(name, workspace, entries, plain=plain)
+    elif value == "-":
+        value = secret_input.read_value(name, workspace=workspace, plain=plain)
     elif keys()[name].secret and _is_literal(value):
         _log.warning("%s was typed in sight of the shell's history; “-” reads it from stdin.", name)
     changes = {name: edit.typed_here(name, value, file)}
     if keys()[name].secret:
-        changes = keep.typed(workspace, name, changes[name], content.entries if content else {}, plain=plain)
+        changes = keep.typed(workspace, name, changes[name], entries, plain=plain)
     locations.make_folder(context.locks, context.home)
     if file.parent != context.home and context.home in file.parents:
         locations.make_folder(file.parent, context.home)
@@ -116,12 +120,17 @@ def target(context: Context, workspace: str, scope: str | None) -> Path:
     return own or locations.user_file(context.home)
 
 
-def _from_stdin(name: str) -> str:
-    """Read a value from stdin, without the line break at its end."""
-    try:
-        return sys.stdin.read(64 * 1024).removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as exc:
-        raise UsageError(f"What stdin holds for {name} is not UTF-8.", hint="Give text.") from exc
+def _missing(name: str, workspace: str, entries: Mapping[str, Entry], *, plain: bool) -> str:
+    """Return what to write where no value was given: a secret, from the keyring or the terminal."""
+    if not keys()[name].secret:
+        raise UsageError(f"There is no value for {name}.", hint=f"Give one: {keys()[name].allowed}; “-” reads stdin.")
+    if not plain and (known := keep.found(workspace, name, entries)):
+        return known
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"There is no value for {name}, and no terminal to ask on.", hint="Give “-” to read it from stdin."
+        )
+    return secret_input.read_value(name, workspace=workspace, plain=plain)
 
 
 def _report(session: Session, workspace: str, name: str, file: Path, written: str) -> None:
@@ -162,8 +171,10 @@ def _plain(key: Key, value: Any) -> Any:
     """Return a value for JSON: sizes in bytes, durations in seconds, secrets masked."""
     if value is None:
         return None
+    if isinstance(value, Reference):
+        return value.spelled
     if key.secret:
-        return value.spelled if isinstance(value, Reference) else MASK
+        return MASK
     return str(value) if isinstance(value, Path) else value
 
 
@@ -171,6 +182,8 @@ def _human(key: Key, value: Any) -> str:
     """Return a value for people, as a file would have it; secrets masked."""
     if value is None:
         return "–"
+    if isinstance(value, Reference):
+        return value.spelled
     if key.secret:
-        return value.spelled if isinstance(value, Reference) else f"{MASK} (set)"
+        return f"{MASK} (set)"
     return values.written(key.parse, value)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from persona import workspace as workspaces
-from persona.cli import render
+from persona.cli import render, secret_input
 from persona.cli.app import PersonaGroup
 from persona.cli.session import Session
 from persona.config import edit, keep, locations
@@ -27,7 +27,13 @@ def workspace() -> None:
 @workspace.command()
 @click.argument("name")
 @click.option("--backend", type=click.Choice(BACKENDS), help="Where its objects are kept.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a key, such as s3.bucket=team.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a key, such as s3.bucket=team; a secret by “KEY=-” unseen.",
+)
 @click.pass_obj
 def create(session: Session, name: str, backend: str | None, settings: tuple[str, ...]) -> None:
     """Make a workspace with a place of its own."""
@@ -39,6 +45,10 @@ def create(session: Session, name: str, backend: str | None, settings: tuple[str
         if not equals:
             raise UsageError(f"--set takes KEY=VALUE, not “{key}”.", hint="For example: --set s3.bucket=team")
         key = full_name(key)
+        if value == "-" and keys()[key].secret:
+            value = secret_input.read_value(key, workspace=name)
+            changes |= keep.typed(name, key, value, {}, plain=False)
+            continue
         changes[key] = edit.typed_here(key, value, file)
         if keys()[key].secret:
             session.note(f"Note: {key} was typed in sight of the shell's history and the process list.")

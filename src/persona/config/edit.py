@@ -79,7 +79,7 @@ def typed_here(key: str, value: str, file: Path) -> str:
         value: the value as it was typed.
         file: the file that it goes to.
     """
-    if keys()[key].secret and value.startswith("file:"):
+    if keys()[key].referable and value.startswith("file:"):
         kind, path = "file:", value.removeprefix("file:")
     elif keys()[key].parse is values.folder and value != "null":
         kind, path = "", value

@@ -30,7 +30,7 @@ def in_keyring(workspace: str, secrets: Mapping[str, Secret], entries: Mapping[s
     for name, secret in secrets.items():
         now = entries[name].value if name in entries else None
         before = now.name if isinstance(now, Reference) and now.kind == "keyring" else None
-        kept = keyrings.keep(f"{workspace}/{name.removeprefix('storage.')}", secret.reveal(), before)
+        kept = keyrings.keep(_base(workspace, name), secret.reveal(), before)
         changes[name] = f"keyring:{kept}"
     if _STRING in secrets:
         changes |= _place_of(secrets[_STRING], entries)
@@ -43,6 +43,54 @@ def _place_of(string: Secret, entries: Mapping[str, Entry]) -> dict[str, str]:
     own = string_place(None, account)[1]
     said = {_ACCOUNT: account, _ENDPOINT: address if address != own else ""}
     return {key: text for key, text in said.items() if text and (key not in entries or entries[key].value is None)}
+
+
+def found(workspace: str, name: str, entries: Mapping[str, Entry]) -> str | None:
+    """Return the reference to what the keyring holds for a key already, or None.
+
+    None too where the file says so now: then another one is meant.
+
+    Args:
+        workspace: the workspace's name.
+        name: the key's full name.
+        entries: what the file says now.
+
+    Raises:
+        ConfigError: there is no keyring.
+    """
+    reference = f"keyring:{_base(workspace, name)}"
+    now = entries[name].value if name in entries else None
+    if isinstance(now, Reference) and now.kind == "keyring":
+        return None
+    return reference if check(workspace, name) else None
+
+
+def check(workspace: str, name: str) -> bool:
+    """Say whether the keyring holds something for a key.
+
+    Args:
+        workspace: the workspace's name.
+        name: the key's full name.
+
+    Raises:
+        ConfigError: there is no keyring, so that no secret can be put there.
+    """
+    try:
+        return keyrings.get(_base(workspace, name)) is not None
+    except ConfigError as error:
+        raise _no_keyring(name) from error
+
+
+def _base(workspace: str, name: str) -> str:
+    """Return what an entry of the keyring is called, if nothing else is."""
+    return f"{workspace}/{name.removeprefix('storage.')}"
+
+
+def _no_keyring(name: str) -> ConfigError:
+    return ConfigError(
+        f"There is no keyring to keep {name} in, and a file is no good place for it. Nothing was written.",
+        hint=f"{keyrings.INSTALL}, or set it to env:NAME, file:PATH or command:PROGRAM, or say --plain.",
+    )
 
 
 def typed(workspace: str, name: str, value: str, entries: Mapping[str, Entry], *, plain: bool) -> dict[str, str]:
@@ -67,7 +115,4 @@ def typed(workspace: str, name: str, value: str, entries: Mapping[str, Entry], *
     try:
         return in_keyring(workspace, {name: secret}, entries)
     except ConfigError as error:
-        raise ConfigError(
-            f"There is no keyring to keep {name} in, and a file is no good place for it. Nothing was written.",
-            hint=f"{keyrings.INSTALL}, or set it to env:NAME, file:PATH or command:PROGRAM, or say --plain.",
-        ) from error
+        raise _no_keyring(name) from error

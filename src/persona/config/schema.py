@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from persona.config import values
-from persona.config.secret import Secret
+from persona.config.secret import Reference, Secret
 from persona.config.values import Parser
 
 BACKENDS = ("local", "s3", "gcs", "azure")
@@ -67,7 +67,11 @@ class S3Settings:
         allowed="text",
     )
     profile: str | None = key(values.text, "A profile of ~/.aws, with persona[aws].", allowed="text")
-    access_key_id: str | None = key(values.text, "The access key; better in AWS_ACCESS_KEY_ID.", allowed="text")
+    access_key_id: str | Reference | None = key(
+        values.identifier,
+        "The access key, or where it is kept, as for a secret; better in AWS_ACCESS_KEY_ID.",
+        allowed="text",
+    )
     secret_access_key: Secret | None = key(
         values.secret, "The secret key; better in AWS_SECRET_ACCESS_KEY.", allowed="secret"
     )
@@ -311,6 +315,11 @@ class Key(NamedTuple):
     def secret(self) -> bool:
         """Whether the value must not be seen."""
         return self.parse is values.secret
+
+    @property
+    def referable(self) -> bool:
+        """Whether the value may say where it is kept: ``keyring:NAME``, ``env:NAME``, ``file:PATH``, ``command:…``."""
+        return self.parse in (values.secret, values.identifier)
 
     @property
     def listed(self) -> bool:

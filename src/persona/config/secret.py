@@ -82,6 +82,14 @@ class Reference(Secret):
             ConfigError: what keeps it is not there, or cannot be used.
             CredentialsError: it is there and holds no secret.
         """
+        return Secret(self.resolve()).reveal()
+
+    def resolve(self) -> str:
+        """Return the text, for what is no secret and may be shown: the id of a key.
+
+        Raises:
+            ConfigError, CredentialsError: as for `reveal`.
+        """
         from persona.config.fetch import fetched  # only needed where there is one
 
-        return Secret(fetched(self.kind, self.name)).reveal()
+        return fetched(self.kind, self.name)

@@ -50,6 +50,12 @@ def secret(value: Any) -> Secret:
     return Reference(kind, name.strip())
 
 
+def identifier(value: Any) -> str | Reference:
+    """Read text that is shown, such as the id of a key, or a reference to it as `secret` reads one."""
+    found = secret(value)
+    return found if isinstance(found, Reference) else text(value)
+
+
 def boolean(value: Any) -> bool:
     """Read true or false."""
     if isinstance(value, bool):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from persona.config.schema import S3Settings
-from persona.config.secret import Secret
+from persona.config.secret import Reference, Secret
 from persona.credentials.chain import Chain, Step
 from persona.errors import CredentialsError
 
@@ -131,7 +131,12 @@ def _in_configuration(settings: S3Settings, chain: Chain) -> _Way | None:
         raise chain.error(CredentialsError(half, hint="Set both."), name)
     access, secret = settings.access_key_id, settings.secret_access_key
     renewal = "Get new keys, and set storage.s3.access_key_id, secret_access_key and session_token."
-    return name, lambda: AWSKeys(access, secret, settings.session_token), f"the configuration ({name})", renewal
+
+    def current() -> AWSKeys:
+        key_id = access.resolve() if isinstance(access, Reference) else access
+        return AWSKeys(key_id, secret, settings.session_token)
+
+    return name, current, f"the configuration ({name})", renewal
 
 
 def _in_environment(settings: S3Settings, chain: Chain) -> _Way | None:

@@ -78,6 +78,8 @@ def _principal(step: str, chain: Chain) -> Any:
         half = f"The service principal in the environment is not whole: {' and '.join(missing)} not set."
         raise chain.error(CredentialsError(half, hint=f"Set {' and '.join(missing)} as well."), step)
     _check_tenant(step, chain)
+    for name in ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"):
+        register(os.environ.get(name, ""))
     try:
         return azure.identity.EnvironmentCredential(**_network())
     except (ValueError, TypeError, OSError) as error:  # a certificate that cannot be read, or not with this password
@@ -175,6 +177,7 @@ def _tokens_of(credential: Any, step: str) -> Token:
             raise _of_proxy(error) or CredentialsError(
                 f"Azure gives no token: {step}: {_code(error)}", hint=_HINTS[step]
             ) from error
+        register(str(found.token))
         return str(found.token), moment(found.expires_on)
 
     return token

@@ -28,6 +28,7 @@ from persona.config.schema import GCSSettings
 from persona.credentials.chain import Chain, Step, within
 from persona.errors import CredentialsError, PersonaError, UnreachableError
 from persona.proxies import Proxy, proxy_for
+from persona.redaction import register
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 FIX = "Run “gcloud auth application-default login”, or: persona storage config set gcs.credentials_file FILE"
@@ -246,12 +247,15 @@ def _headers_of(credentials: Any) -> Callable[[], dict[str, str]]:
     machine = type(credentials).__module__.startswith("google.auth.compute_engine")  # asks what is next to it
     transport = _transport(10.0, straight=machine)
     lock = threading.Lock()
+    for name in ("refresh_token", "client_secret"):  # a token endpoint may repeat in its refusal what it was shown
+        register(str(getattr(credentials, name, None) or ""))
 
     def headers() -> dict[str, str]:
         found: dict[str, str] = {}
         try:
             with lock:
                 credentials.before_request(transport, "GET", "https://storage.googleapis.com/", found)
+                register(found.get("authorization", "").removeprefix("Bearer "))
         except PersonaError:  # of a proxy
             raise
         except google.auth.exceptions.TransportError as error:
