@@ -149,6 +149,11 @@ def redacted(text: str) -> str:
     return text
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return the beginning of a text for a message: cut once its secrets are out, since a part of one has no shape."""
+    return redacted(text)[:limit]
+
+
 def _without_parts(text: str) -> str:
     """Return a text without the parts of secrets; those that may be ordinary words count only beside others."""
     parts, telling = _index(frozenset(_known))

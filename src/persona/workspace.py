@@ -19,6 +19,7 @@ from persona.config.load import Config, Source
 from persona.config.places import PLACE_KEYS, Place, place_of
 from persona.config.schema import Settings
 from persona.errors import AlreadyExistsError, ConfigError, NameRefusedError, NotFoundError, UsageError
+from persona.redaction import shortened
 
 _NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 _CURRENT = "current-workspace"
@@ -143,7 +144,7 @@ def check_name(name: str) -> None:
     """Raise NameRefusedError if this cannot be a workspace's name."""
     if not re.fullmatch(_NAME, name):
         raise NameRefusedError(
-            f"“{name[:80]}” cannot be a workspace's name.",
+            f"“{shortened(name, 80)}” cannot be a workspace's name.",
             hint="Use 1 to 63 of a-z, 0-9, - and _, with a letter or digit first.",
         )
 

@@ -30,6 +30,7 @@ from typing import Any
 
 from persona.errors import AlreadyExistsError, ConfigError, ConflictError, NotFoundError, VerificationError
 from persona.locks import LockTimeoutError, locked
+from persona.redaction import shortened
 from persona.storage.backend import Condition, IfAbsent, IfVersion
 from persona.storage.cache.sealing import Sealing
 from persona.storage.outbox_entry import TOKEN, Entry, describe, described
@@ -96,7 +97,8 @@ class Outbox:
         entry = self._load(number.lstrip("0").zfill(6)) if known else None
         if entry is None:
             raise NotFoundError(
-                f"There is no entry “{number[:40]}” in the outbox.", hint="“persona storage outbox list” shows them."
+                f"There is no entry “{shortened(number, 40)}” in the outbox.",
+                hint="“persona storage outbox list” shows them.",
             )
         return entry
 

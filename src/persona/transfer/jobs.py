@@ -17,6 +17,7 @@ from persona.disks import is_full
 from persona.errors import ConfigError, ConflictError, InputError, NotFoundError, PersonaError
 from persona.locks import LockTimeoutError, locked
 from persona.moments import new_id
+from persona.redaction import shortened
 from persona.transfer.journal import Journal, forget, remove_files
 from persona.transfer.journal_errors import full, translated
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
@@ -135,7 +136,7 @@ class Jobs:
         """Raise NotFoundError if there is no such job in this workspace."""
         if not _ID.fullmatch(job) or not self._file(job).exists():
             raise NotFoundError(
-                f"There is no job “{job[:40]}” in the workspace “{self.workspace}”.",
+                f"There is no job “{shortened(job, 40)}” in the workspace “{self.workspace}”.",
                 hint="“persona storage migrate list” shows the jobs.",
             )
 

@@ -19,6 +19,7 @@ from persona.config import approvals
 from persona.disks import is_full
 from persona.errors import InputError, NameRefusedError, PersonaError, StorageFullError
 from persona.ownership import NotRegularError
+from persona.redaction import shortened
 from persona.storage.backend import RefusedName
 from persona.storage.paths import clean_object
 from persona.storage.reserved import is_reserved
@@ -207,7 +208,9 @@ def _checked(file: Path, item: dict[str, Any], last: str, *, overwrite: bool) ->
         if not right or is_reserved(found.path) or clean_object(found.path) != found.path:
             raise ValueError
     except (TypeError, ValueError, LookupError, AttributeError, NameRefusedError) as error:
-        raise _no_plan(file, f"the line of “{str(item.get('path'))[:80]!r}” is not as it should be") from error
+        raise _no_plan(
+            file, f"the line of “{shortened(str(item.get('path')), 80)!r}” is not as it should be"
+        ) from error
     return replace(
         Row(
             found.path,

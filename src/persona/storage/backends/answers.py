@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree
 
+from persona.redaction import shortened
 from persona.storage.backend import Digest
 from persona.storage.backends.faults import MalformedResponseError, WrongEndpointError
 from persona.storage.paths import printable
@@ -181,7 +182,7 @@ def token_in(text: str) -> str:
         NonsenseError: it is none.
     """
     if not text.isprintable() or len(text) > MAX_TOKEN:
-        raise NonsenseError(f"“{printable(text[:40])}” is no id or marker")
+        raise NonsenseError(f"“{printable(shortened(text, 40))}” is no id or marker")
     return text
 
 
@@ -195,7 +196,7 @@ def address_in(text: str, host: str) -> str:
     parts = by(urlsplit, text)
     address = urlunsplit(("", "", parts.path, parts.query, ""))
     if not re.fullmatch("/[!-~]*", address) or len(address) > MAX_TOKEN or parts.fragment:
-        raise NonsenseError(f"“{printable(text[:40])}” is no address")
+        raise NonsenseError(f"“{printable(shortened(text, 40))}” is no address")
     if parts.netloc != host:
         raise ElsewhereError
     return address
@@ -249,7 +250,7 @@ def size_in(text: str) -> int:
         NonsenseError: it is none.
     """
     if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MAX_OBJECT_BYTES):
-        raise NonsenseError("it states no size" if not text else f"“{printable(text[:40])}” is no size")
+        raise NonsenseError("it states no size" if not text else f"“{printable(shortened(text, 40))}” is no size")
     return int(text)
 
 
@@ -263,7 +264,7 @@ def etag_in(text: str) -> str:
     """
     found = text.strip().removeprefix("W/").strip('"')
     if not re.fullmatch("[ !#-~]{0,1024}", found):
-        raise NonsenseError(f"“{printable(found[:40])}” is no ETag")
+        raise NonsenseError(f"“{printable(shortened(found, 40))}” is no ETag")
     return found
 
 
@@ -316,7 +317,7 @@ def by(parse: Callable[[Any], T], given: object) -> T:
     try:
         return parse(given)
     except (ValueError, OverflowError, LookupError, TypeError) as error:  # the last two of email.utils, for dates
-        raise NonsenseError(f"“{printable(str(given)[:40])}” cannot be read") from error
+        raise NonsenseError(f"“{printable(shortened(str(given), 40))}” cannot be read") from error
 
 
 def text_of(element: ElementTree.Element, name: str) -> str:
