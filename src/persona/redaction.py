@@ -51,8 +51,8 @@ _PATTERNS = (
         rf"(\s{{0,2}}=\s{{0,2}})(?!{MASK})[^&;,\s\"'<>]{{4,}}",
         rf"\1\2{MASK}",
     ),
-    (
-        r"(?i)(?<![\w-])((?:aws[_-]?)?(?:secret[_-]?access[_-]?key|session[_-]?token)|x-[\w-]{1,40}-token)"
+    (  # a key of ours, storage.s3.secret_access_key, comes before a message
+        r"(?i)(?<![\w.-])((?:aws[_-]?)?(?:secret[_-]?access[_-]?key|session[_-]?token)|x-[\w-]{1,40}-token)"
         rf"(\s{{0,2}}:\s{{0,2}})(?!{MASK})[^&;,\s\"'<>]{{4,}}",
         rf"\1\2{MASK}",
     ),

@@ -71,6 +71,7 @@ ORDINARY = [
     "-----BEGIN PUBLIC KEY----- is no secret",
     "She said: password reset takes 3 days; the key is under the mat = yes",
     "Copy it whole: it begins with sv= or another parameter, and holds sig=.",
+    "storage.s3.secret_access_key: found a value that is not shown, allowed text",
     "unexpected token: end of file; secrets are kept in ~/.aws/credentials",
     "The connection string has no AccountKey or SharedAccessSignature, or names no account.",
 ]
