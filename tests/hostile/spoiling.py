@@ -83,7 +83,7 @@ class Spoiler:
 
     def _changed(self, seen: Seen, given: Answer) -> Answer:
         self.answers += 1
-        if self.answers % 3 == 0:  # the others arrive, so that commands come further than to their first request
+        if self.answers % 4 == 0:  # the others arrive, so that commands come further than to their first request
             headers = [*given.headers]
             found = [at for at, (name, _) in enumerate(headers) if name.lower() not in _FRAMING]
             if found:
@@ -94,9 +94,9 @@ class Spoiler:
             return dataclasses.replace(given, headers=headers)
         body = given.body
         if body.lstrip(b"\xef\xbb\xbf").startswith(b"<"):
-            body = self._xml(body, rest=self.answers % 3 == 1)
+            body = self._xml(body, rest=self.answers % 4 == 1)
         elif body.startswith(b"{"):
-            body = self._json(body, rest=self.answers % 3 == 1)
+            body = self._json(body, rest=self.answers % 4 == 1)
         return dataclasses.replace(given, body=body)
 
     def _xml(self, body: bytes, *, rest: bool) -> bytes:
