@@ -283,6 +283,15 @@ class StorageBackend(ABC):
         """Return the backend that holds an object, and the object's path there: a layer asks what it is around."""
         return self, path
 
+    def may_change_unseen(self, version: str, since: float) -> bool:
+        """Say whether an object may get other content of the same size and keep its version.
+
+        Args:
+            version: the object's version.
+            since: its content was read at this time or later, in seconds since the epoch.
+        """
+        return False
+
     def address(self) -> tuple[str, int] | None:
         """Return the host and port that connections go to, or None if there are none: to see whether anybody is there.
 

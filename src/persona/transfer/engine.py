@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ class Engine:
         if self._guard:
             await erasures.check(self._journal, self._target, self._guard, self._check)
         if self._pair:
-            self._journal.remember(self._pair)
+            self._journal.remember(self._pair, self._settled())
         verdict = self._verdict()
         if self._options.switch and verdict is State.COMPLETE:
             hint = f"Carry them over with a new migration to {self._target.name}, with --switch."
@@ -196,6 +197,14 @@ class Engine:
             )  # a rollback compares the provider's times
         self._begin(Phase.DONE)
         return verdict
+
+    def _settled(self) -> Callable[[str, str], bool]:
+        """Return what says of two versions that each stands for the content read in this job, now and later."""
+        since = datetime.fromisoformat(self._journal.get("created")).timestamp()
+        source, target = (side.backend.beneath("any")[0] for side in (self._source, self._target))
+        return lambda ours, theirs: (
+            not (source.may_change_unseen(ours, since) or target.may_change_unseen(theirs, since))
+        )
 
     def _completes_inventory(self) -> bool:
         """Say whether the source is listed once more at the end, and what the inventory lacks is copied too.

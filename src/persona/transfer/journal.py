@@ -309,17 +309,24 @@ class Journal:
         query = "SELECT count(*) FROM objects WHERE action IN ('copy', 'replace') AND size > ?"
         return int(self._db.execute(query, (part_bytes,)).fetchone()[0])
 
-    def remember(self, pair: Path) -> None:
-        """Note in the file of a pair which versions of its two sides have equal content; and forget what is gone."""
+    def remember(self, pair: Path, settled: Callable[[str, str], bool]) -> None:
+        """Note in the file of a pair which versions of its two sides have equal content; and forget what is gone.
+
+        Args:
+            pair: the file.
+            settled: says of two versions, of source and destination, that neither keeps for another content.
+        """
         memory = Memory(pair)
         memory.close()
+        self._db.create_function("settled", 2, settled, deterministic=True)
         self._db.execute("ATTACH ? AS pair", (str(pair),))
         try:
             with self.transaction():
                 self._db.execute("DELETE FROM pair.seen WHERE path NOT IN (SELECT path FROM objects)")
                 self._db.execute(
                     "INSERT OR REPLACE INTO pair.seen SELECT path, version, coalesce(written, target_version) "
-                    "FROM objects WHERE step = 'verified' AND coalesce(written, target_version) IS NOT NULL"
+                    "FROM objects WHERE step = 'verified' AND coalesce(written, target_version) IS NOT NULL "
+                    "AND settled(version, coalesce(written, target_version))"
                 )
         finally:
             self._db.execute("DETACH pair")

@@ -37,7 +37,7 @@ from persona.storage.backend import (
     StorageObject,
 )
 from persona.storage.backends import local_meta
-from persona.storage.backends.local_draft import Draft, remove, version_of
+from persona.storage.backends.local_draft import Draft, is_racy, remove, version_of
 from persona.storage.backends.local_files import TRIES, Disk, absent_if_no_folder, errors_of
 from persona.storage.backends.local_folder import Folder
 from persona.storage.backends.local_leftovers import prune_attributes
@@ -84,6 +84,10 @@ class LocalBackend(StorageBackend):
     def prune_attributes(self) -> None:
         """Remove what is kept of versions that are not there; see `local_leftovers`."""
         prune_attributes(self._disk)
+
+    def may_change_unseen(self, version: str, since: float) -> bool:
+        """Say whether a file may be edited without a new version: on a file system that keeps whole seconds."""
+        return is_racy(version, since)
 
     def reading_requests(self) -> Mapping[str, int]:
         """Return how many walks, reads and looks there were so far."""

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 _CLOCK_STEPS_NS = (1, 1_000, 10_000_000, 1_000_000_000, 2_000_000_000)
 """By how much a time grows to differ where it is kept in ns, µs, 10 ms (exFAT), 1 s (HFS+) or 2 s (FAT)."""
 
+_COARSE_NS = 10_000_000
+_COARSE_SECONDS = 2.0
+
 
 class CancelledWriteError(Exception):
     """The write was called off before it became visible."""
@@ -40,6 +43,25 @@ class CancelledWriteError(Exception):
 def version_of(info: os.stat_result) -> str:
     """Return the version token of a file."""
     return f"{info.st_ino:x}-{info.st_size:x}-{info.st_mtime_ns:x}-{info.st_ctime_ns:x}"
+
+
+def is_racy(version: str, since: float) -> bool:
+    """Say whether a file may be edited without a new version, after it was read at some time or later.
+
+    Some file systems keep times in whole seconds or two (FAT, HFS+, ext4 with small inodes, see
+    https://docs.kernel.org/filesystems/ext4/inodes.html): two edits of one size within such a step have one version.
+    A version is safe once its step was over when the file was read, as in the index of git
+    (https://git-scm.com/docs/racy-git). Exact times are told from coarse ones by their digits.
+
+    Args:
+        version: the file's version.
+        since: the earliest time at which it may have been read, in seconds since the epoch.
+    """
+    try:
+        changed = [int(part, 16) for part in version.split("-")[2:4]]
+    except ValueError:
+        return True
+    return not any(time_ns % _COARSE_NS for time_ns in changed) and max(changed) / 1e9 + _COARSE_SECONDS > since
 
 
 class Draft:
