@@ -143,7 +143,7 @@ def test_a_memory_holds_what_was_verified(tmp_path: Path) -> None:
                 Row("d", version="4", step=Step.VERIFIED, written="w", target_version="t"),
             ]
         )
-        made.remember(pair)
+        made.remember(pair, lambda *_: True)
     memory = Memory(pair)
     assert memory.seen("a", "z") == {"a": ("1", "w"), "b": ("2", "t"), "d": ("4", "w")}
     assert memory.seen("b", "c") == {"b": ("2", "t")}
