@@ -63,6 +63,7 @@ class Spoiler:
         self.given: dict[Field, Counter[int]] = {}
         self.answers = 0
         """How many answers came by."""
+        self._bodies = 0
 
     def act(self) -> Act:
         """Return what passes requests on and spoils the answers."""
@@ -92,11 +93,12 @@ class Spoiler:
                 text = self.value(("header", name.lower()), TEXTS, _fits_header)
                 headers[at] = name, text.encode().decode("latin-1")
             return dataclasses.replace(given, headers=headers)
-        body = given.body
+        body, self._bodies = given.body, self._bodies + 1
+        rest = self._bodies % 3 == 0
         if body.lstrip(b"\xef\xbb\xbf").startswith(b"<"):
-            body = self._xml(body, rest=self.answers % 4 == 1)
+            body = self._xml(body, rest=rest)
         elif body.startswith(b"{"):
-            body = self._json(body, rest=self.answers % 4 == 1)
+            body = self._json(body, rest=rest)
         return dataclasses.replace(given, body=body)
 
     def _xml(self, body: bytes, *, rest: bool) -> bytes:
