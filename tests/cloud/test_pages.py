@@ -57,6 +57,19 @@ async def test_all_is_listed(behind: Behind, name: str, quirk: Act) -> None:
     assert after == [key for key in KEYS if sort_key(key) > b"b c+d"]
 
 
+@pytest.mark.parametrize("name", ["s3", "moto"])
+async def test_spaces_and_plus_signs_are_told_apart(behind: Behind, name: str) -> None:
+    """SeaweedFS encodes a space as ``+``: with plus signs left as they are, no encoded page tells what is meant."""
+    place = behind(name)
+    names = ["a b c", "a b+c", "a+b c", "x+y"]
+    for each in names:
+        await place.direct().write(each, each.encode())
+    storage = place.open(retry_attempts=0)
+    place.proxy.always("GET", r"list-type", quirks.plus_raw)
+    assert [each.path for each in await storage.list()] == names
+    assert [await storage.read(each) for each in names] == [each.encode() for each in names]
+
+
 @pytest.mark.parametrize("name", ["s3", "gcs", "azure"])
 async def test_a_page_that_comes_again_is_an_error(behind: Behind, name: str) -> None:
     place = behind(name)

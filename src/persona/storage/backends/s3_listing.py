@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 from persona.storage.backend import Digest, PastVersion
@@ -38,7 +38,7 @@ class S3Listings:
     def __init__(self, rest: RestClient, *, foreign: bool) -> None:
         self._rest = rest
         self._foreign = foreign
-        self._plus_is_space: bool | None = None
+        self._encoding_plus: set[bool] = set()
 
     async def objects(self, prefix: str, after: str | None, token: str | None, level: bool, size: int) -> Page[Entry]:
         """Return a page of objects (Amazon S3 API Reference, "ListObjectsV2").
@@ -62,7 +62,7 @@ class S3Listings:
         reply = await self._rest.send("GET", "/", query=query)
         with understood(self._rest.host):
             root = parse_xml(reply.body, "ListBucketResult")
-            decode = await self._decoder(query, root)
+            root, decode = await self._readable(query, root)
             entries = [_entry(item, decode) for item in root.iter("Contents")]
             folders = [decode(text_of(item, "Prefix")) for item in root.iter("CommonPrefixes")]
             following = "" if _truncated(root) == "false" else token_in(text_of(root, "NextContinuationToken"))
@@ -90,33 +90,37 @@ class S3Listings:
         reply = await self._rest.send("GET", "/", query=query)
         with understood(self._rest.host):
             root = parse_xml(reply.body, "ListVersionsResult")
-            decode = await self._decoder(query, root)
+            root, decode = await self._readable(query, root)
             entries = [_past_entry(item, decode, named) for item in root if item.tag in _PAST]
             following = decode(text_of(root, "NextKeyMarker")), token_in(text_of(root, "NextVersionIdMarker"))
             more = _may_go_on(root, len(entries), size)
             return Page(entries, [], None, more, following if all(following) else None)
 
-    async def _decoder(self, query: Mapping[str, str], root: ElementTree.Element) -> Callable[[str], str]:
-        """Return what decodes the names in a listing."""
-        if text_of(root, "EncodingType") != "url":
-            return str
-        doubtful = [name for name in _names(root) if "+" in name]
-        if doubtful and self._foreign and self._plus_is_space is None:
-            self._plus_is_space = await self._meaning_of_plus(query, root.tag, doubtful)
-        return unquote if self._plus_is_space is False else unquote_plus
+    async def _readable(
+        self, query: Mapping[str, str], root: ElementTree.Element
+    ) -> tuple[ElementTree.Element, Callable[[str], str]]:
+        """Return a page whose names can be decoded, and what decodes them.
 
-    async def _meaning_of_plus(self, query: Mapping[str, str], tag: str, doubtful: Sequence[str]) -> bool | None:
-        """Say whether a plus sign stands for a space, by the same page without an encoding; None if that does not tell.
-
-        S3 encodes names as forms do, a plus sign as ``%2B``; some services leave it as it is.
+        S3 encodes names as forms do: a space as ``+``, a plus sign as ``%2B``. Some services leave a plus sign as it
+        is: then only the same page without an encoding tells the two apart.
         """
-        plain = {name: text for name, text in query.items() if name != "encoding-type"}
-        root = xml_or_none((await self._rest.send("GET", "/", query=plain)).body)
-        names = {*_names(root)} if root is not None and root.tag == tag else set()
-        for name in doubtful:
-            if (unquote(name) in names) != (unquote_plus(name) in names):
-                return unquote_plus(name) in names
-        return None
+        if text_of(root, "EncodingType") != "url":
+            return root, str
+        names = _names(root)
+        folders = {text_of(item, "Prefix") for item in root.iter("CommonPrefixes")}  # some encode keys alone
+        self._encoding_plus |= {name in folders for name in names if "%2b" in name.lower()}
+        unclear = {name in folders for name in names if "+" in name} - self._encoding_plus
+        if self._foreign and unclear:
+            plain = {name: text for name, text in query.items() if name != "encoding-type"}
+            other = xml_or_none((await self._rest.send("GET", "/", query=plain)).body)
+            if other is not None and other.tag == root.tag and _alike(other, names):
+                return other, str
+        return root, unquote_plus
+
+
+def _alike(plain: ElementTree.Element, encoded: Sequence[str]) -> bool:
+    """Say whether a page without an encoding has the names of an encoded one."""
+    return [name.replace("+", " ") for name in _names(plain)] == [unquote_plus(name) for name in encoded]
 
 
 def digest_of(etag: str) -> Digest | None:
