@@ -143,7 +143,7 @@ async def test_requests_that_the_requester_pays() -> None:
         assert seen.headers["x-amz-request-payer"] == "requester"
         assert "x-amz-request-payer" in seen.headers["authorization"]
     with FaultProxy() as proxy:
-        proxy.on("GET", r"/o\?.*userProject=payer", answer(200, "{}"))
+        proxy.on("GET", r"/o\?.*userProject=payer", answer(200, '{"kind": "storage#objects"}'))
         gcs = GCSSettings(bucket="bucket", endpoint_url=proxy.url, user_project="payer", anonymous=True)
         storage = open_storage(StorageSettings(backend="gcs", gcs=gcs))
         await storage.list()
