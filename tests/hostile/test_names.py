@@ -137,7 +137,9 @@ def listing(name: str, keys: list[str]) -> tuple[str, str]:
     """Return the listing of keys as a provider gives it, and its media type."""
     if name == "gcs":
         item = {"size": str(len(HERE)), "updated": "2025-01-20T14:32:00Z", "generation": "5"}
-        return json.dumps({"items": [item | {"name": key} for key in keys]}), "application/json"
+        return json.dumps(
+            {"kind": "storage#objects", "items": [item | {"name": key} for key in keys]}
+        ), "application/json"
     if name == "s3":
         rows = "".join(
             f"<Contents><Key>{quote(key, safe='/')}</Key><Size>{len(HERE)}</Size><ETag>e</ETag>"

@@ -12,7 +12,7 @@ import pytest
 
 from persona.cli.app import run
 from persona.cli.session import Session
-from persona.config.schema import StorageSettings
+from persona.config.schema import LocalSettings, StorageSettings
 from persona.personas.generate.provider import Generated
 from persona.personas.library import save
 from persona.personas.model import Persona
@@ -99,7 +99,7 @@ def test_more_personas_than_respondents_are_refused(capsys: pytest.CaptureFixtur
 
 
 def test_generate_from_a_storage_url(
-    storage: MemoryBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    storage: MemoryBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     from persona.storage import stack
 
@@ -112,8 +112,11 @@ def test_generate_from_a_storage_url(
         return source, "study"
 
     class Nowhere:
+        name = "default"
+        folder = home = tmp_path
+
         class settings:  # noqa: N801 - stands for an attribute
-            storage = StorageSettings()
+            storage = StorageSettings(local=LocalSettings(path=tmp_path))
 
     monkeypatch.setattr(stack, "open_url", open_url, raising=False)
     monkeypatch.setattr(Session, "workspace", Nowhere)
