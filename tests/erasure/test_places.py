@@ -13,15 +13,21 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
-from persona.config.schema import StorageSettings
+from persona.config.schema import PerformanceSettings, StorageSettings
 from persona.personas import document
 from persona.personas.subjects import look
-from tests.cli.conftest import Configure, Run
-from tests.erasure.conftest import contents, put
+from persona.storage.backend import StorageBackend
+from persona.storage.content_headers import ContentHeaders
+from tests.cli.conftest import Configure, Run, changed, files_below
+from tests.erasure.conftest import contents, file_with, on, put
+from tests.faults import FaultProxy, answer
+from tests.serving import Server
 
 WHO = "P9"
 SECRET = "12 Elm Street"
@@ -381,3 +387,73 @@ def test_a_name_in_a_persona_that_others_speak_is_named(personas: dict[str, byte
     found = look(path, spoken, "Zebedee").trace
     assert found is not None
     assert (found.certain, found.left) == (False, spoken)
+
+
+@pytest.mark.parametrize("name", ["moto", "fake-gcs", "azurite"])
+def test_on_a_provider_one_object_that_cannot_be_read_stops_nothing(
+    name: str,
+    running: Callable[[str], Server],
+    place: Callable[[str], StorageSettings],
+    configure: Configure,
+    persona: Run,
+) -> None:
+    settings, server = place(name), running(name)
+    packed = ContentHeaders(content_encoding="gzip")
+    kept = {path: CUT[path] for path in ("utf16-le.txt", "numbers.json", "talk.vtt")}
+
+    async def fill(storage: StorageBackend) -> None:
+        for path, (before, _) in kept.items():
+            await storage.write(path, before)
+        await storage.write("packed.csv", gzip.compress(b"id,A\nP9,x\nP1,y\n"), headers=packed)
+        await storage.write("odd.txt", b"P1: hello\n")
+        await storage.write("long.mp3", b"ID3\4\0\0\0\0" + bytes(2 << 20))
+
+    on(settings, fill)
+    with FaultProxy(server.address) as proxy:
+        proxy.always("GET", r"odd\.txt", answer(500, "no"))
+        url = (getattr(settings, settings.backend).endpoint_url or "").replace(server.address, proxy.address)
+        configure(replace(changed(settings, endpoint_url=url), performance=PerformanceSettings(retry_attempts=0)))
+        ran = persona("storage", "erase", "--subject", WHO, "--yes", "--json")
+    assert ran.code == 1, ran.err
+    assert {each["path"] for each in ran.json["erased"]} == {*kept, "packed.csv"}
+    assert [each["path"] for each in ran.json["left"]] == ["odd.txt"]
+    assert [(each["kind"], each["count"]) for each in ran.json["unsearched"]] == [(".mp3", 1)]
+    after = contents(settings)
+    assert {path: after[path] for path in kept} == {path: left for path, (_, left) in kept.items()}
+    assert gzip.decompress(after["packed.csv"]) == b"id,A\nP1,y\n"
+    headers = on(settings, lambda storage: storage.stat("packed.csv")).headers
+    assert headers is not None
+    assert headers.content_encoding == "gzip"
+
+
+def test_a_migration_looks_into_every_kind_of_content(
+    place: Callable[[str], StorageSettings], configure: Configure, persona: Run, tmp_path: Path
+) -> None:
+    settings = place("local")
+    put(settings, {"a.csv": b"id,A\nP9,x\nP1,y\n"})
+    configure(settings)
+    assert persona("storage", "erase", "--subject", WHO, "--yes").code == 0
+    mention = {path: NAMED[path] for path in ("quotes.txt", "quotes.csv", "codebook.yaml")}  # others' words
+    held = {path: data for path, (data, _) in CUT.items()} | {p: d for p, d in NAMED.items() if p not in mention}
+    free = {**CLEAN, **mention, "a.mp3": OPAQUE["a.mp3"], "long.mp3": b"ID3\4\0\0\0\0" + bytes(17 << 20)}
+    large = {"large.log": b"nothing at all\n" * (18 << 16)}
+    for path, data in {**held, **free, **large}.items():
+        file_with((tmp_path / "old" / path).parent, Path(path).name, data)
+    ran = persona("storage", "sync", "--from", str(tmp_path / "old"), "--to", "back/", "--json")
+    assert ran.code == 1
+    assert {each["path"] for each in ran.json["failures"]} == {*held, *large}
+    arrived = {path.removeprefix("back/") for path in contents(settings) if path.startswith("back/")}
+    assert arrived == set(free)
+
+
+def test_journals_lose_the_names_that_mention_the_respondent(
+    place: Callable[[str], StorageSettings], configure: Configure, persona: Run, tmp_path: Path, home: Path
+) -> None:
+    settings = place("local")
+    put(settings, {"in/call_P9_2.wav": b"\0\1", "in/other.txt": b"x"})
+    configure(settings)
+    assert persona("storage", "sync", "--from", "in/", "--to", str(tmp_path / "copy")).code == 0
+    ran = persona("storage", "erase", "--subject", WHO, "--yes", "--json")
+    assert ran.code == 1
+    assert {each["path"] for each in ran.json["left"]} == {"in/call_[subject]_2.wav"}
+    assert not [name for name, data in files_below(home / "transfers").items() if b"call_P9" in data]

@@ -187,11 +187,11 @@ class _Erasure:
     def _from_journals(self) -> tuple[int, list[Unread]]:
         """Remove the rows of journals whose paths name the respondent; journals hold no content."""
         from persona.personas.findings import Unread
-        from persona.personas.subjects import named_by
+        from persona.personas.subjects import names
         from persona.transfer.jobs import Jobs
 
         jobs = Jobs(self._session.workspace.home, self._session.workspace.name)
-        count, failed = jobs.forget(lambda path: named_by(path, self._subject))
+        count, failed = jobs.forget(lambda path: names(path, self._subject))
         return count, [Unread(f"the journal {name}", reason) for name, reason in failed.items()]
 
     def _masked(self, text: str) -> str:

@@ -63,6 +63,7 @@ class Search:
         self._clean: set[tuple[str, str]] = set()
         self._missing: list[str] = []
         self._past = PastSearch(storage, subject)
+        self._provider, _ = storage.beneath("")  # one object that cannot be read must not open the circuit for all
 
     async def all(self, outbox: Outbox | None = None) -> Found:
         """Find everything: objects, earlier versions, and what waits to be sent.
@@ -107,14 +108,14 @@ class Search:
                 try:
                     return await self._looked(found)
                 except ConflictError:
-                    found = await self._storage.stat(found.path)
+                    found = await self._provider.stat(found.path)
         except BucketNotFoundError:
             raise
         except NotFoundError:
             self._missing.append(found.path)
             return []
         except UnreachableError as error:
-            await self._storage.exists(PROBE)  # it raises if the provider does not respond to anything
+            await self._provider.exists(PROBE)  # it raises if the provider does not respond to anything
             return [Unread(found.path, str(error))]
         except CredentialsError as error:
             if not isinstance(error, AccessDeniedError):
@@ -126,7 +127,7 @@ class Search:
 
     async def _looked(self, found: StorageObject) -> list[Result]:
         """Return what an object holds in one version."""
-        data, metadata = await read(self._storage, found)
+        data, metadata = await read(self._provider, found)
         named = in_metadata(metadata, self._subject)
         content = data if isinstance(data, bytes) else None
         self._note(found, content)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from persona.errors import InputError
@@ -18,6 +19,8 @@ from persona.personas.content.people import same
 from persona.personas.content.tables import Table
 from persona.personas.content.turns import find_turns, labels
 from persona.personas.library import SUFFIXES
+from persona.personas.sources.limits import check_lines
+from persona.personas.sources.transcripts import is_transcript
 
 _TABLES = (".csv", ".tsv")
 _LINE = re.compile(r"[^\n]*(?:\n|$)")
@@ -48,6 +51,7 @@ def ids(name: str, read: Text) -> set[str]:
 def people(name: str, read: Text) -> set[str]:
     """Return the ids of the people in a text that has a form that tells them apart."""
     try:
+        check_lines(name, read.text)
         return set(_ids(name, read.text))
     except InputError:
         return set()
@@ -59,6 +63,7 @@ def without(name: str, read: Text, subject: str) -> Cut:
     What was cut is read again: if that does not give the same file without the respondent, nothing is cut.
     """
     try:
+        check_lines(name, read.text)
         cut = _without(name, read, subject)
     except InputError:
         return Cut("", read.data)
@@ -127,13 +132,18 @@ def _is_yaml(name: str, text: str) -> bool:
 
 def _is_table(name: str, text: str) -> bool:
     try:
-        return Table(name, text).is_regular()
+        return _read_table(name, text).is_regular()
     except InputError:
         return False
 
 
+@lru_cache(maxsize=1)  # a text is read to see what it is, and then to cut it
+def _read_table(name: str, text: str) -> Table:
+    return Table(name, text)
+
+
 def _table_without(name: str, read: Text, subject: str) -> Cut:
-    table = Table(name, read.text)
+    table = _read_table(name, read.text)
     mine, rest = table.parted(subject)
     others = any(not same(each, subject) for each in table.ids())
     if not mine:
@@ -188,7 +198,7 @@ def _lines_without(name: str, read: Text, subject: str) -> Cut:
 def _ids(name: str, text: str) -> Iterator[str]:
     kind = _kind(name, text)
     if kind == "table":
-        yield from Table(name, text).ids()
+        yield from _read_table(name, text).ids()
     elif kind == "json":
         yield from trees.ids(_json(text))
     elif kind == "json lines":
@@ -196,7 +206,7 @@ def _ids(name: str, text: str) -> Iterator[str]:
             yield from _line_ids(line)
     elif kind == "yaml":
         yield from (each for root in yaml_text.read_yaml_trees(name, text) for each in trees.ids(trees.plain(root)))
-    elif kind == "turns":
+    elif kind == "turns" and is_transcript(text):
         yield from labels(text)
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from persona.errors import InputError, UsageError
 from persona.personas import document, persona_cut, rawdata
 from persona.personas.content import containers, pdf
-from persona.personas.content.decoding import Text, is_text, readings
+from persona.personas.content.decoding import Text, is_text, others, readings
 from persona.personas.content.documents import table_ids
-from persona.personas.content.mentions import mentions, similar, similar_ids
+from persona.personas.content.mentions import mentions, occurs, similar, similar_ids, words
 from persona.personas.content.people import normalised
 from persona.personas.library import SUFFIXES
 from persona.personas.named import named_in, path_ids
@@ -40,8 +40,6 @@ _IN_NAME = "a mention in its name"
 _MENTION = "a mention"
 _NO_ENDING = "without an ending"
 _RENAME = "Its name has the id, and others are in it: rename it."
-_MAX_READINGS = 4
-"""In how many of the encodings that fit a file records are looked for; mentions are looked for in all of them."""
 _MAGIC = ((b"\xd0\xcf\x11\xe0", "Office 97"), (b"PAR1", "Parquet"), (b"SQLite format 3", "SQLite"))
 
 
@@ -132,16 +130,19 @@ def ids_of(path: str, data: bytes | None) -> set[str]:
         path: the object.
         data: its content; None if it is not searched.
     """
-    found = path_ids(path)
+    found = {normalised(each) for each in path_ids(path) | words(_spaced(path))}
     if data is None:
-        return {in_form(each) for each in found}
+        return found
     if (persona := persona_in(path, data)) is not None:
         return named_in(persona)
-    return {normalised(each) for each in found | _ids_in(path, data, containers.Budget(), 0)}
+    return found | {normalised(each) for each in _ids_in(path, data, containers.Budget(), 0)}
 
 
 def _ids_in(name: str, data: bytes, budget: containers.Budget, depth: int) -> set[str]:
-    found = {each for read in readings(data) for each in rawdata.ids(name, read)}
+    reads = readings(data)
+    found = {each for read in reads[:1] for each in rawdata.ids(name, read)}
+    for read in reads[:1]:
+        found |= {each for other in others(data, read) for each in words(other.text)}
     for part in _parts(data, budget, depth) or ():
         inner = part.name or name.rpartition(".")[0]
         found |= path_ids(part.name)
@@ -161,17 +162,21 @@ def look(path: str, data: bytes | None, subject: str) -> Look:
     persona = None if data is None else persona_in(path, data)
     if data is not None and persona is not None:
         return _in_persona(path, persona, data, subject)
-    result = Look(similar=_similar_in_path(path, subject))
+    result, named = Look(similar=_similar_in_path(path, subject)), named_by(path, subject)
     if data is not None:
-        _search(path, data, subject, result, containers.Budget(), 0)
-    named = named_by(path, subject)
+        _search(path, data, subject, result, containers.Budget(), 0, called=named)
     if named:
         result.trace = _named(result, data)
-    elif result.trace is None and mentions(path.replace("_", " "), subject):
+    elif result.trace is None and mentions(_spaced(path), subject):
         result.trace = Trace((_IN_NAME,), data, certain=False)
     if named or (result.trace is not None and result.trace.certain and result.trace.left is None):
         result.opaque.clear()  # all of it goes, or is named
     return result
+
+
+def names(path: str, subject: str) -> bool:
+    """Say whether a path names a respondent anywhere: ``calls/P3.mp3``, ``interview_P3.txt``."""
+    return named_by(path, subject) or mentions(_spaced(path), subject)
 
 
 def trace(path: str, data: bytes | None, subject: str) -> Trace | None:
@@ -220,18 +225,30 @@ def _in_persona(path: str, persona: Persona, data: bytes, subject: str) -> Look:
     result = Look(similar=_similar_in_path(path, subject) | similar(read.text, subject), others=True)
     if cut.what:
         result.trace = Trace(cut.what, cut.data)
-    elif named_by(path, subject) or mentions(path.replace("_", " "), subject):
+    elif named_by(path, subject) or mentions(_spaced(path), subject):
         result.trace = Trace((_IN_NAME,), data, certain=False, doubts=(_RENAME,))
     elif mentions(read.text, subject):
         result.trace = Trace((_MENTION,), data, certain=False)
     return result
 
 
-def _search(name: str, data: bytes, subject: str, result: Look, budget: containers.Budget, depth: int) -> None:
-    """Add what the content of a file, or of a file within one, holds of a respondent."""
+def _search(
+    name: str, data: bytes, subject: str, result: Look, budget: containers.Budget, depth: int, *, called: bool
+) -> None:
+    """Add what the content of a file, or of a file within one, holds of a respondent.
+
+    Args:
+        name: the file.
+        data: its content.
+        subject: the id.
+        result: takes what is found.
+        budget: how much may still be expanded.
+        depth: in how many files it lies.
+        called: whether it is called as the respondent, so that it matters who else is in it.
+    """
     reads = readings(data)
     if reads:
-        _in_text(name, data, reads, subject, result)
+        _in_text(name, data, reads, subject, result, called=called)
     parts = _parts(data, budget, depth)
     if parts is None:
         if not reads:
@@ -239,26 +256,26 @@ def _search(name: str, data: bytes, subject: str, result: Look, budget: containe
         elif subject.isdecimal() and result.trace is None and subject in table_ids(data):
             result.trace = Trace((_MENTION,), data, certain=False)
         return
-    found = [each for part in parts if (each := _in_part(name, part, subject, result, budget, depth))]
+    found = [each for part in parts if (each := _in_part(name, part, subject, result, budget, depth, called=called))]
     if subject.isdecimal() and subject in table_ids(data):
         found.append(Trace((_MENTION,), None, certain=False))
     if found and not (result.trace and result.trace.certain):
-        result.trace = _within(data, found, alone=len(parts) == 1 and depth == 0)
+        result.trace = _within(data, found, alone=depth == 0 and containers.is_compressed(data))
 
 
 def _within(data: bytes, found: list[Trace], *, alone: bool) -> Trace:
     """Return what an object holds by the files in it: it is named, but one compressed file is compressed again."""
     first = found[0]
-    if not (alone and first.certain and containers.is_compressed(data)):
+    if not (alone and first.certain):
         return Trace(tuple(dict.fromkeys(what for each in found for what in each.what)), data, certain=False)
     if first.left is None:
         return first
     return first._replace(left=gzip.compress(first.left, mtime=int.from_bytes(data[4:8], "little")))
 
 
-def _in_text(name: str, data: bytes, reads: list[Text], subject: str, result: Look) -> None:
-    likely = reads if len(reads) == 1 else [*reads[:_MAX_READINGS], *(r for r in reads if mentions(r.text, subject))]
-    for read in likely:
+def _in_text(name: str, data: bytes, reads: list[Text], subject: str, result: Look, *, called: bool) -> None:
+    likely = reads[:1] if subject.isascii() else [read for read in reads if read.may_hold(subject)] or reads[:1]
+    for read in likely if called or any(occurs(read.text, subject) for read in likely) else []:
         cut = rawdata.without(name, read, subject)
         result.others = result.others or cut.others
         if cut.what:
@@ -267,23 +284,23 @@ def _in_text(name: str, data: bytes, reads: list[Text], subject: str, result: Lo
     result.similar |= similar(reads[0].text, subject)
     if any(c.isdigit() for c in subject):
         result.similar |= similar_ids(rawdata.people(name, reads[0]), subject)
-    if result.trace is None and any(mentions(read.text, subject) for read in reads):
+    if result.trace is None and any(mentions(read.text, subject) for read in likely):
         result.trace = Trace((_MENTION,), data, certain=False)
 
 
 def _in_part(
-    name: str, part: containers.Part, subject: str, result: Look, budget: containers.Budget, depth: int
+    name: str, part: containers.Part, subject: str, result: Look, budget: containers.Budget, depth: int, *, called: bool
 ) -> Trace | None:
     """Return what a file within a file holds, and add what else a search of it gives."""
     if part.data is None:
         result.opaque.append(Opaque(_kind(part.name) or _kind(name) or _NO_ENDING, part.reason))
         return None
     inner = Look()
-    _search(part.name or name.rpartition(".")[0], part.data, subject, inner, budget, depth + 1)
+    _search(part.name or name.rpartition(".")[0], part.data, subject, inner, budget, depth + 1, called=called)
     result.similar |= inner.similar
     result.opaque += inner.opaque
     result.others = result.others or inner.others
-    if inner.trace is None and (named_by(part.name, subject) or mentions(part.name.replace("_", " "), subject)):
+    if inner.trace is None and names(part.name, subject):
         inner.trace = Trace((_IN_NAME,), None, certain=False)
     if inner.trace is None or not part.name:
         return inner.trace
@@ -300,6 +317,11 @@ def _parts(data: bytes, budget: containers.Budget, depth: int) -> list[container
 
 def _similar_in_path(path: str, subject: str) -> set[str]:
     return similar(path, subject) | similar_ids({normalised(each) for each in path_ids(path)}, subject)
+
+
+def _spaced(path: str) -> str:
+    """Return a path with a space for each character that parts the words of file names."""
+    return path.replace("_", " ").replace("/", " ")
 
 
 def _kind(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -178,7 +179,7 @@ class Worker:
             return guard.refusal(row.path, row.size, None)
         reading = Reading(self._source, row.path, row.version)
         try:
-            return guard.refusal(row.path, row.size, await reading.whole())
+            return await asyncio.to_thread(guard.refusal, row.path, row.size, await reading.whole())
         except (NotFoundError, ConflictError) as error:
             raise ChangedSourceError from error
         finally:

@@ -108,7 +108,7 @@ def _bounded(found: Iterator[Part], budget: Budget) -> Iterator[Part]:
 
 def _expanded(data: bytes, decompressor: Callable[[], Any]) -> Iterator[Part]:
     """Yield the content of a compressed file; there may be several streams one behind the other."""
-    expanded = b""
+    name, expanded = _gzip_name(data), b""
     while data:
         stream = decompressor()
         expanded += stream.decompress(data, MAX_FILE_BYTES + 1 - len(expanded))
@@ -118,6 +118,14 @@ def _expanded(data: bytes, decompressor: Callable[[], Any]) -> Iterator[Part]:
             raise EOFError
         data = stream.unused_data.lstrip(b"\0")  # gzip allows zeros at its end
     yield Part("", expanded)
+    if name:
+        yield Part("name.txt", name)
+
+
+def _gzip_name(data: bytes) -> bytes:
+    """Return the name of the file that gzip was given, which stands behind ten bytes (RFC 1952, section 2.3.1)."""
+    flags = data[3] if data.startswith(b"\x1f\x8b") and len(data) > 10 else 0
+    return data[10:].split(b"\0", 1)[0][:1024] if flags & 8 and not flags & 4 else b""
 
 
 def _in_zip(data: bytes) -> Iterator[Part]:

@@ -34,6 +34,7 @@ _SINGLE_BYTE = (
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 _WIDE = r"\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7af\uff00-\uff60"
 _RUN = re.compile(f"[{_WIDE}]{{2,}}")
+_HIGH_WORD = re.compile(rb"[^\s,;:|\"()<>]*[\x80-\xff][^\s,;:|\"()<>]*")
 _HIGH = re.compile(r"[^\0-\x7f]")
 _MAX_CONTROLS = 0.05
 """The share of control characters above which bytes are no text."""
@@ -57,6 +58,17 @@ class Text(NamedTuple):
     mark: bytes
     data: bytes
     errors: str = "strict"
+
+    def may_hold(self, subject: str) -> bool:
+        """Say whether an id that is not of ASCII alone may be in the text, by its first word in the encoding."""
+        word = subject.split()[0]
+        for form in {word, unicodedata.normalize("NFD", word)}:
+            try:
+                if form.encode(self.encoding) in self.data:
+                    return True
+            except UnicodeEncodeError:
+                continue
+        return False
 
     def without(self, spans: Sequence[tuple[int, int]]) -> bytes:
         """Return the bytes without some spans of characters; all other bytes are kept as they are.
@@ -112,6 +124,19 @@ def readings(data: bytes) -> list[Text]:
     return [*_nearly_utf_8(data), *_older(data)]
 
 
+def others(data: bytes, first: Text) -> list[Text]:
+    """Return the words with bytes beyond ASCII as the other encodings have them that fit a text.
+
+    Args:
+        data: the bytes.
+        first: how they are read first; nothing is returned if that is sure.
+    """
+    if first.encoding.startswith("utf"):
+        return []
+    words = b"\n".join({*_HIGH_WORD.findall(data)})
+    return [read for read in readings(words) if read.encoding != first.encoding]
+
+
 def is_text(data: bytes) -> bool:
     """Say whether bytes, or the first of them, are text."""
     return bool(readings(data)) or any(readings(data[:-cut]) for cut in (1, 2, 3) if len(data) > cut)
@@ -122,7 +147,7 @@ def _read(data: bytes, encoding: str, mark: bytes = b"", errors: str = "strict")
         text = data[len(mark) :].decode(encoding, errors)
     except (UnicodeDecodeError, ValueError):
         return None
-    controls = sum(1 for _ in _CONTROLS.finditer(text))
+    controls = len(_CONTROLS.findall(text))
     return Text(text, encoding, mark, data, errors) if controls <= len(text) * _MAX_CONTROLS else None
 
 

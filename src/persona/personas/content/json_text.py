@@ -8,6 +8,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined] # it has been 
 
 from persona.errors import InputError
 from persona.personas.content.trees import Node, Pair
+from persona.personas.sources.limits import MAX_MARKS, too_many
 
 _BLANK = re.compile(r"[ \t\n\r]*")
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity")
@@ -28,6 +29,8 @@ def read_json_tree(name: str, text: str, start: int = 0, end: int | None = None)
         InputError: it is not JSON.
     """
     end = len(text) if end is None else end
+    if sum(text.count(mark, start, end) for mark in ",:[{") > MAX_MARKS:
+        raise too_many(name, "values", MAX_MARKS)
     try:
         node = _value(text, _blank(text, start), 0)
         if _blank(text, node.end) < end or node.end > end:

@@ -22,7 +22,7 @@ _RTF_CODE = re.compile(r"\\'([0-9a-fA-F]{2})|\\u(-?\d{1,6})\??|\\(par|line|tab|c
 _NO_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ROLES = r"participant|respondent|interviewee|informant|subject|user|person|speaker"
 _NUMBERED = re.compile(rf"\b(?:{_ROLES})s?[\s:=#_-]{{0,5}}(\d{{1,20}})(?![\w-])", re.IGNORECASE)
-_TOKEN = re.compile(r"[\w-]*")
+_TOKEN = re.compile(r"[\w-]{0,60}")
 _WORD = re.compile(r"[^\s,;:|\"'“”‘’()\[\]{}<>]+")
 _MAX_PHRASES = 1_000_000
 """The longest text, in characters, of which also words in a row are compared."""
@@ -39,6 +39,12 @@ def mentions(text: str, subject: str) -> bool:
     A bare number is in too many texts to mean anybody, except behind a word such as “participant”.
     """
     pattern = _exact(subject)
+    return any(pattern.search(view) for view in views(text))
+
+
+def occurs(text: str, subject: str) -> bool:
+    """Say whether an id stands anywhere in a text, as a word or not: if not, no record is the respondent's."""
+    pattern = _anywhere(subject)
     return any(pattern.search(view) for view in views(text))
 
 
@@ -137,6 +143,11 @@ def _without_rtf(text: str) -> str:
         return "\n" if match[3] else ""
 
     return _RTF_CODE.sub(plain, text)
+
+
+@lru_cache(maxsize=64)
+def _anywhere(subject: str) -> re.Pattern[str]:
+    return re.compile(r"[\s\0-\x1f]+".join(map(re.escape, subject.split())))
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from persona.personas.sources.records import ID_HEADING, tidy
 
@@ -43,24 +44,30 @@ def same(value: object, subject: str) -> bool:
 
 def normalised(text: str) -> str:
     """Return an id as ids are compared: in Unicode's NFC, with single spaces."""
+    if text.isascii():
+        return tidy(text)
     return unicodedata.normalize("NFC", tidy(text))
 
 
+@lru_cache(maxsize=4096)
 def is_people(key: str) -> bool:
     """Say whether a field holds a list of people."""
     return _PEOPLE.fullmatch(tidy(key)) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_speaker(key: str) -> bool:
     """Say whether a field names who speaks."""
     return _SPEAKER.fullmatch(tidy(key)) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_participant(key: str) -> bool:
     """Say whether a field names a respondent, and cannot name anything else."""
     return _PARTICIPANT.fullmatch(tidy(key)) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_person(key: str) -> bool:
     """Say whether a field may name a person: ``user``, ``name``."""
     return _PERSON.fullmatch(tidy(key)) is not None
@@ -71,6 +78,7 @@ def names_person(key: str) -> bool:
     return is_speaker(key) or is_participant(key) or is_person(key)
 
 
+@lru_cache(maxsize=4096)
 def is_number(key: str) -> bool:
     """Say whether a field may number anything, people too: ``id``, ``code``."""
     return not names_person(key) and ID_HEADING.fullmatch(tidy(key)) is not None
@@ -107,7 +115,7 @@ class Naming:
     """
 
     def __init__(self, fields: Iterable[tuple[str, object]]) -> None:
-        pairs = [(key, value) for key, value in fields if _may_name(value)]
+        pairs = [(key, value) for key, value in fields if (names_person(key) or is_number(key)) and _may_name(value)]
         self.speakers = [value for key, value in pairs if is_speaker(key)]
         self.participants = [value for key, value in pairs if is_participant(key)]
         self.persons = [value for key, value in pairs if is_person(key)]

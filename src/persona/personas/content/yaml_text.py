@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from persona.errors import InputError
@@ -12,6 +13,7 @@ from persona.personas.content.trees import Node, Pair, Pruned, flow_spans
 Edit = tuple[int, int, str]
 
 
+@lru_cache(maxsize=1)  # a text is read to see what it is, and then to cut it
 def read_yaml_trees(name: str, text: str) -> list[Node]:
     """Return the trees of all documents of a YAML file.
 

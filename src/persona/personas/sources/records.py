@@ -72,6 +72,8 @@ class Dataset:
 
 def tidy(text: str) -> str:
     """Return text with runs of white space as one space, without control characters and lone surrogates."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()  # as nearly all are
     safe = text.encode("utf-8", "replace").decode("utf-8")
     plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in safe)
     return re.sub(r"\s+", " ", plain).strip()
