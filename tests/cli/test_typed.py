@@ -27,7 +27,7 @@ def objects(persona: Run, *prefix: str) -> list[str]:
 
 def test_a_path_of_the_storage_is_spelled_without_a_machine(persona: Run, root: Path, project: Path) -> None:
     small_input(project)
-    for number, path in enumerate(("./team/", "team", "././team", "./~/team", "~$team")):
+    for number, path in enumerate(("./team/", "team", "storage:team", "./~/team", "~$team")):
         ran = persona("generate", "./input.csv", "--output", path, "--overwrite")
         assert ran.code == 0, ran.err
         assert f"Location: file://{root}/{('team', 'team', 'team', '~/team', '~$team')[number]}\n" in ran.out

@@ -11,7 +11,7 @@ from shlex import quote
 from urllib.parse import unquote
 
 from persona.cli.session import Session
-from persona.cli.typed import looks_local, note_other_form, on_this_machine
+from persona.cli.typed import STORAGE, looks_local, note_other_form, on_this_machine
 from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
@@ -26,7 +26,6 @@ Opener = Callable[[Session, str, int | None], Endpoint]
 """Opens a place by what a user calls it."""
 
 _WORKSPACE = "workspace:"
-_STORAGE = "storage:"
 _FILE = "file://"
 _LIKE_A_URL = re.compile(r"(?:s3|gs|az|https?):/(?!/)|file:(?!//)", re.IGNORECASE)
 
@@ -54,8 +53,8 @@ def folder(session: Session, path: str, concurrency: int | None) -> Endpoint:
     if path.startswith(_WORKSPACE):
         name, _, below = path.removeprefix(_WORKSPACE).partition("/")
         return _open(path, _of_workspace(session, name), clean(below), concurrency)
-    if path.startswith(_STORAGE):
-        return _open(path, settings, clean(path.removeprefix(_STORAGE)), concurrency)
+    if path.startswith(STORAGE):
+        return _open(path, settings, clean(path.removeprefix(STORAGE)), concurrency)
     if is_local(path):
         absolute = _here(path)
         name = path if path.startswith(_FILE) else str(absolute)  # a resumed job may run in another folder
@@ -74,7 +73,7 @@ def _check_spelling(path: str) -> None:
         raise UsageError(
             f"“{printable(path)}” is neither a storage URL nor a plain storage path.",
             hint=f"Use s3://bucket/key or file:///abs/path. For a storage path of this name: "
-            f"{quote(_STORAGE + printable(path))}",
+            f"{quote(STORAGE + printable(path))}",
         )
 
 
@@ -154,7 +153,7 @@ def check_apart(source: Endpoint, target: Endpoint) -> None:
 
 def check_reserved(path: str) -> None:
     """Raise UsageError if a destination is a storage path that is reserved; a folder of this machine never is."""
-    if not is_local(path) and is_reserved(path.removeprefix(_STORAGE)):
+    if not is_local(path) and is_reserved(path.removeprefix(STORAGE)):
         raise UsageError(
             f"Nothing can be copied to “{printable(path)}”: names that begin with “.persona-” are reserved.",
             hint="Name another destination.",

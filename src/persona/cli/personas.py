@@ -219,12 +219,12 @@ def show(session: Session, path: str, key: str | None) -> None:
     from persona.personas.duplicates import copies_of
     from persona.personas.library import find
 
-    storage_path(path)
+    named = storage_path(path)
     settings = session.workspace.settings.storage
     looks = settings.backend == "local" or not settings.cache.enabled  # else a read of what is cached needs no request
 
     async def work(storage: StorageBackend) -> tuple[str, str, Persona, list[str]]:
-        found, persona = await in_either_form(partial(find, storage), path, *([key] if key else []))
+        found, persona = await in_either_form(partial(find, storage), named, *([key] if key else []))
         copies = await copies_of(storage, found, persona) if looks else []
         return found, storage.url(found), persona, copies
 

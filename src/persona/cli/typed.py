@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+STORAGE = "storage:"
+"""Begins a path that lies in the storage, however it goes on; a name that begins so is written ``./storage:x``."""
+
 
 def storage_path(text: str, *, writes: bool = False) -> str:
     """Return the storage path that a user means where only the storage can be meant.
@@ -31,6 +34,8 @@ def storage_path(text: str, *, writes: bool = False) -> str:
         UsageError: it is a storage URL, or looks like a path of this machine.
         NameRefusedError: it cannot name anything.
     """
+    if text.startswith(STORAGE):
+        return clean(text.removeprefix(STORAGE))
     if is_url(text):
         raise UsageError(
             f"“{printable(text)}” is a storage URL, and this is a path in the workspace's storage, such as personas/.",
