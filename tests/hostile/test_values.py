@@ -23,7 +23,7 @@ from tests.hostile.spoiling import TEXTS, Spoiler
 
 __all__ = ["configure", "persona", "personas", "place", "project"]
 CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
-ROUNDS = 2
+ROUNDS = 1
 ANSWERS = int(os.environ.get("PERSONA_SPOILED", "0"))
 """How many answers of each provider are spoiled at least; ``make torture`` asks for more than the rounds bring."""
 PLACES = {"moto": "s3", "fake-gcs": "gcs", "azurite": "azure"}

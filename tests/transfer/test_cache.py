@@ -39,7 +39,7 @@ def cached(s3: Bucket, home: Path) -> Bucket:
     return s3
 
 
-@pytest.mark.parametrize("target", ["", "team", "s3://{bucket}/{prefix}", "s3://{bucket}/{prefix}/team"])
+@pytest.mark.parametrize("target", ["storage:", "team", "s3://{bucket}/{prefix}", "s3://{bucket}/{prefix}/team"])
 def test_a_sync_is_seen_at_once(
     sync: Run,
     export: Callable[[], str],
