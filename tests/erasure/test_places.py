@@ -138,6 +138,8 @@ CUT: dict[str, tuple[bytes, bytes | None]] = {
         b"Participant: P1\n\nQ: Why?\nA: Because.\n\nParticipant: P9\n\nQ: Where?\nA: 12 Elm Street.\n",
         b"Participant: P1\n\nQ: Why?\nA: Because.\n\n\nQ: Where?\n",
     ),
+    "front.md": (b"---\nparticipant: P9\nage: 41\n---\n\nInterviewer: Why?\nAnn: So.\nAnn: No.\n", None),
+    "aside.txt": (b"P9 (female, 41): yes\nP1: no\n", b"P1: no\n"),
     "one.md": (b"# Talk\n\nName: Ann\nAge: 41\n\nInterviewer: Why?\nP9: 12 Elm Street.\n", None),
     "rows.csv": (b'\xef\xbb\xbfid;A\r\nP1;"x\r\ny"\r\n"P9";"12 Elm\r\nStreet"\r\nP2;"z ""q"""\r\n',) * 1
     + (b'\xef\xbb\xbfid;A\r\nP1;"x\r\ny"\r\nP2;"z ""q"""\r\n',),
@@ -196,6 +198,9 @@ NAMED: dict[str, bytes] = {
     "interview P9 and P1.txt": b"Interviewer: Why?\nAnn: So.\nBob: No.\n",
     "P9/pair.txt": b"Ann: So.\nBob: No.\nAnn: So.\nBob: No.\n",
     "codebook.yaml": b"codes:\n- name: home\n  example: P9 at home\n",
+    "embedded.json": b'[{"study": 1, "text": "P1: hi\\nP9: 12 Elm Street"}]',
+    "alias.yaml": b"a: &x\n  id: P9\nb: *x\n",
+    "study.txt": b"Study 4\n\nParticipant: P9\nHe was ill.\n\nAll are fine here and there.\n",
     "broken.json": b'{"id": "P9", ',
 }
 OPAQUE: dict[str, bytes] = {
@@ -354,11 +359,14 @@ def test_what_is_not_clear_stays_and_is_named() -> None:
     """Whose the lines are, only a person can say: they stay in the file, and in the receipt."""
     for data, left in (
         (b"Ann: hi there\nP9: 12 Elm Street\n", b"Ann: hi there\n"),
+        (b"P9: I agree.\nInterviewer: Why?\nParticipant: So.\n", b"Interviewer: Why?\nParticipant: So.\n"),
+        (b"participant,A\nP1,a\n,b\nP9,c\n,12 Elm Street\n", b"participant,A\nP1,a\n,b\n,12 Elm Street\n"),
+        (b'[{"id": "P9", "a": [{"id": "P10", "b": 1}, {"c": 2}]}]', b'[{"a": [{"id": "P10", "b": 1}]}]'),
         (b"P1: a\nP9: my week\nNote: I paid the rent on Monday and on Tuesday\nP1: b\n", None),
         (b"Participant: P9\n\nAnn: So.\nBob: No.\nAnn: So.\nBob: No.\n", b"\nAnn: So.\nBob: No.\nAnn: So.\nBob: No.\n"),
     ):
-        found = look("a.txt", data, WHO).trace
-        assert found is not None
+        found = look("a", data, WHO).trace
+        assert found is not None, data
         assert found.doubts, data
         assert left is None or found.left == left
 

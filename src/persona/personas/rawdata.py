@@ -17,7 +17,7 @@ from persona.personas.content.decoding import Text, readings
 from persona.personas.content.mentions import words
 from persona.personas.content.people import same
 from persona.personas.content.tables import Table
-from persona.personas.content.turns import find_turns, labels
+from persona.personas.content.turns import find_turns, labels, spoken_within
 from persona.personas.library import SUFFIXES
 from persona.personas.sources.limits import check_lines
 from persona.personas.sources.transcripts import is_transcript
@@ -45,7 +45,8 @@ class Cut(NamedTuple):
 
 def ids(name: str, read: Text) -> set[str]:
     """Return the ids of the people in a text; all its words if it has no form that tells people apart."""
-    return people(name, read) or words(read.text)
+    found = people(name, read)
+    return found | spoken_within(read.text) if found else words(read.text)
 
 
 def people(name: str, read: Text) -> set[str]:
@@ -101,8 +102,8 @@ def _kind(name: str, text: str) -> str:
         except (ValueError, RecursionError):
             if _is_json_lines(text):
                 return "json lines"
-    if (ending in SUFFIXES or text.startswith(("---\n", "---\r\n", "%YAML"))) and _is_yaml(name, text):
-        return "yaml"
+    if ending in SUFFIXES or text.startswith("%YAML"):
+        return "yaml" if _is_yaml(name, text) else "markup"
     if ending in _TABLES:
         return "table"
     if _MARKUP.match(text):
@@ -149,7 +150,8 @@ def _table_without(name: str, read: Text, subject: str) -> Cut:
     if not mine:
         return Cut("", read.data, others=others)
     left = read.without([(row.start, row.end) for row in mine]) if rest else None
-    return Cut(_many(len(mine), "record"), left, others=others)
+    doubt = table.doubt(subject)
+    return Cut(_many(len(mine), "record"), left, (doubt,) if doubt else (), others)
 
 
 def _tree_without(name: str, read: Text, subject: str, kind: str) -> Cut:
@@ -170,13 +172,14 @@ def _tree_without(name: str, read: Text, subject: str, kind: str) -> Cut:
             edits += [(start, end, "") for start, end in trees.spans(each)]
         else:
             edits += [(root.start, root.end, "{}\n")] if gone else yaml_text.edits(read.text, each)
-    return Cut(_many(count, "record"), read.replaced(edits), others=others)
+    doubts = tuple({each.doubt for each, _ in pruned} - {""})
+    return Cut(_many(count, "record"), read.replaced(edits), doubts, others)
 
 
 def _lines_without(name: str, read: Text, subject: str) -> Cut:
     """Cut records out of JSON Lines: a line that is not JSON stays, and is searched for mentions."""
     spans: list[tuple[int, int]] = []
-    count, rest, others = 0, False, False
+    count, rest, others, doubts = 0, False, False, set[str]()
     for line in _LINE.finditer(read.text):
         if not line[0].strip():
             continue
@@ -187,12 +190,13 @@ def _lines_without(name: str, read: Text, subject: str) -> Cut:
             continue
         pruned, gone = trees.prune(root, subject)
         count += pruned.count
+        doubts |= {pruned.doubt} - {""}
         others = others or trees.holds_others(root, subject)
         spans += [line.span()] if gone else trees.spans(pruned)
         rest = rest or not gone
     if not count:
         return Cut("", read.data, others=others)
-    return Cut(_many(count, "record"), read.without(spans) if rest else None, others=others)
+    return Cut(_many(count, "record"), read.without(spans) if rest else None, tuple(doubts), others)
 
 
 def _ids(name: str, text: str) -> Iterator[str]:

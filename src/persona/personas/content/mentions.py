@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from persona.personas.content.people import normalised
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrtbfv\"'/\\]))")
 _INLINE = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _BREAKS = re.compile(
     r"<(?:/p|/div|/li|/td|/th|/tr|/h\d|br|/a:p|/w:p|/text:p|/text:h|w:tab|w:br|a:br|/si|/c|/row)\b[^<>]{0,2000}>",
@@ -109,8 +109,8 @@ def views(text: str) -> Iterator[str]:
     """Yield a text as it is, and as those read it who see no escapes and no mark-up."""
     plain = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
     yield plain
-    if "\\u" in plain or "\\x" in plain:
-        yield unicodedata.normalize("NFC", _ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)), plain))
+    if "\\" in plain:  # as in JSON, YAML and program texts, where “\\nP9” begins a line
+        yield unicodedata.normalize("NFC", _ESCAPE.sub(_unescaped, plain))
     if "%" in plain:
         yield unicodedata.normalize("NFC", unquote(plain))
     if "=" in plain and re.search(r"=[0-9A-F]{2}", plain):
@@ -123,6 +123,12 @@ def views(text: str) -> Iterator[str]:
         yield unicodedata.normalize("NFC", html.unescape(_INLINE.sub(" ", broken)))
     if "&" in plain:
         yield unicodedata.normalize("NFC", html.unescape(plain))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[3]:
+        return match[3] if match[3] in "\"'/\\" else " "
+    return chr(int(match[1] or match[2], 16))
 
 
 def _quoted_printable(text: str) -> Iterator[str]:

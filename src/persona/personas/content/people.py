@@ -140,9 +140,13 @@ class Naming:
         return numbers and not self.participants and any(same(value, subject) for value in self.numbers)
 
     def others(self, subject: str) -> list[str]:
-        """Return the other people of whom it surely is."""
+        """Return the other people of whom it is, by what names people, or by a number like the respondent's."""
+        numbers = [str(value) for value in self.numbers if in_series(str(value), subject) and not same(value, subject)]
+        return [*self.surely_others(subject), *numbers]
+
+    def surely_others(self, subject: str) -> list[str]:
+        """Return the other people of whom it is, by what names people and nothing else."""
         named = [str(value) for value in self.speakers or self.participants]
-        named += [str(value) for value in self.numbers if in_series(str(value), subject)]
         return [value for value in named if not (same(value, subject) or asks(value) or answers(value))]
 
     def ids(self) -> list[str]:

@@ -57,6 +57,16 @@ class Table:
         places = {row.start for row in mine}
         return mine, [row for row in self.rows if row.start not in places]
 
+    def doubt(self, subject: str) -> str:
+        """Return why rows that stay may be a respondent's: they name nobody, and follow one that does."""
+        before = False
+        for row in self.rows:
+            named = self._naming(row).ids()
+            if before and not named:
+                return "Rows that name nobody follow the respondent's, and stay: see whose they are."
+            before = before and not named if not named else self._is_of(row, subject)
+        return ""
+
     def ids(self) -> Iterator[str]:
         """Yield everything that may be somebody's id."""
         for row in self.rows:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from persona.personas.content.people import Naming, is_people, names_person, normalised, same
+from persona.personas.content.people import Naming, asks, is_people, names_person, normalised, same
+
+_NUMBERED = "Parts of the respondent's record have ids like those of other people, and stay: see whose they are."
 
 
 @dataclass(slots=True)
@@ -49,10 +51,12 @@ class Pruned:
 
     Args:
         count: how many records.
+        doubt: why parts that stay may be the respondent's as well.
         removed: the parts of each list or mapping that go, by their positions in it.
     """
 
     count: int = 0
+    doubt: str = ""
     removed: list[tuple[Node, list[int]]] = field(default_factory=list)
 
 
@@ -136,8 +140,7 @@ def _prune(node: Node, subject: str, pruned: Pruned, *, key: str, others: bool) 
         pruned.count += 1
         if not _holds_others(node, subject):
             return True
-        _note(node, [n for n, pair in enumerate(node.pairs) if _goes(pair, subject, pruned)], pruned)
-        return False
+        return _prune_own(node, subject, pruned)
     others = others or bool(naming.others(subject))
     gone = []
     for n, pair in enumerate(node.pairs):
@@ -149,11 +152,21 @@ def _prune(node: Node, subject: str, pruned: Pruned, *, key: str, others: bool) 
     return False
 
 
-def _goes(pair: Pair, subject: str, pruned: Pruned) -> bool:
-    """Say whether a field of a respondent's record goes; one in which others speak only loses the respondent's part."""
-    if not _holds_others(pair.node, subject):
-        return True
-    return _prune(pair.node, subject, pruned, key=pair.key, others=False)
+def _prune_own(node: Node, subject: str, pruned: Pruned) -> bool:
+    """Note which parts of a respondent's record go: all but those in which other people or an interviewer speak."""
+    children = node.items if node.items is not None else [pair.node for pair in node.pairs or ()]
+    gone = []
+    for n, child in enumerate(children):
+        naming = Naming(_fields(child))
+        if naming.others(subject):
+            pruned.doubt = pruned.doubt or ("" if naming.surely_others(subject) else _NUMBERED)
+            _prune(child, subject, pruned, key="", others=True)
+        elif any(asks(str(value)) for value in naming.speakers):
+            continue
+        elif not _holds_others(child, subject) or _prune_own(child, subject, pruned):
+            gone.append(n)
+    _note(node, gone, pruned)
+    return False
 
 
 def _note(node: Node, gone: list[int], pruned: Pruned) -> None:

@@ -6,7 +6,7 @@ respondent's:
 1. The turns under a label that is the respondent's id.
 2. Below a line ``Participant: P9``, up to the next such line: the lines about the respondent, and the turns of
    whoever is called “Participant”, “A” and so on, or of the only one who answers.
-3. A text without labels below such a line.
+3. A text without labels below such a line, at the top of the file or among other such lines.
 
 What others say stays, whoever the interview is with. What may be either stays, and is named as a doubt.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import pairwise
 
 from persona.personas.content.people import answers, asks, in_series, names, names_person, normalised, same
@@ -29,9 +30,12 @@ _LABEL = re.compile(
     r"(?::(?:\*\*|__)?(?:\s+|$)|：(?:\*\*|__)?)(?P<said>.*)"
 )
 _VOICE = re.compile(r"\s*<v(?:\.[\w.]+)?\s+(?P<label>[^>]{1,60})>(?P<said>.*)")
+_WITHIN = re.compile(r"(?:^|[\n\",;\t]|\\n)\s*([^\W_][^:：*<>\n\",;\\]{0,38}?)\s*[:：](?=\s)")
 _CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s")
 _RULE = re.compile(r"\s*(?:#|---|\*\*\*|===|___)")
 _BREAK = re.compile(r"[^\n\r]*(?:\r\n|\n|\r|$)")
+_SECTIONS = 3
+"""How many starts a text has that consists of sections of several respondents: its own, and those of two sections."""
 _HEAD = 200
 """How much of a line is searched for its label, in characters."""
 _MAX_WORDS = 4
@@ -50,6 +54,20 @@ class _Line:
     kind: str = ""
     """``id``, ``field``, ``turn``, ``unclear``, ``frame`` (of subtitles), ``rule``, ``blank``, or empty."""
     mine: bool = False
+
+
+class _Place(Enum):
+    """Where lines stand that a line such as ``Participant: P9`` begins."""
+
+    TOP = "at the top of the file"
+    SECTION = "between other such lines"
+    LAST = "behind other such lines, to the end of the file"
+    NONE = "amid other text"
+
+    @staticmethod
+    def of(end: int, total: int) -> _Place:
+        """Return the place of a section that ends with some line."""
+        return _Place.LAST if end == total else _Place.SECTION
 
 
 @dataclass
@@ -78,6 +96,11 @@ def labels(text: str) -> set[str]:
     return found | {normalised(line.said) for line in lines if line.said and _is_id_key(line.label)}
 
 
+def spoken_within(text: str) -> set[str]:
+    """Return what stands like a speaker's label in the cells of a table or the strings of JSON."""
+    return {each for match in _WITHIN.finditer(text) for each in names(match[1])}
+
+
 def find_turns(text: str, subject: str) -> Turns:
     """Return what of an interview is a respondent's."""
     lines = _parse(text)
@@ -85,15 +108,18 @@ def find_turns(text: str, subject: str) -> Turns:
     found = Turns()
     starts = [0, *(n for n, line in enumerate(lines) if line.kind == "id" and n), len(lines)]
     for start, end in pairwise(starts):
-        _mark_section(lines[start:end], subject, found, first=start == 0)
+        top = all(line.kind in ("blank", "rule", "field") for line in lines[:start])
+        place = _Place.TOP if top else _Place.NONE if len(starts) <= _SECTIONS else _Place.of(end, len(lines))
+        _mark_section(lines[start:end], subject, found, place)
     _mark_cues(lines)
     if any(line.mine for line in lines):
         found.spans = [(line.start, line.end) for line in lines if line.mine]
         found.count = max(found.count, 1)
-    found.others = any(line.kind == "turn" and not line.mine and not asks(line.label) for line in lines)
+    others = {line.label for line in lines if line.kind == "turn" and not line.mine and not asks(line.label)}
+    found.others = len(others) > (0 if found.spans else 1) or any(in_series(label, subject) for label in others)
     remaining = _remains(lines)
     found.alone = bool(found.spans) and not remaining
-    if found.spans and remaining and not found.others:
+    if found.spans and remaining and not others:
         found.doubts.append("Nobody else surely speaks in what is left of it: see whether it is about the respondent.")
     found.doubts = [*dict.fromkeys(found.doubts)]
     return found
@@ -133,7 +159,8 @@ def _labelled(line: str, *, cues: bool) -> tuple[str, str]:
     match = (_VOICE.match(head) if cues else None) or _LABEL.match(head)
     if not match or len(match["label"].split()) > _MAX_WORDS:
         return "", ""
-    return match["label"].strip(), line[match.start("said") :].strip()
+    label = match["label"].strip()
+    return label + ")" if label.count("(") > label.count(")") else label, line[match.start("said") :].strip()
 
 
 def _is_cue_number(lines: list[_Line], n: int) -> bool:
@@ -198,18 +225,32 @@ def _speaks(label: str, subject: str, counts: Counter[str]) -> bool:
     return in_series(label, subject) or bool(numbered and answers(numbered[1])) or counts[label] > 1
 
 
-def _mark_section(lines: list[_Line], subject: str, found: Turns, *, first: bool) -> None:
-    """Mark what is the respondent's of the lines up to the next that says whose they are."""
-    own = bool(lines) and lines[0].kind == "id" and same(lines[0].said, subject)
+def _mark_section(lines: list[_Line], subject: str, found: Turns, place: _Place) -> None:
+    """Mark what is the respondent's of the lines up to the next that says whose they are.
+
+    Args:
+        lines: the lines; the first may say whose they are.
+        subject: the id.
+        found: takes the counts and doubts.
+        place: where the lines stand in the file.
+    """
+    named = bool(lines) and lines[0].kind == "id"
+    own = named and same(lines[0].said, subject)
     speakers = {line.label for line in lines if line.kind == "turn" and not asks(line.label)}
     mine = {label for label in speakers if subject in names(label)}
+    if own and not speakers and place is _Place.NONE:
+        return  # a line in a text that has another form
     if own:
         lines[0].mine = True
         found.count += 1
         if not speakers:
-            _mark_text(lines, found, first=first)
+            _mark_text(lines, found, whole=place is not _Place.LAST)
         elif not mine:
             mine = _answering(speakers, found)
+    if mine and (own or not named) and any(answers(label) for label in speakers - mine):
+        found.doubts.append(
+            "Somebody who is called by a role, such as “Participant”, may be the respondent, and stays."
+        )
     found.count += _mark_turns(lines, mine, found)
     _mark_fields(lines, own=own, alone=bool(mine) and speakers == mine)
 
@@ -223,12 +264,15 @@ def _answering(speakers: set[str], found: Turns) -> set[str]:
     return set()
 
 
-def _mark_text(lines: list[_Line], found: Turns, *, first: bool) -> None:
-    """Mark a text without speakers: all of it if the line above it is at the top, else up to the next blank line."""
+def _mark_text(lines: list[_Line], found: Turns, *, whole: bool) -> None:
+    """Mark a text without speakers: up to a line that has a label, or to the first blank line if not all of it."""
     for n, line in enumerate(lines[1:], start=1):
-        if not first and line.kind == "blank":
+        if not whole and line.kind == "blank":
             if any(each.kind not in ("blank", "rule") for each in lines[n:]):
                 found.doubts.append("It is not clear how far the text below the line that names the respondent goes.")
+            return
+        if line.kind == "unclear":
+            found.doubts.append("A line with a label of its own follows the respondent's words.")
             return
         line.mine = True
 
