@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import lzma
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -465,3 +466,12 @@ def test_journals_lose_the_names_that_mention_the_respondent(
     assert ran.code == 1
     assert {each["path"] for each in ran.json["left"]} == {"in/call_[subject]_2.wav"}
     assert not [name for name, data in files_below(home / "transfers").items() if b"call_P9" in data]
+
+
+def test_without_its_reader_a_pdf_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pypdf", None)
+    found = look("report.pdf", NAMED["report.pdf"], WHO)
+    assert found.trace is None
+    (left,) = found.opaque
+    assert left.kind == ".pdf"
+    assert "persona[pdf]" in left.reason
