@@ -139,7 +139,7 @@ def ids_of(path: str, data: bytes | None) -> set[str]:
 
 
 def _ids_in(name: str, data: bytes, budget: containers.Budget, depth: int) -> set[str]:
-    reads = readings(data)
+    reads = _texts(data)
     found = {each for read in reads[:1] for each in rawdata.ids(name, read)}
     for read in reads[:1]:
         found |= {each for other in others(data, read) for each in words(other.text)}
@@ -246,7 +246,7 @@ def _search(
         depth: in how many files it lies.
         called: whether it is called as the respondent, so that it matters who else is in it.
     """
-    reads = readings(data)
+    reads = _texts(data)
     if reads:
         _in_text(name, data, reads, subject, result, called=called)
     parts = _parts(data, budget, depth)
@@ -322,6 +322,11 @@ def _similar_in_path(path: str, subject: str) -> set[str]:
 def _spaced(path: str) -> str:
     """Return a path with a space for each character that parts the words of file names."""
     return path.replace("_", " ").replace("/", " ")
+
+
+def _texts(data: bytes) -> list[Text]:
+    """Return how bytes may be read as text; a PDF file is none, though it may look so: its table counts its bytes."""
+    return [] if pdf.is_pdf(data) else readings(data)
 
 
 def _kind(name: str) -> str:
