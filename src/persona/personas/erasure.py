@@ -19,7 +19,7 @@ from persona.errors import (
     UnreachableError,
 )
 from persona.personas import subjects
-from persona.personas.findings import Done, Erased, Found, Hit, PastHit, Result, Similar, Unread, Unsearched, results_of
+from persona.personas.findings import Done, Erased, Found, Hit, PastHit, Result, Unread, Unsearched, results_of
 from persona.personas.library import PARALLEL, SUFFIXES
 from persona.personas.named import keep_note, may_name
 from persona.personas.past_search import TOO_LARGE, PastSearch
@@ -94,7 +94,7 @@ class Search:
         for start in range(0, len(objects), PARALLEL):
             part = objects[start : start + PARALLEL]
             results = await asyncio.gather(*map(self._look, part))
-            _add([each for result in results for each in result], found)
+            found.add(each for result in results for each in result)
 
     def _without_noted(self, objects: Sequence[StorageObject]) -> list[StorageObject]:
         """Return objects without the personas of which notes say that they do not name the respondent."""
@@ -157,7 +157,7 @@ class Search:
                     raise PersonaError(TOO_LARGE)
                 large = entry.op != "write" or entry.size > MAX_BYTES
                 seen = look(entry.path, None if large else b"".join(outbox.content(entry)), self._subject)
-                _add(results_of(name, seen), found)
+                found.add(results_of(name, seen))
                 if seen.trace and seen.trace.certain:
                     found.waiting.append(entry)
                 elif seen.trace:
@@ -231,19 +231,6 @@ async def _metadata(storage: StorageBackend, found: StorageObject) -> Mapping[st
 
 
 _MARKER = "A folder marker has the respondent's name. Delete this empty object with your provider's tools."
-
-
-def _add(results: Iterable[Result], found: Found) -> None:
-    """Sort what a search of one object gave."""
-    for result in results:
-        if isinstance(result, Hit):
-            found.hits.append(result)
-        elif isinstance(result, Unread):
-            found.unread.append(result)
-        elif isinstance(result, Similar):
-            found.similar.append(result)
-        elif isinstance(result, Unsearched):
-            found.unsearched.append(result)
 
 
 def _is_new(hit: Hit, failed: Iterable[Unread]) -> bool:

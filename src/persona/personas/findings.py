@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from persona.personas.subjects import Look
@@ -100,6 +101,21 @@ class Found:
     similar: list[Similar] = field(default_factory=list)
     past_unknown: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+
+    def add(self, results: Iterable[Hit | PastHit | Unread | Unsearched | Similar]) -> None:
+        """Sort what a search of one object, or of one earlier version, gave."""
+        for result in results:
+            match result:
+                case Hit():
+                    self.hits.append(result)
+                case PastHit():
+                    self.past.append(result)
+                case Unread():
+                    self.unread.append(result)
+                case Unsearched():
+                    self.unsearched.append(result)
+                case Similar():
+                    self.similar.append(result)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,15 +64,7 @@ class PastSearch:
     async def _in_page(self, page: Sequence[PastVersion], found: Found) -> None:
         for start in range(0, len(page), PARALLEL):
             results = await asyncio.gather(*map(self._look, page[start : start + PARALLEL]))
-            for result in (each for every in results for each in every):
-                if isinstance(result, PastHit):
-                    found.past.append(result)
-                elif isinstance(result, Unsearched):
-                    found.unsearched.append(result)
-                elif isinstance(result, Similar):
-                    found.similar.append(result)
-                else:
-                    found.unread.append(result)
+            found.add(each for every in results for each in every)
 
     async def _still_listed(self) -> list[Unread]:
         """Return the versions that were not found, of which a new listing has them still."""
