@@ -192,9 +192,8 @@ class Engine:
         if self._options.switch and verdict is State.COMPLETE:
             hint = f"Carry them over with a new migration to {self._target.name}, with --switch."
             await self._refuse_drift("All else is copied and verified; the storage was not switched.", hint)
-            self._note(
-                clock_skew=self._target.backend.describe().clock_skew
-            )  # a rollback compares the provider's times
+            # a rollback compares the provider's times
+            self._note(clock_skew=self._target.backend.describe().clock_skew)
         self._begin(Phase.DONE)
         return verdict
 
