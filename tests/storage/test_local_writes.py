@@ -18,6 +18,7 @@ from persona.errors import (
     NotFoundError,
     VerificationError,
 )
+from persona.locks import claim
 from persona.storage.backend import IfAbsent, IfVersion
 from persona.storage.backends import local_draft, local_folder
 from persona.storage.backends.local import LocalBackend
@@ -247,7 +248,29 @@ async def test_everything_works_without_openat(tmp_path: Path, monkeypatch: pyte
     assert files(tmp_path) == []
 
 
-def test_the_temporary_file_has_no_name_of_an_object() -> None:
-    draft = local_draft.Draft(Disk(Path("/nowhere")), "a")
-    assert is_temporary(draft._name)
+def test_the_temporary_file_has_no_name_of_an_object(tmp_path: Path) -> None:
+    draft = local_draft.Draft(Disk(tmp_path), "a")
+    draft.append(b"content")
+    assert [is_temporary(file.name) for file in tmp_path.iterdir() if file.is_file()] == [True]
     draft.discard()
+
+
+async def test_a_temporary_file_that_another_process_takes_for_a_left_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its creation and its lock, another process may lock it to remove it, and not have removed it yet."""
+    create = Folder.create
+    sweepers: list[int] = []
+
+    def taken(self: Folder, name: str, mode: int) -> int:
+        fd = create(self, name, mode)
+        if not sweepers:
+            sweepers.append(os.open(self.at(name), os.O_RDWR, dir_fd=self.fd))
+            assert claim(sweepers[0])
+        return fd
+
+    monkeypatch.setattr(Folder, "create", taken)
+    storage = LocalBackend(tmp_path)
+    await storage.write("a.md", b"content")
+    os.close(sweepers[0])
+    assert await storage.read("a.md") == b"content"

@@ -80,7 +80,7 @@ class Draft:
         """Set by another thread: do not become visible any more."""
         self._folder: Folder | None = None
         self._leaf = ""
-        self._name = paths.temporary()
+        self._name = ""
         self._fd: int | None = None
         self._visible = False
 
@@ -104,6 +104,7 @@ class Draft:
                     if folder.path not in self.disk.swept:
                         self.disk.swept.add(folder.path)
                         sweep(folder)
+                    self._name = paths.temporary()  # a new one each time: a sweeper may not have removed the last yet
                     self._fd = _created(folder, self._name, self.disk.file_mode)
                 except BaseException:
                     folder.close()
