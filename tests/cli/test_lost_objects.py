@@ -14,6 +14,7 @@ from persona.config.schema import StorageSettings
 from persona.personas import document
 from persona.personas.generate.provider import Options, generate
 from persona.personas.sources.read import read_path
+from persona.personas.survey.understand import understand
 from persona.storage.stack import open_storage
 from tests import quirks
 from tests.cli.conftest import RESEARCH, Configure, Run
@@ -28,7 +29,7 @@ READS = r"lost\.yaml"  # no listing has it in its query
 @pytest.fixture(scope="module")
 def library() -> dict[str, bytes]:
     """Two personas, and a table without the respondent who is looked for."""
-    kept, lost, *_ = generate(read_path(RESEARCH), Options(seed=7)).personas
+    kept, lost, *_ = generate(understand(read_path(RESEARCH)), Options(seed=7)).personas
     return {
         "personas/kept.yaml": document.write(kept),
         LOST: document.write(lost),

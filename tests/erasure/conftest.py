@@ -13,6 +13,7 @@ from persona.config.schema import StorageSettings
 from persona.personas import document
 from persona.personas.generate.provider import Options, generate
 from persona.personas.sources.read import read_path
+from persona.personas.survey.understand import understand
 from persona.storage.backend import StorageBackend
 from persona.storage.stack import open_storage
 from tests.cli.conftest import RESEARCH, configure, persona, place, process, project
@@ -59,7 +60,7 @@ def contents(settings: StorageSettings) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def personas() -> dict[str, bytes]:
     """The personas of the examples, as a library has them."""
-    made = generate(read_path(RESEARCH), Options(seed=7))
+    made = generate(understand(read_path(RESEARCH)), Options(seed=7))
     return {f"personas/{each.id}.yaml": document.write(each) for each in made.personas}
 
 

@@ -22,6 +22,7 @@ from persona.personas.generate.provider import Options as Asked
 from persona.personas.generate.provider import generate
 from persona.personas.model import Persona
 from persona.personas.sources.read import read_files
+from persona.personas.survey.understand import understand
 
 OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 EVIL = "=HYPERLINK(1)\x1b[2J\x9b31m\u202egpj.exe\u2066 [a](http://x.org) <img src=x onerror=y> | a@x.org\nLocation: no"
@@ -30,7 +31,7 @@ SURVEY = b"id,q,r\n" + b"".join(b"%d,%s,The bus is late\n" % (n, b"yes" if n % 2
 
 @pytest.fixture
 def evil() -> Persona:
-    made = generate(read_files([("a.csv", SURVEY)]), Asked(count=1)).personas[0]
+    made = generate(understand(read_files([("a.csv", SURVEY)])), Asked(count=1)).personas[0]
     quote = made.goals + made.pain_points + made.behaviours + made.motivations + made.demographics
     found = quote[0].evidence[0].model_copy(update={"quote": EVIL, "record": EVIL, "file": EVIL})
     return made.model_copy(update={"name": EVIL, "title": EVIL, "summary": EVIL, "quotes": [found]})

@@ -7,7 +7,8 @@ import pytest
 
 from persona.personas.generate.provider import Generated, Options, generate
 from persona.personas.sources.read import read_path
-from persona.personas.sources.records import Dataset
+from persona.personas.survey.survey import Survey
+from persona.personas.survey.understand import understand
 
 ROOT = Path(__file__).parents[2]
 RESEARCH = ROOT / "examples" / "research"
@@ -29,12 +30,12 @@ INPUTS = {
 
 
 @pytest.fixture(scope="session", params=list(INPUTS))
-def made(request: pytest.FixtureRequest) -> tuple[str, Dataset, Generated]:
+def made(request: pytest.FixtureRequest) -> tuple[str, Survey, Generated]:
     """Personas of each data set, made once."""
-    dataset = read_path(INPUTS[request.param])
-    return request.param, dataset, generate(dataset, Options())
+    survey = understand(read_path(INPUTS[request.param]))
+    return request.param, survey, generate(survey, Options())
 
 
 @pytest.fixture(scope="session")
 def examples() -> Generated:
-    return generate(read_path(RESEARCH), Options())
+    return generate(understand(read_path(RESEARCH)), Options())

@@ -23,15 +23,17 @@ from persona.personas.model import Persona
 from persona.personas.sources import limits
 from persona.personas.sources.read import read_files, read_path
 from persona.personas.sources.records import Dataset
+from persona.personas.survey.survey import Survey
+from persona.personas.survey.understand import understand
 from tests.personas.conftest import INPUTS, RESEARCH, ROOT
 
-Made = tuple[str, Dataset, Generated]
+Made = tuple[str, Survey, Generated]
 
 
 def test_every_statement_follows_from_the_input(made: Made) -> None:
-    _, dataset, generated = made
+    _, survey, generated = made
     for persona in generated.personas:
-        check(persona, dataset.records)
+        check(persona, survey.respondents)
         assert all(statement.evidence for statement in persona.statements())
 
 
@@ -65,10 +67,10 @@ def test_groups_differ_and_titles_say_how(made: Made) -> None:
 
 
 def test_every_respondent_is_in_one_group_at_most(made: Made) -> None:
-    _, dataset, generated = made
+    _, survey, generated = made
     members = [(part.file, record) for p in generated.personas for part in p.members for record in part.records]
     assert len(set(members)) == len(members) == round(generated.coverage * generated.respondents)
-    assert len(members) >= 0.8 * len(dataset.records)
+    assert len(members) >= 0.8 * len(survey.respondents)
     assert sum(p.respondents.count for p in generated.personas) == len(members)
 
 
@@ -94,23 +96,23 @@ def test_what_is_left_out_is_said(made: Made) -> None:
 def test_count_is_kept_and_bounded() -> None:
     dataset = read_path(RESEARCH / "survey.csv")
     for count in (1, 2, 6):
-        assert len(generate(dataset, Options(count=count)).personas) == count
+        assert len(generate(understand(dataset), Options(count=count)).personas) == count
     with pytest.raises(InputError, match="cannot be 53 personas of 52"):
-        generate(dataset, Options(count=53))
+        generate(understand(dataset), Options(count=53))
     with pytest.raises(InputError, match="cannot be 52 personas: 50 respondents"):
-        generate(dataset, Options(count=52))
+        generate(understand(dataset), Options(count=52))
 
 
 def test_count_above_the_number_of_different_respondents() -> None:
     dataset = read_files([("s.csv", b"Q,R\n" + b"a,b\na,c\n" * 6)])
     with pytest.raises(InputError, match="only 2 different sets of answers"):
-        generate(dataset, Options(count=3))
+        generate(understand(dataset), Options(count=3))
 
 
 def test_names_follow_seed_and_prefix() -> None:
     dataset = read_path(RESEARCH / "survey.csv")
-    one = generate(dataset, Options(seed=1, name_prefix="Customer"))
-    other = generate(dataset, Options(seed=2))
+    one = generate(understand(dataset), Options(seed=1, name_prefix="Customer"))
+    other = generate(understand(dataset), Options(seed=2))
     assert all(p.name.startswith("Customer ") and p.id.startswith("customer-") for p in one.personas)
     assert {p.name for p in one.personas}.isdisjoint(f"Customer {p.name}" for p in other.personas)
     assert len(set(names(200, 3, ""))) == 200
@@ -121,12 +123,12 @@ def test_names_follow_seed_and_prefix() -> None:
 
 def test_unknown_provider() -> None:
     with pytest.raises(UsageError, match="no provider “oracle”"):
-        generate(Dataset(), Options(), "oracle")
+        generate(understand(Dataset()), Options(), "oracle")
 
 
 def test_no_respondents_and_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no respondents"):
-        generate(Dataset(), Options())
+        generate(understand(Dataset()), Options())
     monkeypatch.setattr(limits, "MAX_RECORDS", 3)
     with pytest.raises(InputError, match="more than 3 respondents, which is the limit"):
         read_path(RESEARCH / "survey.csv")
@@ -136,7 +138,7 @@ def test_numbers_are_described_in_ranges() -> None:
     rows = [f"{20 + i},{2 + i % 3},{30.5 + i},{i % 2}" for i in range(20)]
     rows += [f"{50 + i},{20 + i % 5},{3.5 + i / 10},{i % 2}" for i in range(20)]
     text = "Age,trips_by_bus,km_by_bike,coin\n" + "\n".join(rows)
-    generated = generate(read_files([("t.csv", text.encode())]), Options(count=2))
+    generated = generate(understand(read_files([("t.csv", text.encode())])), Options(count=2))
     old, young = sorted(generated.personas, key=lambda persona: persona.demographics[0].text, reverse=True)
     assert {s.text for s in old.behaviours} & {"Trips by bus: 20 or more", "Trips by bus: 2 to 4"}
     assert old.demographics[0].text == "Age: 55 to 64"
@@ -146,7 +148,7 @@ def test_numbers_are_described_in_ranges() -> None:
 
 def test_respondents_without_answers_in_common_with_any_are_left_out() -> None:
     table = "ID,Q1,Q2,Q3,Q4,Q5\n" + "".join(f"{i},a,b,{'cd'[i % 2]},e,{'fg'[i % 2]}\n" for i in range(12)) + "99,,,,,\n"
-    generated = generate(read_files([("t.csv", table.encode())]), Options())
+    generated = generate(understand(read_files([("t.csv", table.encode())])), Options())
     assert generated.respondents == 13
     assert generated.coverage == pytest.approx(12 / 13, abs=1e-4)
     assert "1 of 13 respondents (8 %) are in no group" in "\n".join(generated.notes)
@@ -155,7 +157,7 @@ def test_respondents_without_answers_in_common_with_any_are_left_out() -> None:
 def test_interviews_unlike_the_survey_are_left_out_and_said() -> None:
     table = "ID,Colour,Shape\n" + "".join(f"{i},{'red' if i % 2 else 'blue'},{'rl'[i % 2]}\n" for i in range(12))
     talk = "Interviewer: Why?\nP1: Because ducks and geese and swans float on ponds in every single park."
-    generated = generate(read_files([("t.csv", table.encode()), ("i.txt", talk.encode())]), Options())
+    generated = generate(understand(read_files([("t.csv", table.encode()), ("i.txt", talk.encode())])), Options())
     assert "1 interview was too unlike the survey to join a group." in generated.notes
     assert sum(p.respondents.count for p in generated.personas) == 12
 
@@ -166,7 +168,9 @@ from pathlib import Path
 from persona.personas import document
 from persona.personas.generate.provider import Options, generate
 from persona.personas.sources.read import read_path
-for persona in generate(read_path(Path(sys.argv[1])), Options(seed=7)).personas:
+from persona.personas.survey.survey import Survey
+from persona.personas.survey.understand import understand
+for persona in generate(understand(read_path(Path(sys.argv[1]))), Options(seed=7)).personas:
     sys.stdout.buffer.write(document.write(persona))
 """
 
@@ -250,7 +254,7 @@ def test_odd_tables_give_personas_or_an_input_error(data: st.DataObject) -> None
     count = data.draw(st.one_of(st.none(), st.integers(1, 4)))
     try:
         dataset = read_files([("t.csv", stream.getvalue().encode("utf-8", "surrogatepass"))])
-        generated = generate(dataset, Options(count=count, seed=data.draw(st.integers(0, 9))))
+        generated = generate(understand(dataset), Options(count=count, seed=data.draw(st.integers(0, 9))))
     except PersonaError as error:
         assert isinstance(error, InputError)
         return

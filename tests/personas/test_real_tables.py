@@ -14,9 +14,10 @@ import pytest
 from persona.personas.evidence import check
 from persona.personas.generate.provider import Generated, Options, generate
 from persona.personas.sources.read import read_path
-from persona.personas.sources.records import Dataset
+from persona.personas.survey.survey import Survey
+from persona.personas.survey.understand import understand
 
-Made = tuple[Dataset, Generated]
+Made = tuple[Survey, Generated]
 TABLES = {
     "Chile": 2700,  # a poll before the plebiscite of 1988: region, age, education, income, attitude, vote
     "survey": 237,  # students of Adelaide: hands, exercise, smoking, height
@@ -35,19 +36,19 @@ def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         content = files.extractfile(member)
         assert content is not None
         target.write_bytes(content.read())
-    dataset = read_path(target)
-    return request.param, (dataset, generate(dataset, Options()))
+    survey = understand(read_path(target))
+    return request.param, (survey, generate(survey, Options()))
 
 
 def test_every_respondent_is_read(table: tuple[str, Made]) -> None:
-    name, (dataset, _) = table
-    assert len(dataset.records) == TABLES[name]
+    name, (survey, _) = table
+    assert len(survey.respondents) == TABLES[name]
 
 
 def test_every_quote_and_number_is_found_in_the_input(table: tuple[str, Made]) -> None:
-    _, (dataset, generated) = table
+    _, (survey, generated) = table
     for persona in generated.personas:
-        check(persona, dataset.records)
+        check(persona, survey.respondents)
 
 
 def test_the_groups_are_those_that_a_researcher_would_expect(table: tuple[str, Made]) -> None:

@@ -16,7 +16,7 @@ from tests.personas.memory import MemoryBackend
 
 def one(name: str, text: str | bytes) -> list[tuple[str, dict[str, str]]]:
     data = text.encode() if isinstance(text, str) else text
-    return [(record.id, dict(record.fields)) for record in read_files([(name, data)]).records]
+    return [(record.id, {k: str(v) for k, v in record.fields.items()}) for record in read_files([(name, data)]).records]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

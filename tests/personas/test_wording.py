@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from persona.personas.generate import scales
-from persona.personas.generate.columns import Column, Kind, columns_of, is_demographic
 from persona.personas.generate.sections import of_sentence, of_statement
 from persona.personas.generate.titles import common_endings, titles
 from persona.personas.generate.wording import label, third_person, ungluer, word, word_range
 from persona.personas.generate.words import sentences, stem, stems_of
-from persona.personas.sources.records import Record
+from persona.personas.sources.records import Dataset, Record
+from persona.personas.survey import scales
+from persona.personas.survey.questions import Kind, Question
+from persona.personas.survey.understand import is_demographic, understand
 
 
 @pytest.mark.parametrize(
@@ -117,29 +118,29 @@ def test_numbers() -> None:
     ]
 
 
-def column(name: str, *answers: str) -> Column:
+def column(name: str, *answers: str) -> Question:
     records = [Record("f", str(i), {name: answer}) for i, answer in enumerate(answers)]
-    return columns_of(records)[0]
+    return understand(Dataset(records)).questions[0]
 
 
 @pytest.mark.parametrize(
     ("name", "answers", "kind"),
     [
-        ("Email", ["a@b.c", "d@e.f"], Kind.IDENTIFIER),
-        ("key", [f"x{i}" for i in range(9)], Kind.IDENTIFIER),
+        ("Email", ["a@b.c", "d@e.f"], Kind.ID),
+        ("key", [f"x{i}" for i in range(9)], Kind.ID),
         ("Started", ["2024-01-01", "2024-01-02 10:00"], Kind.DATE),
         ("Timestamp", ["1/2/2024 9:00", "1/3/2024 9:00"], Kind.DATE),
         ("Q", ["same", "same"], Kind.CONSTANT),
-        ("Rating", ["1", "5", "3", "5"], Kind.ORDERED),
+        ("Rating", ["1", "5", "3", "5"], Kind.SCALE),
         ("Weight", [f"{i}.5" for i in range(20)], Kind.NUMBER),
-        ("Q", ["Agree", "Strongly agree", "Disagree", "Agree"], Kind.ORDERED),
-        ("Q", ["Often", "Never", "Other"] + ["Always"] * 20, Kind.ORDERED),
+        ("Q", ["Agree", "Strongly agree", "Disagree", "Agree"], Kind.SCALE),
+        ("Q", ["Often", "Never", "Other"] + ["Always"] * 20, Kind.SCALE),
         ("Q", ["Pacific", "Mountain", "Pacific"], Kind.CHOICE),
         ("Tools", ["a; b", "b; c", "a", "a; c"], Kind.MULTIPLE),
         ("Tools", ["a, b", "b, c", "a", "a, c", "a, b, c"], Kind.MULTIPLE),
         ("Why?", [f"I go by bus on day {i} of the month" for i in range(9)], Kind.TEXT),
         ("City", ["York", "Leeds", "Bath", "York", "Hull", "Ely", "Wells", "Ripon"], Kind.CHOICE),
-        ("Nickname", ["Yo", "Le", "Ba", "Hu", "El"], Kind.IDENTIFIER),
+        ("Nickname", ["Yo", "Le", "Ba", "Hu", "El"], Kind.ID),
     ],
 )
 def test_kinds_of_columns(name: str, answers: list[str], kind: Kind) -> None:
@@ -147,15 +148,18 @@ def test_kinds_of_columns(name: str, answers: list[str], kind: Kind) -> None:
 
 
 def test_scales_are_in_order() -> None:
-    assert column("Q", "Always", "Never", "Usually", "Once in a while").order == (
+    assert column("Q", "Always", "Never", "Usually", "Once in a while").categories == (
         "Never",
         "Once in a while",
         "Usually",
         "Always",
     )
-    assert column("Q", "Yes, very rude", "No, not rude at all", "Yes, somewhat rude").order[0] == "No, not rude at all"
-    assert column("Q", "> 60", "18-29", "45-60", "18-29").order == ("18-29", "45-60", "> 60")
-    assert column("Q", "Twice", "More than five times times", "Once").order[-1] == "More than five times times"
+    assert (
+        column("Q", "Yes, very rude", "No, not rude at all", "Yes, somewhat rude").categories[0]
+        == "No, not rude at all"
+    )
+    assert column("Q", "> 60", "18-29", "45-60", "18-29").categories == ("18-29", "45-60", "> 60")
+    assert column("Q", "Twice", "More than five times times", "Once").categories[-1] == "More than five times times"
 
 
 def test_demographics_are_short_headings_or_plain_questions() -> None:

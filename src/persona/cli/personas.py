@@ -63,6 +63,7 @@ def generate(
     from persona.personas.generate.provider import Options, provider
     from persona.personas.generate.provider import generate as make
     from persona.personas.library import save
+    from persona.personas.survey.understand import understand
 
     folder = storage_path(output, writes=True)
     if is_reserved(folder):
@@ -71,7 +72,7 @@ def generate(
     session.check_writable()
     dataset = read_input(session, source)
     leave_out(session, dataset)
-    made = make(dataset, Options(count, seed, name_prefix), provider_name)
+    made = make(understand(dataset), Options(count, seed, name_prefix), provider_name)
 
     async def work(storage: StorageBackend) -> tuple[list[str], str, str]:
         kept: dict[str, str] = {}

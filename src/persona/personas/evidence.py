@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from persona.errors import VerificationError
-from persona.personas.generate import scales
-from persona.personas.generate.columns import split
 from persona.personas.generate.words import mentions
 from persona.personas.model import Basis, Count, Evidence, Persona, Statement, counted, percent
-from persona.personas.sources.records import Record
+from persona.personas.sources.records import Record, parts
+from persona.personas.survey import scales
 
 
 def holds(basis: Basis, record: Record) -> bool | None:
@@ -22,10 +21,8 @@ def holds(basis: Basis, record: Record) -> bool | None:
     if cell is None:
         return None
     if basis.answers:
-        return cell in basis.answers or bool(
-            basis.separator and not set(split(cell, basis.separator)).isdisjoint(basis.answers)
-        )
-    value = scales.number(cell)
+        return not set(parts(cell)).isdisjoint(basis.answers)
+    value = scales.number(str(cell))
     if value is None:
         return None
     return (basis.at_least is None or value >= basis.at_least) and (basis.at_most is None or value <= basis.at_most)
@@ -33,7 +30,7 @@ def holds(basis: Basis, record: Record) -> bool | None:
 
 def spoken(record: Record, open_fields: Iterable[str]) -> list[str]:
     """Return everything that a respondent said in their own words."""
-    return [record.fields[name] for name in open_fields if name in record.fields] + [
+    return [str(record.fields[name]) for name in open_fields if name in record.fields] + [
         passage.text for passage in record.passages
     ]
 

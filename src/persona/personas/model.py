@@ -81,7 +81,6 @@ class Basis(_Strict):
     Args:
         field: the closed question; None if words were counted.
         answers: the answers that count.
-        separator: what parts several choices in one cell.
         at_least: for numbers, the lowest that counts.
         at_most: for numbers, the highest that counts.
         mentions: stems of words; a respondent counts who uses one of them in any free text.
@@ -90,7 +89,6 @@ class Basis(_Strict):
 
     field: _Text | None = None
     answers: list[_Text] = []
-    separator: _Short | None = None
     at_least: float | None = None
     at_most: float | None = None
     mentions: list[_Short] = []

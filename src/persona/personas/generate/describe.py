@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from persona.personas.evidence import count, holds
-from persona.personas.generate import scales
 from persona.personas.generate.candidates import is_exceptional, is_numeric
-from persona.personas.generate.columns import Column
 from persona.personas.generate.sections import of_statement
 from persona.personas.generate.voices import Sentence, Voices, diverse
 from persona.personas.generate.wording import Wording, word, word_range
 from persona.personas.model import Basis, Count, Evidence, Statement
-from persona.personas.sources.records import Record
+from persona.personas.sources.records import Answer, Record, parts
+from persona.personas.survey import scales
+from persona.personas.survey.survey import Column
 
 LEAST_DIFFERENCE = 0.1
 """A group differs in something if its share is higher than everybody's by this much, …"""
@@ -68,7 +68,7 @@ class Describer:
         mend: Callable[[str], str],
     ) -> None:
         self.records = records
-        self.columns = {column.name: column for column in columns}
+        self.columns = {column.question.name: column for column in columns}
         self.voices = voices
         self.mend = mend
         self.verdicts = [(basis, [holds(basis, record) for record in records]) for basis in bases]
@@ -114,8 +114,8 @@ class Describer:
         # rewritten statement reads better than a quoted one.
         plain = (0.85 if wording.text.startswith("“") else 1.0) * 0.93 ** max(0, len(basis.answers) - 2)
         score = lift * group.share**0.5 * plain if distinct else group.share
-        section = of_statement(wording.text, column.name)
-        return Candidate(statement, section, score, wording, column.demographic)
+        section = of_statement(wording.text, column.question.name)
+        return Candidate(statement, section, score, wording, column.question.about)
 
     def _is_distinct(self, group: Count, everyone: Count) -> bool:
         if group.share < LEAST_SHARE or group.share - everyone.share < LEAST_DIFFERENCE or group.count < 2:
@@ -131,7 +131,7 @@ class Describer:
 
     def _cell(self, i: int, basis: Basis) -> Evidence:
         record, field = self.records[i], basis.field or ""
-        return Evidence(file=record.file, record=record.id, field=field, quote=record.fields[field])
+        return Evidence(file=record.file, record=record.id, field=field, quote=_quoted(basis, record.fields[field]))
 
     def spoken(self, members: Sequence[int]) -> tuple[list[Candidate], list[Evidence]]:
         """Return what the group says in its own words, and quotes that stand for it."""
@@ -212,15 +212,20 @@ class Describer:
         For numbers the middle half of the group.
         """
         for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
-            if self.columns[basis.field or ""].demographic and len(basis.answers) == 1:
+            if self.columns[basis.field or ""].question.about and len(basis.answers) == 1:
                 yield basis, verdicts, everyone
         for column in self.columns.values():
-            numbers = sorted(v for i in members if (v := scales.number(column.answers[i] or "")) is not None)
-            if column.demographic and is_numeric(column) and numbers:
+            numbers = sorted(v for i in members if (v := scales.number(str(column.answers[i] or ""))) is not None)
+            if column.question.about and is_numeric(column) and numbers:
                 low, high = numbers[len(numbers) // 4], numbers[(3 * len(numbers) - 1) // 4]
-                basis = Basis(field=column.name, at_least=low, at_most=high)
+                basis = Basis(field=column.question.name, at_least=low, at_most=high)
                 verdicts = [holds(basis, record) for record in self.records]
                 yield basis, verdicts, _tally(verdicts, range(len(self.records)))
+
+
+def _quoted(basis: Basis, answer: Answer) -> str:
+    """Return what of an answer a statement rests on."""
+    return next((part for part in parts(answer) if part in basis.answers), parts(answer)[0])
 
 
 def _tally(verdicts: Sequence[bool | None], members: Sequence[int]) -> Count:

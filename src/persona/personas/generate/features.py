@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from persona.personas.generate import scales
-from persona.personas.generate.columns import Column, Kind, split
+from persona.personas.sources.records import parts
+from persona.personas.survey import scales
+from persona.personas.survey.questions import Kind
+from persona.personas.survey.survey import Column
 
 Matrix = NDArray[np.float64]
 
@@ -35,7 +37,7 @@ def closed_matrix(columns: Sequence[Column], only_demographics: bool) -> Matrix:
         only_demographics: there is nothing else, so these weigh fully.
     """
     blocks = [
-        _block(column) * (DEMOGRAPHIC_WEIGHT**0.5 if column.demographic and not only_demographics else 1.0)
+        _block(column) * (DEMOGRAPHIC_WEIGHT**0.5 if column.question.about and not only_demographics else 1.0)
         for column in columns
     ]
     return np.hstack(blocks) if blocks else np.zeros((0, 0))
@@ -43,7 +45,7 @@ def closed_matrix(columns: Sequence[Column], only_demographics: bool) -> Matrix:
 
 def _block(column: Column) -> Matrix:
     """Return one question as columns of mean 0 and a variance of at most 1 in all."""
-    ordered = column.kind in (Kind.ORDERED, Kind.NUMBER)
+    ordered = column.question.kind in (Kind.SCALE, Kind.NUMBER)
     raw = _ranks(column) if ordered else _indicators(column)
     given = np.array([answer is not None for answer in column.answers])
     if not given.any():
@@ -59,10 +61,13 @@ def _ranks(column: Column) -> Matrix:
 
     They are the steps of a scale, or the share of respondents with a lower number.
     """
-    if column.kind is Kind.ORDERED:
-        steps = {answer: index / max(1, len(column.order) - 1) for index, answer in enumerate(column.order)}
-        return np.array([[steps.get(answer or "", 0.5)] for answer in column.answers])
-    values = [scales.number(answer) if answer is not None else None for answer in column.answers]
+    if column.question.kind is Kind.SCALE:
+        steps = {
+            answer: index / max(1, len(column.question.categories) - 1)
+            for index, answer in enumerate(column.question.categories)
+        }
+        return np.array([[steps.get(str(answer), 0.5)] for answer in column.answers])
+    values = [scales.number(str(answer)) if answer is not None else None for answer in column.answers]
     known = np.sort(np.array([value for value in values if value is not None]))
     places = [0.5 if value is None else float(np.searchsorted(known, value, "right")) / len(known) for value in values]
     return np.array(places)[:, None]
@@ -70,13 +75,12 @@ def _ranks(column: Column) -> Matrix:
 
 def _indicators(column: Column) -> Matrix:
     """Return a column for each choice that is not rare."""
-    cells = [
-        set() if answer is None else set(split(answer, column.separator)) if column.separator else {answer}
-        for answer in column.answers
-    ]
+    cells = [set() if answer is None else set(parts(answer)) for answer in column.answers]
     counts = Counter(choice for cell in cells for choice in cell)
     least = max(2, _RARE * sum(bool(cell) for cell in cells))
-    chosen = [choice for choice in column.order if counts[choice] >= least] or list(column.order[:1])
+    chosen = [choice for choice in column.question.categories if counts[choice] >= least] or list(
+        column.question.categories[:1]
+    )
     return np.array([[float(choice in cell) for choice in chosen] for cell in cells])
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from persona.errors import InputError
-from persona.personas.generate.columns import CLOSED, Column
 from persona.personas.generate.features import Matrix, closed_matrix, text_matrix
+from persona.personas.generate.grouping import Grouping, Structure
 from persona.personas.generate.words import word_count
 from persona.personas.sources.records import Record
+from persona.personas.survey.survey import Column
 
 MOST_GROUPS = 8
 """More personas than this nobody remembers; ``--count`` may ask for more."""
@@ -23,21 +23,6 @@ TEXT_WEIGHT = 0.6
 """The variance of all free text together, in parts of that of all closed questions."""
 _PEAK = 0.85
 _SAMPLE = 2000
-
-
-@dataclass
-class Grouping:
-    """Groups of respondents.
-
-    Args:
-        groups: indices of records, the largest group first.
-        left_out: indices of records in no group.
-        notes: what to tell the researcher.
-    """
-
-    groups: list[list[int]]
-    left_out: list[int]
-    notes: list[str] = field(default_factory=list)
 
 
 def group(
@@ -55,8 +40,8 @@ def group(
     Raises:
         InputError: there are not enough respondents who differ.
     """
-    closed = [column for column in columns if column.kind in CLOSED]
-    driving = [column for column in closed if not column.demographic] or ([] if any(texts) else closed)
+    closed = [column for column in columns if column.question.closed]
+    driving = [column for column in closed if not column.question.about] or ([] if any(texts) else closed)
     answered = _answered(records, driving)
     spoke = [word_count(text) >= LEAST_WORDS for text in texts]
     usable = [i for i in range(len(records)) if answered[i] >= LEAST_ANSWERED or spoke[i]]
@@ -79,7 +64,7 @@ def group(
     place = {record: row for row, record in enumerate(usable)}
     blocks = [_talk_of(both, place, talk, len(driving) if surveyed else 0)]
     if surveyed:
-        blocks.append(closed_matrix([_part(column, both) for column in closed], driving is closed))
+        blocks.append(closed_matrix([column.part(both) for column in closed], driving is closed))
     labels = _cluster(np.hstack(blocks), count, seed, len(driving) if surveyed else 0)
     groups = [[both[i] for i in np.flatnonzero(labels == label)] for label in np.unique(labels)]
     lost = _join(groups, only_spoke, place, talk)
@@ -87,30 +72,21 @@ def group(
     groups = [sorted(members) for members in groups]
     who = "1 interview was" if len(lost) == 1 else f"{len(lost)} interviews were"
     notes = [f"{who} too unlike the survey to join a group."] if lost else []
-    return Grouping(sorted(groups, key=lambda members: (-len(members), members)), left_out, notes)
+    structure = Structure(len(groups) > 1, "exploratory", number=len(groups))
+    ordered = sorted(groups, key=lambda members: (-len(members), members))
+    return Grouping(ordered, left_out, [], structure, [column.question.name for column in driving], notes)
 
 
 def _answered(records: Sequence[Record], driving: Sequence[Column]) -> list[float]:
     """Return the share of the questions of their own file that each respondent answered."""
     asked: dict[str, set[str]] = {}
-    names = {column.name for column in driving}
+    names = {column.question.name for column in driving}
     for record in records:
         asked.setdefault(record.file, set()).update(names.intersection(record.fields))
     return [
         len(asked[record.file].intersection(record.fields)) / len(asked[record.file]) if asked[record.file] else 0.0
         for record in records
     ]
-
-
-def _part(column: Column, rows: Sequence[int]) -> Column:
-    return Column(
-        column.name,
-        column.kind,
-        tuple(column.answers[i] for i in rows),
-        column.order,
-        column.separator,
-        column.demographic,
-    )
 
 
 def _talk_of(rows: Sequence[int], place: dict[int, int], talk: Matrix, questions: int) -> Matrix:

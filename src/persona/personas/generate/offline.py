@@ -11,9 +11,9 @@ from persona import __version__
 from persona.errors import InputError
 from persona.personas.evidence import covered_by
 from persona.personas.generate.candidates import candidates
-from persona.personas.generate.columns import CLOSED, LEFT_OUT, Column, Kind, columns_of
 from persona.personas.generate.describe import MOST_STATEMENTS, Candidate, Describer
-from persona.personas.generate.groups import Grouping, group
+from persona.personas.generate.grouping import Grouping
+from persona.personas.generate.groups import group
 from persona.personas.generate.names import names, unique_ids
 from persona.personas.generate.provider import Generated, Options
 from persona.personas.generate.titles import common_endings, summary, titles
@@ -32,7 +32,9 @@ from persona.personas.model import (
     percent,
     share_of,
 )
-from persona.personas.sources.records import Dataset, Record
+from persona.personas.sources.records import Record
+from persona.personas.survey.questions import Kind, Use
+from persona.personas.survey.survey import Column, Survey
 
 
 class Offline:
@@ -40,24 +42,24 @@ class Offline:
 
     name = "offline"
 
-    def generate(self, dataset: Dataset, options: Options) -> Generated:
+    def generate(self, survey: Survey, options: Options) -> Generated:
         """Make personas; see `persona.personas.generate.provider.Provider`."""
-        records = dataset.records
+        records = survey.respondents
         _bounded(records, options)
-        columns = columns_of(records)
-        voices = Voices(records, [column.name for column in columns if column.kind is Kind.TEXT])
+        columns = survey.columns()
+        voices = Voices(records, [column.question.name for column in columns if column.question.kind is Kind.TEXT])
         grouping = group(records, columns, voices.texts(), options.count, options.seed)
-        separators = {column.name: column.separator for column in columns if column.separator}
         describer = Describer(
             records,
             columns,
-            candidates(columns, separators),
+            candidates(columns),
             voices,
-            ungluer([column.name for column in columns]),
+            ungluer([column.question.name for column in columns]),
         )
         personas = _personas(describer, grouping, options)
         coverage = share_of(len(records) - len(grouping.left_out), len(records))
-        return Generated(personas, len(records), coverage, [*dataset.notes, *_notes(records, columns, grouping)])
+        notes = [*survey.notes, *_notes(records, columns, grouping)]
+        return Generated(personas, len(records), coverage, notes, grouping)
 
 
 def _bounded(records: Sequence[Record], options: Options) -> None:
@@ -186,11 +188,12 @@ def _notes(records: Sequence[Record], columns: Sequence[Column], grouping: Group
             f"{len(grouping.left_out):,} of {len(records):,} respondents ({share}) are in no group: "
             f"they answered too little to be compared.{_why(records, columns, grouping)}"
         )
-    for kind in LEFT_OUT:
-        left = [column.name for column in columns if column.kind is kind]
+    ignored = [column.question for column in columns if column.question.use is Use.IGNORE]
+    for why in dict.fromkeys(question.why for question in ignored):
+        left = [question.name for question in ignored if question.why == why]
         if left:
             shown = ", ".join(f"“{name}”" for name in left[:5]) + (f" and {len(left) - 5} more" if left[5:] else "")
-            notes.append(f"Not compared ({kind.value}): {shown}.")
+            notes.append(f"Not compared ({why}): {shown}.")
     return notes
 
 
@@ -198,12 +201,12 @@ def _why(records: Sequence[Record], columns: Sequence[Column], grouping: Groupin
     """Return the answer that most of those left out give and others hardly do, "" if there is none."""
     best = ("", 0.0)
     for column in columns:
-        if column.kind not in CLOSED or column.demographic:
+        if not column.question.closed or column.question.about:
             continue
-        for answer in column.order:
+        for answer in column.question.categories:
             left = sum(column.answers[i] == answer for i in grouping.left_out)
             everyone = sum(given == answer for given in column.answers)
             share = left / len(grouping.left_out)
             if share > max(0.5, best[1]) and left >= 0.8 * everyone:
-                best = (f" Most of them answered “{column.name}” with “{answer}” ({percent(share)}).", share)
+                best = (f" Most of them answered “{column.question.name}” with “{answer}” ({percent(share)}).", share)
     return best[0]

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from persona.errors import InputError, UsageError
 from persona.personas.evidence import check
+from persona.personas.generate.grouping import Grouping
 from persona.personas.model import Persona
-from persona.personas.sources.records import Dataset
+from persona.personas.survey.survey import Survey
 
 PROVIDERS = {"offline": "persona.personas.generate.offline:Offline"}
 """The providers by name, each as ``module:class``; imported when asked for."""
@@ -27,11 +28,13 @@ class Options:
         count: how many personas; None lets the provider choose.
         seed: of everything drawn by chance.
         name_prefix: what stands before each persona's name.
+        by: the question whose answers make the groups, one persona each; "" lets the provider group.
     """
 
     count: int | None = None
     seed: int = 0
     name_prefix: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,21 @@ class Generated:
         respondents: how many the input has.
         coverage: the share of them who are in a group, from 0 to 1.
         notes: what was left out, and why.
+        grouping: who is in which group, and how far that can be trusted.
     """
 
     personas: Sequence[Persona]
     respondents: int
     coverage: float
     notes: Sequence[str]
+    grouping: Grouping
 
 
 class Provider(Protocol):
     """Makes personas."""
 
-    def generate(self, dataset: Dataset, options: Options) -> Generated:
-        """Make personas of a data set.
+    def generate(self, survey: Survey, options: Options) -> Generated:
+        """Make personas of a survey.
 
         Raises:
             InputError: the data cannot give what was asked for.
@@ -76,7 +81,7 @@ def provider(name: str) -> Provider:
     return found
 
 
-def generate(dataset: Dataset, options: Options, provider_name: str = "offline") -> Generated:
+def generate(survey: Survey, options: Options, provider_name: str = "offline") -> Generated:
     """Make personas and prove each against its input, whoever made it.
 
     Raises:
@@ -87,7 +92,7 @@ def generate(dataset: Dataset, options: Options, provider_name: str = "offline")
     from pydantic import ValidationError
 
     try:
-        generated = provider(provider_name).generate(dataset, options)
+        generated = provider(provider_name).generate(survey, options)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -96,5 +101,5 @@ def generate(dataset: Dataset, options: Options, provider_name: str = "offline")
             hint="Shorten the questions and answers that are longer than a page.",
         ) from error
     for persona in generated.personas:
-        check(persona, dataset.records)
+        check(persona, survey.respondents)
     return generated

@@ -67,7 +67,7 @@ class Voices:
     def _said(self, record: Record) -> Iterator[tuple[str, str]]:
         for name in self.open_fields:
             if name in record.fields:
-                yield name, record.fields[name]
+                yield name, str(record.fields[name])
         for passage in record.passages:
             yield passage.field, passage.text
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from persona.personas.generate import scales
+from persona.personas.survey import scales
 
 _GLUE = ("it", "to", "the", "of")
 _NOT_GLUED = frozenset(

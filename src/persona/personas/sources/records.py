@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from persona.personas.sources.limits import MAX_ID
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "nil", "-", "--", "–", "—", "."})
+
+
+Answer = str | tuple[str, ...]
+"""What a respondent answered; a tuple holds several choices, in the order of the input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +24,12 @@ class Passage:
     Args:
         field: the question it answers, or where it stands: ``turn 4``, ``paragraph 2``.
         text: the words, with runs of white space as single spaces.
+        topics: what a researcher coded it as.
     """
 
     field: str
     text: str
+    topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Record:
 
     file: str
     id: str
-    fields: Mapping[str, str]
+    fields: Mapping[str, Answer]
     passages: tuple[Passage, ...] = ()
 
     @property
@@ -49,7 +56,33 @@ class Record:
     def texts(self, name: str) -> list[str]:
         """Return everything that the respondent said under a field or question."""
         said = [passage.text for passage in self.passages if passage.field == name]
-        return [self.fields[name], *said] if name in self.fields else said
+        return [*parts(self.fields[name]), *said] if name in self.fields else said
+
+
+def parts(answer: Answer) -> tuple[str, ...]:
+    """Return the choices of an answer; one that is not several is the only one."""
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a file says of one of its columns beside the heading.
+
+    Args:
+        label: the wording of the question; "" if the heading is all there is.
+        question: the question of which the column is one option; "" if it is a question of its own.
+        option: that option.
+        categories: the answers that the file allows, in its order, as from value labels.
+        missing: the answers that the file declares to be none.
+        metadata: whether the software wrote it rather than a respondent.
+    """
+
+    label: str = ""
+    question: str = ""
+    option: str = ""
+    categories: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    metadata: bool = False
 
 
 @dataclass
@@ -59,15 +92,21 @@ class Dataset:
     Args:
         records: in the order of the files' names and of the rows in them.
         notes: what a researcher should know: skipped files, guessed encodings, renamed headings.
+        hints: what the files say of their columns, by heading.
+        left_out: how many rows or speakers are no respondents, by the reason.
     """
 
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    hints: dict[str, Hint] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def extend(self, other: Dataset) -> None:
-        """Add the respondents and notes of another input."""
+        """Add the respondents, notes and hints of another input."""
         self.records += other.records
         self.notes += other.notes
+        self.hints |= other.hints
+        self.left_out += other.left_out
 
 
 def tidy(text: str) -> str:

@@ -1,16 +1,16 @@
-"""What kind of question a column is, and so how it can be compared between respondents."""
+"""What kind of question each column is, and so how it can be compared between respondents."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 from statistics import mean
 
-from persona.personas.generate import scales
-from persona.personas.sources.records import Record
+from persona.personas.sources.records import Answer, Dataset, Record
+from persona.personas.survey import scales
+from persona.personas.survey.questions import CLOSED, Kind, Question, Use
+from persona.personas.survey.survey import Survey
 
 MAX_CHOICES = 40
 """More different answers than this are not a choice."""
@@ -18,45 +18,6 @@ MAX_CHOICE = 200
 """A longer answer, in characters, is no choice but words of somebody's own."""
 _FEW = 12
 _SCALE_STEPS = 11
-
-
-class Kind(Enum):
-    """The kinds of columns; the first four are left out of the comparison."""
-
-    EMPTY = "no answers"
-    CONSTANT = "the same answer everywhere"
-    IDENTIFIER = "names a person or differs everywhere"
-    DATE = "dates"
-    NUMBER = "numbers"
-    ORDERED = "a scale"
-    CHOICE = "a choice"
-    MULTIPLE = "several choices"
-    TEXT = "words of their own"
-
-
-LEFT_OUT = (Kind.EMPTY, Kind.CONSTANT, Kind.IDENTIFIER, Kind.DATE)
-CLOSED = (Kind.NUMBER, Kind.ORDERED, Kind.CHOICE, Kind.MULTIPLE)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One question over all respondents.
-
-    Args:
-        name: the question, as the input has it.
-        kind: what can be done with its answers.
-        answers: one a respondent; None is a gap.
-        order: the answers of a scale from low to high; for choices the most frequent first.
-        separator: what parts the choices of `Kind.MULTIPLE`.
-        demographic: whether it tells who a respondent is rather than what they do or think.
-    """
-
-    name: str
-    kind: Kind
-    answers: tuple[str | None, ...]
-    order: tuple[str, ...] = ()
-    separator: str | None = None
-    demographic: bool = False
 
 
 _PERSONAL = re.compile(
@@ -93,36 +54,77 @@ def is_demographic(question: str) -> bool:
     return bool(_ABOUT_ASKED.search(plain) or (len(plain.split()) <= 4 and _ABOUT.search(plain)))
 
 
-def columns_of(records: Sequence[Record]) -> list[Column]:
-    """Return every question of the records, in the order in which they first appear."""
+def understand(dataset: Dataset) -> Survey:
+    """Return the questions of a data set, and its respondents with their answers as they count.
+
+    Args:
+        dataset: what was read.
+    """
+    records = dataset.records
     names = list(dict.fromkeys(name for record in records for name in record.fields))
-    return [_column(name, tuple(record.fields.get(name) for record in records)) for name in names]
+    questions, separators = [], {}
+    for name in names:
+        question, separator = _question(name, [str(record.fields[name]) for record in records if name in record.fields])
+        questions.append(question)
+        if separator:
+            separators[name] = separator
+    respondents = [_separated(record, separators) for record in records] if separators else list(records)
+    read = len(records) + dataset.left_out.total()
+    return Survey(respondents, questions, (), read, dataset.left_out, list(dataset.notes))
 
 
-def _column(name: str, answers: tuple[str | None, ...]) -> Column:
-    given = [answer for answer in answers if answer is not None]
+def _separated(record: Record, separators: dict[str, str]) -> Record:
+    fields: dict[str, Answer] = {
+        name: tuple(split(str(answer), separators[name])) if name in separators else answer
+        for name, answer in record.fields.items()
+    }
+    return replace(record, fields=fields)
+
+
+_WHY = {
+    Kind.EMPTY: "no answers",
+    Kind.CONSTANT: "the same answer everywhere",
+    Kind.ID: "names a person or differs everywhere",
+    Kind.DATE: "dates",
+    Kind.NUMBER: "numbers",
+    Kind.SCALE: "a scale",
+    Kind.CHOICE: "a choice",
+    Kind.MULTIPLE: "several choices",
+    Kind.TEXT: "words of their own",
+}
+
+
+def _question(name: str, given: list[str]) -> tuple[Question, str]:
+    """Return a question, and what separates its choices."""
+    kind, categories, separator = _kind(name, given)
+    about = is_demographic(name)
+    use = Use.IGNORE if kind not in (*CLOSED, Kind.TEXT) else Use.DESCRIBE if about else Use.DRIVE
+    return Question(name, kind, use, _WHY[kind], categories=categories, about=about), separator
+
+
+def _kind(name: str, given: list[str]) -> tuple[Kind, tuple[str, ...], str]:
     counts = Counter(given)
     about = is_demographic(name)
     frequent = tuple(sorted(counts, key=lambda answer: (-counts[answer], answer)))
     if kind := _unusable(name, given, counts):
-        return Column(name, kind, answers, demographic=about)
+        return kind, (), ""
     if max(map(len, counts)) > MAX_CHOICE:
-        return Column(name, Kind.TEXT, answers)
+        return Kind.TEXT, (), ""
     if all(scales.number(answer) is not None for answer in counts):
-        return _numbers(name, answers, counts, about)
+        return *_numbers(counts), ""
     if order := _scale(counts):
-        return Column(name, Kind.ORDERED, answers, order, demographic=about)
+        return Kind.SCALE, order, ""
     if separator := _separator(counts):
         parts = Counter(part for answer in given for part in split(answer, separator))
         best = tuple(sorted(parts, key=lambda part: (-parts[part], part)))
-        return Column(name, Kind.MULTIPLE, answers, best[:MAX_CHOICES], separator, about)
+        return Kind.MULTIPLE, best[:MAX_CHOICES], separator
     if _is_choice(given, counts):
-        return Column(name, Kind.CHOICE, answers, frequent, demographic=about)
+        return Kind.CHOICE, frequent, ""
     if mean(len(answer.split()) for answer in given) >= 4:
-        return Column(name, Kind.TEXT, answers)
+        return Kind.TEXT, (), ""
     if about and len(counts) <= len(given) * 0.9:
-        return Column(name, Kind.CHOICE, answers, frequent, demographic=True)
-    return Column(name, Kind.IDENTIFIER, answers, demographic=about)
+        return Kind.CHOICE, frequent, ""
+    return Kind.ID, (), ""
 
 
 def _unusable(name: str, given: list[str], counts: Counter[str]) -> Kind | None:
@@ -130,7 +132,7 @@ def _unusable(name: str, given: list[str], counts: Counter[str]) -> Kind | None:
     if not given:
         return Kind.EMPTY
     if _PERSONAL.fullmatch(name.strip()):
-        return Kind.IDENTIFIER
+        return Kind.ID
     if _TIMESTAMP.fullmatch(name.strip()) or sum(bool(_DATE.fullmatch(a)) for a in given) > 0.9 * len(given):
         return Kind.DATE if any(re.search(r"\d{2}", answer) for answer in given) else None
     words = mean(len(answer.split()) for answer in given)
@@ -138,19 +140,19 @@ def _unusable(name: str, given: list[str], counts: Counter[str]) -> Kind | None:
         numbers = [scales.number(answer) for answer in given]
         counting = all(n is not None and n == int(n) for n in numbers)
         if len(given) >= 8 and (counting or None in numbers) and not is_demographic(name):
-            return Kind.IDENTIFIER
+            return Kind.ID
     if len(counts) == 1 and words < 5:
         return Kind.CONSTANT
     return None
 
 
-def _numbers(name: str, answers: tuple[str | None, ...], counts: Counter[str], about: bool) -> Column:
+def _numbers(counts: Counter[str]) -> tuple[Kind, tuple[str, ...]]:
     """Return few different numbers as a scale, many as numbers."""
     values = {answer: scales.number(answer) or 0.0 for answer in counts}
     order = tuple(sorted(counts, key=lambda answer: (values[answer], answer)))
     whole = all(value == int(value) for value in values.values())
-    kind = Kind.ORDERED if len(set(values.values())) <= _SCALE_STEPS and (whole or len(order) <= 7) else Kind.NUMBER
-    return Column(name, kind, answers, order if kind is Kind.ORDERED else (), demographic=about)
+    scale = len(set(values.values())) <= _SCALE_STEPS and (whole or len(order) <= 7)
+    return (Kind.SCALE, order) if scale else (Kind.NUMBER, ())
 
 
 def _scale(counts: Counter[str]) -> tuple[str, ...]:
