@@ -23,6 +23,7 @@
     ├── ConflictError                 exit 6
     │   └── AlreadyExistsError        exit 6    also FileExistsError
     ├── UnreachableError              exit 7    also ConnectionError; temporary
+    │   ├── RequestFailedError        exit 7    this request alone: the provider responds to others; temporary
     │   └── ThrottledError            exit 7    temporary
     └── VerificationError             exit 8
 
@@ -172,6 +173,10 @@ class UnreachableError(PersonaError, ConnectionError):
 
     exit_code = 7
     temporary = True
+
+
+class RequestFailedError(UnreachableError):
+    """This request failed, and the provider responds to another one: it is no outage."""
 
 
 class ThrottledError(UnreachableError):

@@ -92,6 +92,30 @@ def test_one_object_that_cannot_be_read_is_no_outage(
     if cache == "true":
         ran = persona("storage", "cache", "warm", "personas", "--json")
         assert (ran.code, [each["path"] for each in ran.json["failures"]]) == (1, [LOST]), ran.err
+    shown = persona("show", LOST)
+    assert (shown.code, "lost.yaml" in shown.err) == (7, True), shown.err
+    assert persona("storage", "status", "--json").json["breaker"]["state"] == "closed"
+    assert persona("show", "personas/kept.yaml").code == 0
+
+
+def test_one_object_that_cannot_be_written_holds_up_no_other(
+    workspace: Callable[[str], Faulty], persona: Run, library: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits in the outbox; what comes after it is sent, and what is sent later too."""
+    monkeypatch.setenv("PERSONA_STORAGE__OFFLINE__WRITES", "outbox")
+    monkeypatch.setenv("PERSONA_STORAGE__PERFORMANCE__RETRY_ATTEMPTS", "0")
+    place = workspace("moto")
+    fill(place.settings(), library)
+    made = ("generate", str(RESEARCH), "--seed", "7", "--output")
+    bad = persona(*made, "tried", "--json").json["personas"][0]["path"]
+    place.proxy.always("PUT", bad.replace("tried", "new"), answer(500))
+    ran = persona(*made, "new")
+    assert ran.code == 0, ran.err
+    assert "is in the outbox as 000001" in ran.err
+    assert "000002" not in ran.err
+    flushed = persona("storage", "outbox", "flush", "--json")
+    assert [each["path"] for each in flushed.json["failures"]] == [bad.replace("tried", "new")]
+    assert flushed.code == 7
     assert persona("storage", "status", "--json").json["breaker"]["state"] == "closed"
 
 

@@ -16,6 +16,7 @@ from persona.errors import (
     BucketNotFoundError,
     NotFoundError,
     PersonaError,
+    RequestFailedError,
     ThrottledError,
     UnreachableError,
 )
@@ -76,6 +77,18 @@ class Sulking(MemoryBackend):
         await asyncio.sleep(self.slowness)
         if self.error:
             raise self.error
+
+
+class OneBad(Sulking):
+    """A provider that responds to everything but one object."""
+
+    async def _answer(self, path: str) -> None:
+        self.asked.append(path)
+        if path == "a":
+            raise DOWN
+
+    async def delete_many(self, paths: object, *, conditions: object = None) -> dict[str, PersonaError]:
+        return {"a": DOWN, "b": AccessDeniedError("No.")}
 
 
 class Slowest(Sulking):
@@ -198,6 +211,18 @@ async def test_a_refusal_of_the_provider_is_no_outage(breaker: Make) -> None:
         assert storage.state.load() is None
 
 
+async def test_one_request_that_fails_is_no_outage(breaker: Make, somebody: tuple[str, int]) -> None:
+    inner = OneBad(somebody)
+    storage = breaker(inner)
+    results = await asyncio.gather(*(storage.read("a") for _ in range(5)), return_exceptions=True)
+    assert [type(each) for each in results] == [RequestFailedError] * 5
+    assert (str(results[0]), results[0].hint) == (str(DOWN), DOWN.hint)  # type: ignore[union-attr]
+    assert inner.asked.count(PROBE) == 1  # which answers for all that failed together
+    failures = await storage.delete_many(["a", "b"])
+    assert [type(each) for each in failures.values()] == [RequestFailedError, AccessDeniedError]
+    assert storage.state.load() is None
+
+
 async def test_a_slow_provider_is_waited_for(breaker: Make, somebody: tuple[str, int]) -> None:
     inner = Sulking(somebody)
     inner.slowness = 1.2
@@ -314,12 +339,12 @@ async def test_when_it_is_due_one_light_request_finds_the_provider_back(breaker:
     clock.now += LONGEST_PAUSE
     with pytest.raises(UnreachableError):
         await breaker(inner).read("a")
-    assert inner.asked == ["a", PROBE]
+    assert inner.asked == ["a", PROBE, PROBE]
     inner.error = None
     clock.now += LONGEST_PAUSE
     storage = breaker(inner)
     assert await asyncio.gather(*(storage.read("a") for _ in range(5))) == [b"content"] * 5
-    assert inner.asked.count(PROBE) == 2
+    assert inner.asked.count(PROBE) == 3
     assert storage.state.load() is None
 
 

@@ -16,6 +16,7 @@ from persona.errors import (
     CredentialsError,
     NotFoundError,
     PersonaError,
+    RequestFailedError,
     UnreachableError,
 )
 from persona.personas import subjects
@@ -277,6 +278,8 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
         raise
     except (NotFoundError, ConflictError):
         return
+    except RequestFailedError as error:  # of this object alone
+        done.failed.append(Unread(hit.path, str(error)))
     except UnreachableError as error:
         error.message = f"{error.message} {_so_far(done)}"
         raise

@@ -17,7 +17,7 @@ from persona.errors import (
     NotFoundError,
     ObjectStateError,
     PersonaError,
-    ThrottledError,
+    RequestFailedError,
     UnreachableError,
     VerificationError,
 )
@@ -26,7 +26,6 @@ from persona.personas.bounded import read_bounded
 from persona.personas.named import NOTES, keep_note
 from persona.personas.replaced import keep_replaced
 from persona.storage.backend import IfAbsent, IfVersion, Listing, StorageBackend, StorageObject
-from persona.storage.outage import PROBE
 from persona.storage.paths import clean, join, printable
 from persona.storage.relisting import UNREADABLE, still_listed
 from persona.storage.reserved import LeftOut, is_reserved
@@ -222,41 +221,21 @@ def refused_names(page: Listing) -> list[Refused]:
 
 
 async def read_part(storage: StorageBackend, part: Sequence[StorageObject]) -> list[Persona | PersonaError | None]:
-    """Return what `read_listed` returns of each, all at once.
-
-    Where the provider seems not to respond and then responds to something else, the reads that failed are done once
-    more, one after the other: what fails again is that object's own failure.
-    """
-
-    async def first(found: StorageObject) -> Persona | PersonaError | None:
-        try:
-            return await read_listed(storage, found)
-        except UnreachableError as error:
-            if isinstance(error, ThrottledError):
-                raise
-            return error
-
-    results = await asyncio.gather(*map(first, part))
-    for number, found in enumerate(part):
-        if isinstance(results[number], UnreachableError):
-            await storage.exists(PROBE)  # it raises if the provider does not respond to anything
-            results[number] = await first(found)
-            if isinstance(results[number], UnreachableError):
-                await storage.exists(PROBE)  # which also closes the breaker that this one object has opened
-    return results
+    """Return what `read_listed` returns of each, all at once."""
+    return await asyncio.gather(*(read_listed(storage, found) for found in part))
 
 
 async def read_listed(storage: StorageBackend, found: StorageObject) -> Persona | PersonaError | None:
     """Return a persona, why it is none or cannot be read, or None if it is not found.
 
-    What concerns this object alone is returned: it is no persona (`InputError`), is archived, or damaged. What concerns
-    the storage as a whole is raised.
+    What concerns this object alone is returned: it is no persona (`InputError`), is archived, damaged, or the only one
+    that the provider does not respond to. What concerns the storage as a whole is raised.
     """
     if found.size > document.MAX_BYTES:
         return document.too_large(found.path, found.size)
     try:
         return await _read(storage, found.path)
-    except (InputError, ObjectStateError, VerificationError) as error:
+    except (InputError, ObjectStateError, RequestFailedError, VerificationError) as error:
         return error
     except BucketNotFoundError:
         raise
@@ -282,6 +261,7 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
     Raises:
         NotFoundError: there is no such persona.
         IncompleteError: it is listed, and cannot be read.
+        RequestFailedError: the provider does not respond to a request for it, and does to others.
         UnreachableError: the provider does not answer, and the persona is not known here.
         InputError: the file is no persona.
     """
@@ -299,6 +279,8 @@ async def find(storage: StorageBackend, path: str, key: str | None = None) -> tu
             raise
         except NotFoundError:
             continue
+        except RequestFailedError as error:
+            raise RequestFailedError(f"{storage.url(candidate)} cannot be read: {error}", hint=error.hint) from error
         except UnreachableError as error:  # another of the names may be known here
             lost = lost or error
     if lost is not None:

@@ -15,6 +15,7 @@ from persona.errors import (
     ConflictError,
     NotFoundError,
     PersonaError,
+    RequestFailedError,
     UnreachableError,
     VerificationError,
 )
@@ -155,6 +156,8 @@ class _Flush:
                 continue
             try:
                 await self._one(entry, result)
+            except RequestFailedError as error:  # the provider responds to others
+                result.failures.append((entry, error))
             except UnreachableError as error:
                 result.stopped = error
                 return
@@ -165,6 +168,8 @@ class _Flush:
         """Return why the provider does not answer, if so: then nothing need be noted as perhaps sent."""
         try:
             await self._provider.exists(entry.path)
+        except RequestFailedError:  # of this entry alone
+            return None
         except UnreachableError as error:
             return error
         except PersonaError as error:  # each entry will say it for itself

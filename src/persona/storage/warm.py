@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from persona.errors import NotFoundError, ObjectStateError, ThrottledError, UnreachableError, VerificationError
+from persona.errors import NotFoundError, ObjectStateError, RequestFailedError, VerificationError
 from persona.storage.backend import StorageObject
 from persona.storage.background import started
 from persona.storage.layers.cache import Cache, Warmth
-from persona.storage.outage import PROBE
 from persona.storage.paths import clean
 from persona.storage.relisting import UNREADABLE, still_listed
 from persona.storage.reserved import is_reserved
@@ -74,8 +73,8 @@ async def warm(
             f"There is nothing at {cache.url(folder)}.", hint="“persona storage list” shows what there is."
         )
     warmed = Warmed(objects=len(listing), total_bytes=sum(found.size for found in listing))
-    waiting, missing, again = iter(listing), list[str](), asyncio.Lock()
-    workers = [started(_work(cache, waiting, missing, again, warmed, on_progress)) for _ in range(at_once)]
+    waiting, missing = iter(listing), list[str]()
+    workers = [started(_work(cache, waiting, missing, warmed, on_progress)) for _ in range(at_once)]
     try:
         await asyncio.gather(*workers)
     finally:
@@ -88,51 +87,24 @@ async def warm(
     return warmed
 
 
-async def _fetch(cache: Cache, found: StorageObject, again: asyncio.Lock) -> Warmth | UnreachableError:
-    """Fetch an object; where that fails and the provider responds to something else, once more, one at a time.
-
-    Returns:
-        What became of it; the error if it is this object's own failure.
-
-    Raises:
-        UnreachableError: the provider responds to nothing.
-    """
-    try:
-        return await cache.warm(found)
-    except ThrottledError:
-        raise
-    except UnreachableError:
-        async with again:
-            await cache.exists(PROBE)
-            try:
-                return await cache.warm(found)
-            except UnreachableError as error:
-                await cache.exists(PROBE)  # which also closes the breaker that this one object has opened
-                return error
-
-
 async def _work(
     cache: Cache,
     waiting: Iterator[StorageObject],
     missing: list[str],
-    again: asyncio.Lock,
     warmed: Warmed,
     on_progress: Callable[[Warmed, str], None] | None,
 ) -> None:
     """Take one object after another until there are no more, or the cache is full."""
     for found in waiting:
         try:
-            warmth = Warmth.LEFT if warmed.left else await _fetch(cache, found, again)
+            warmth = Warmth.LEFT if warmed.left else await cache.warm(found)
         except NotFoundError:
             warmed.gone += 1
             missing.append(found.path)
             continue
-        except (ObjectStateError, VerificationError) as error:
+        except (ObjectStateError, RequestFailedError, VerificationError) as error:
             warmed.damaged |= isinstance(error, VerificationError)
             warmed.failures.append((found.path, str(error)))
-            continue
-        if isinstance(warmth, UnreachableError):
-            warmed.failures.append((found.path, str(warmth)))
             continue
         name = warmth.value
         setattr(warmed, name, getattr(warmed, name) + 1)

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from persona.errors import PersonaError, ThrottledError, UnreachableError
+from persona.errors import PersonaError, RequestFailedError, ThrottledError, UnreachableError
 from persona.moments import moment
 from persona.storage.backend import (
     Checkpoint,
@@ -24,6 +24,7 @@ from persona.storage.backend import (
 from persona.storage.background import started
 from persona.storage.capabilities import Capabilities
 from persona.storage.content_headers import ContentHeaders
+from persona.storage.layers.accompanied import Accompanied, cancelled
 from persona.storage.layers.layer import Layer
 from persona.storage.outage import PROBE, Outage, OutageState, knock, nobody, silent
 
@@ -41,7 +42,6 @@ FORCED_SECONDS = 5.0
 FIRST_SECONDS = 10.0
 """A first answer may take so long: credentials may have to be fetched before."""
 TIMES_UNSURE = 3
-CLEARING_SECONDS = 0.1
 
 
 class Breaker(Layer):
@@ -50,8 +50,9 @@ class Breaker(Layer):
     - An operation that takes long is accompanied: if nobody accepts a connection at the provider's address, it is given
       up. A slow server is no outage: as long as somebody is there, the operation goes on. Only if nothing has been
       answered yet, nor is a light request, it is given up as well.
-    - An operation that fails with `UnreachableError`, not `ThrottledError`, opens the breaker. While it is open, every
-      operation fails at once, in other processes as well.
+    - An operation that fails with `UnreachableError`, not `ThrottledError`, opens the breaker, unless the provider
+      responds to a light request: then it is a `RequestFailedError`, a failure of that operation alone. While the
+      breaker is open, every operation fails at once, in other processes as well.
     - When a try is due, one process makes it: a light request of its own. Besides, each process looks once whether
       somebody accepts connections again, and then tries too.
 
@@ -76,6 +77,7 @@ class Breaker(Layer):
         self._clock = clock
         self._knocked = False
         self._answered = False
+        self._responded_at = 0.0
         self._trying = asyncio.Lock()
 
     async def location(self) -> Location:
@@ -95,12 +97,12 @@ class Breaker(Layer):
     ) -> Download:
         """Start to read an object as a stream, which is accompanied too."""
         found = await self._guarded(lambda: self.inner.open(path, start=start, length=length, version=version))
-        return _Accompanied(found, self._accompanied)
+        return Accompanied(found, self._accompanied)
 
     async def open_changed(self, path: str, version: str) -> Download | None:
         """Start to read an object if it is at another version."""
         found = await self._guarded(lambda: self.inner.open_changed(path, version))
-        return found and _Accompanied(found, self._accompanied)
+        return found and Accompanied(found, self._accompanied)
 
     async def write(
         self,
@@ -221,11 +223,7 @@ class Breaker(Layer):
     ) -> dict[str, PersonaError]:
         """Delete objects in bulk."""
         failures = await self._guarded(lambda: self.inner.delete_many(paths, conditions=conditions))
-        for error in failures.values():
-            if isinstance(error, UnreachableError):
-                await self._note(error)
-                break
-        return failures
+        return {path: await self._judged(error) for path, error in failures.items()}
 
     async def capabilities(self, *, anew: bool = False) -> Capabilities:
         """Say what the endpoint can do."""
@@ -244,6 +242,7 @@ class Breaker(Layer):
         """Do an operation, and look after the provider while it takes long.
 
         Raises:
+            RequestFailedError: the operation failed so, and the provider responds to another one.
             UnreachableError: the operation failed so, or nobody is there; the breaker is open now.
         """
         task = started(work)
@@ -261,13 +260,14 @@ class Breaker(Layer):
                 await asyncio.wait({task}, timeout=KNOCK_AGAIN)
             result = task.result()
         except UnreachableError as error:
-            await self._note(error)
-            raise
+            if (judged := await self._judged(error)) is error:
+                raise
+            raise judged from error
         except PersonaError:
             self._answered = True
             raise
         finally:
-            await _cancelled(task)
+            await cancelled(task)
         self._answered = True
         return result
 
@@ -294,9 +294,9 @@ class Breaker(Layer):
             done, _ = await asyncio.wait({task, light}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 raise self._silent()
-            self._answered = light.done() and not isinstance(light.exception(), UnreachableError)
+            self._answered = light.done() and _is_response(light.exception())
         finally:
-            await _cancelled(light)
+            await cancelled(light)
 
     async def _admit(self) -> None:
         """Let operations pass if there is no outage any more, or if the provider answers again.
@@ -335,15 +335,36 @@ class Breaker(Layer):
         except PersonaError as error:
             log.info("The provider answers again: %s", error)
         finally:
-            await _cancelled(task)
+            await cancelled(task)
         self.state.end()
 
-    async def _note(self, error: PersonaError) -> None:
-        """Open the breaker if an error says that the provider does not answer."""
-        if isinstance(error, UnreachableError) and not isinstance(error, ThrottledError):
+    async def _judged(self, error: PersonaError) -> PersonaError:
+        """Return an error as what it is: of this operation alone, or of the provider, and then open the breaker."""
+        if not isinstance(error, UnreachableError) or isinstance(error, ThrottledError | RequestFailedError):
+            return error
+        failed_at = time.monotonic()
+        async with self._trying:  # one request answers for all operations that failed together
+            if self.state.load() is not None:
+                return error
             address = self.inner.address()
-            accepts = address is not None and bool(await knock(address, SHORT_KNOCK))
-            self.state.failed(str(error), self._clock(), accepts=accepts)
+            accepts = address is None or bool(await knock(address, SHORT_KNOCK))
+            if accepts and (self._responded_at >= failed_at or await self._responds()):
+                return RequestFailedError(error.message, hint=error.hint)
+            self.state.failed(str(error), self._clock(), accepts=address is not None and accepts)
+        return error
+
+    async def _responds(self) -> bool:
+        """Say whether the provider responds to a light request in time."""
+        begun = time.monotonic()
+        light = started(self.inner.exists(PROBE))
+        try:
+            await asyncio.wait({light}, timeout=TRY_SECONDS)
+            responds = light.done() and _is_response(light.exception())
+        finally:
+            await cancelled(light)
+        if responds:
+            self._responded_at = begun
+        return responds
 
     def _silent(self) -> UnreachableError:
         """Return the error for a provider that is there, and is silent."""
@@ -365,43 +386,6 @@ class Breaker(Layer):
         )
 
 
-async def _cancelled(task: asyncio.Task[Any]) -> None:
-    """End a task that is not done; one that clears up for long is left to the end of the event loop."""
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=CLEARING_SECONDS)
-
-
-class _Accompanied(Download):
-    """A download each piece of which is waited for as an operation is.
-
-    Args:
-        inner: the download.
-        accompanied: waits for a piece.
-    """
-
-    def __init__(self, inner: Download, accompanied: Callable[[Coroutine[Any, Any, bytes | None]], Any]) -> None:
-        self.object = inner.object
-        self.md5 = inner.md5
-        self._inner = inner
-        self._accompanied = accompanied
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the content."""
-        pieces = aiter(self._inner)
-
-        async def following() -> bytes | None:
-            return await anext(pieces, None)
-
-        while (piece := await self._accompanied(following())) is not None:
-            yield piece
-
-    async def whole(self) -> bytes:
-        """Return the content at once."""
-        data: bytes = await self._accompanied(self._inner.whole())
-        self.object = self._inner.object
-        return data
-
-    async def close(self) -> None:
-        """Close the download."""
-        await self._inner.close()
+def _is_response(error: BaseException | None) -> bool:
+    """Say whether an error, or none, shows that the provider responds: a refusal is a response too."""
+    return not isinstance(error, UnreachableError) or isinstance(error, ThrottledError)

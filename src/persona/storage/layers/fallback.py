@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from persona.config.schema import OfflineSettings
-from persona.errors import INCOMPLETE, ConflictError, NotFoundError, ThrottledError, UnreachableError, VerificationError
+from persona.errors import (
+    INCOMPLETE,
+    ConflictError,
+    NotFoundError,
+    RequestFailedError,
+    ThrottledError,
+    UnreachableError,
+    VerificationError,
+)
 from persona.moments import moment
 from persona.storage.backend import Download, Listing, StorageBackend, StorageObject
 from persona.storage.flush import Guard
@@ -223,7 +231,8 @@ class Fallback(Deferring):
         assert self._outage  # noqa: S101  (for the types)
         if self._memory is None:
             return self._outage
-        return UnreachableError(f"{self._outage} And {path} is not in the cache.", hint=self._outage.hint)
+        kind = RequestFailedError if isinstance(self._outage, RequestFailedError) else UnreachableError
+        return kind(f"{self._outage} And {path} is not in the cache.", hint=self._outage.hint)
 
     def _with_own(self, page: Listing, folder: str, after: str | None, end: str | None = None) -> Listing:
         """Return a page with what waits between two paths, while the provider does not answer."""
