@@ -51,7 +51,7 @@ def check(persona: Persona, records: Sequence[Record]) -> None:
     Raises:
         VerificationError: something is not so; the message says what.
     """
-    by_key = {record.key: record for record in records}
+    by_key = {key: record for record in records for key in record.keys}
     members = _members(persona, by_key)
     _require(
         persona,
@@ -106,7 +106,7 @@ def _check_statement(
 
 def _check_quote(persona: Persona, item: Evidence, by_key: dict[tuple[str, str], Record]) -> None:
     record = by_key.get((item.file, item.record))
-    found = record is not None and any(item.quote in text for text in record.texts(item.field))
+    found = record is not None and any(item.quote in text for text in record.texts(item.field, item.file))
     _require(persona, found, f"“{item.quote}” is not in {item.file}, {item.record}, {item.field}")
 
 

@@ -40,7 +40,8 @@ class Sentence(NamedTuple):
     @property
     def evidence(self) -> Evidence:
         """Where it stands, as a persona has it."""
-        return Evidence(file=self.record.file, record=self.record.id, field=self.field, quote=self.quote)
+        file = self.record.source(self.field, self.quote)
+        return Evidence(file=file, record=self.record.id, field=self.field, quote=self.quote)
 
     @property
     def stems(self) -> frozenset[str]:

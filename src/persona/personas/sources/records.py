@@ -25,11 +25,13 @@ class Passage:
         field: the question it answers, or where it stands: ``turn 4``, ``paragraph 2``.
         text: the words, with runs of white space as single spaces.
         topics: what a researcher coded it as.
+        file: the file that it stands in, if that is not the respondent's first; "" otherwise.
     """
 
     field: str
     text: str
     topics: tuple[str, ...] = ()
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Record:
     """One respondent.
 
     Args:
-        file: the file's name, relative to the input.
+        file: the file's name, relative to the input; the first of them where one person speaks in several.
         id: the respondent's id in that file, or ``row 12`` where the file gives none; unique within the file.
         fields: answers by question, gaps left out.
         passages: turns of an interview and the like.
@@ -53,10 +55,25 @@ class Record:
         """What names the respondent within the data set."""
         return self.file, self.id
 
-    def texts(self, name: str) -> list[str]:
-        """Return everything that the respondent said under a field or question."""
-        said = [passage.text for passage in self.passages if passage.field == name]
-        return [*parts(self.fields[name]), *said] if name in self.fields else said
+    @property
+    def keys(self) -> set[tuple[str, str]]:
+        """What names the respondent in each file that holds something of them: evidence names one of these."""
+        return {self.key, *((passage.file, self.id) for passage in self.passages if passage.file)}
+
+    def texts(self, name: str, file: str = "") -> list[str]:
+        """Return everything that the respondent said under a field or question, in one file (the first if "")."""
+        first = file in ("", self.file)
+        said = [
+            passage.text
+            for passage in self.passages
+            if passage.field == name and (passage.file or self.file) == (file or self.file)
+        ]
+        return [*parts(self.fields[name]), *said] if first and name in self.fields else said
+
+    def source(self, name: str, quote: str) -> str:
+        """Return the file that a quote of what the respondent said under a field or question stands in."""
+        found = (said.file for said in self.passages if said.file and said.field == name and quote in said.text)
+        return self.file if quote in "\n".join(self.texts(name)) else next(found, self.file)
 
 
 def parts(answer: Answer) -> tuple[str, ...]:
@@ -94,12 +111,14 @@ class Dataset:
         notes: what a researcher should know: skipped files, guessed encodings, renamed headings.
         hints: what the files say of their columns, by heading.
         left_out: how many rows or speakers are no respondents, by the reason.
+        speakers: the names of all who speak in interviews, the interviewers' too: they are never themes.
     """
 
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     hints: dict[str, Hint] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    speakers: set[str] = field(default_factory=set)
 
     def extend(self, other: Dataset) -> None:
         """Add the respondents, notes and hints of another input."""
@@ -107,6 +126,7 @@ class Dataset:
         self.notes += other.notes
         self.hints |= other.hints
         self.left_out += other.left_out
+        self.speakers |= other.speakers
 
 
 def tidy(text: str) -> str:

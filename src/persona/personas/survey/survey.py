@@ -21,6 +21,7 @@ class Survey:
         read: how many respondents the input has, with those who were left out.
         left_out: how many of them were left out, by the reason.
         notes: what a researcher should know of how the input was read.
+        speakers: the names of all who speak in interviews, the interviewers' too: they are never themes.
     """
 
     respondents: list[Record]
@@ -29,6 +30,7 @@ class Survey:
     read: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    speakers: frozenset[str] = frozenset()
 
     def answers(self, question: Question) -> tuple[Answer | None, ...]:
         """Return the answer of each respondent to a question; None is a gap."""

@@ -70,7 +70,8 @@ def understand(dataset: Dataset) -> Survey:
             separators[name] = separator
     respondents = [_separated(record, separators) for record in records] if separators else list(records)
     read = len(records) + dataset.left_out.total()
-    return Survey(respondents, questions, (), read, dataset.left_out, list(dataset.notes))
+    speakers = frozenset(dataset.speakers)
+    return Survey(respondents, questions, (), read, dataset.left_out, list(dataset.notes), speakers)
 
 
 def _separated(record: Record, separators: dict[str, str]) -> Record:
