@@ -50,7 +50,8 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "ends of lines of Unicode": ("a.txt", lambda: "\u2028".encode() * (FULL // 3), "lines"),
     "a NUL": ("a.csv", lambda: b"a,b\n1,\0\n", "not a text file"),
     "UTF-16 cut short": ("a.csv", lambda: "a,b\n1,2\n".encode("utf-16")[:-1], "not a text file"),
-    "too large": ("a.csv", lambda: b"q\n" + b"x" * limits.MAX_FILE_BYTES, "16 MiB is the limit"),
+    "too large": ("a.txt", lambda: b"x" * (limits.MAX_FILE_BYTES + 1), "16 MiB is the limit"),
+    "too large a table": ("a.csv", lambda: b"x" * (limits.MAX_TABLE_BYTES + 1), "64 MiB is the limit"),
 }
 
 

@@ -245,7 +245,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1024 * 1024)
+    monkeypatch.setattr(limits, "MAX_TABLE_BYTES", 1024 * 1024)
     (tmp_path / "a.csv").write_bytes(b"Q\n" + b"x" * 1024 * 1024)
     with pytest.raises(InputError, match=r"too large: 1\.0 MiB, and 1 MiB is the limit"):
         read_path(tmp_path / "a.csv")
@@ -287,13 +287,13 @@ def test_storage_without_data(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no research data at"):
         asyncio.run(remote.read_storage(storage, "study"))
     storage.put("study/y.csv", b"Q\n" + b"x" * 100)
-    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 50)
+    monkeypatch.setattr(limits, "MAX_TABLE_BYTES", 50)
     with pytest.raises(InputError, match="too large"):
         asyncio.run(remote.read_storage(storage, "study"))
     monkeypatch.setattr(limits, "MAX_FILES", 0)
     with pytest.raises(InputError, match="more than 0 files"):
         asyncio.run(remote.read_storage(storage, ""))
-    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(limits, "MAX_TABLE_BYTES", 10)
     monkeypatch.setattr(limits, "MAX_FILES", 10)
     with pytest.raises(InputError, match="too large"):
         asyncio.run(remote.read_storage(storage, ""))

@@ -11,9 +11,17 @@ from collections.abc import Iterator
 from persona.errors import InputError
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
-"""The largest input file, in bytes."""
-MAX_TOTAL_BYTES = 32 * 1024 * 1024
+"""The largest input file, in bytes, that is no table."""
+MAX_TABLE_BYTES = 64 * 1024 * 1024
+"""The largest table, in bytes."""
+MAX_TOTAL_BYTES = 64 * 1024 * 1024
 """The most bytes of all files of one input."""
+MAX_EXPANDED = 512 * 1024 * 1024
+"""The most bytes that one compressed document expands to; they are read in parts, and not held."""
+MAX_MEMBERS = 20_000
+"""The most files in one compressed document."""
+MAX_TEXT = 64 * 1024 * 1024
+"""The most characters of all texts of a workbook or a project, each counted once."""
 MAX_FILES = 10_000
 """The most files of one input folder."""
 MAX_ENTRIES = 100_000
@@ -44,6 +52,14 @@ def too_large(name: str, size: int, limit: int | None = None) -> InputError:
     limit = limit or MAX_FILE_BYTES
     return InputError(
         f"{name} is too large: {size / 1024 / 1024:,.1f} MiB, and {limit // (1024 * 1024)} MiB is the limit.",
+        hint="Split it, or leave out what is not research data.",
+    )
+
+
+def too_expansive(name: str) -> InputError:
+    """Return the error for a compressed document that expands to more than is read."""
+    return InputError(
+        f"{name} expands to more than {MAX_EXPANDED // (1024 * 1024)} MiB, which is the limit.",
         hint="Split it, or leave out what is not research data.",
     )
 

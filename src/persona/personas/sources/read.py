@@ -16,17 +16,36 @@ from persona.personas.sources.tables import read_csv
 from persona.personas.sources.transcripts import read_transcript
 from persona.storage.paths import printable, sort_key
 
-_READERS: dict[str, Callable[[str, str], Dataset]] = {
-    ".csv": read_csv,
-    ".tsv": read_csv,
-    ".json": read_json,
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
-    ".md": read_transcript,
-    ".markdown": read_transcript,
-    ".txt": read_transcript,
-    ".text": read_transcript,
+Reader = Callable[[str, bytes], Dataset]
+"""Reads a file's name, for messages and evidence, and its bytes."""
+
+
+def of_text(read: Callable[[str, str], Dataset]) -> Reader:
+    """Return the reader of a file that is text of any encoding."""
+
+    def reader(name: str, data: bytes) -> Dataset:
+        text, notes = decode(name, data)
+        limits.check_lines(name, text)
+        dataset = read(name, text)
+        dataset.notes[:0] = notes
+        return dataset
+
+    return reader
+
+
+_READERS: dict[str, Reader] = {
+    ".csv": of_text(read_csv),
+    ".tsv": of_text(read_csv),
+    ".json": of_text(read_json),
+    ".jsonl": of_text(read_json_lines),
+    ".ndjson": of_text(read_json_lines),
+    ".md": of_text(read_transcript),
+    ".markdown": of_text(read_transcript),
+    ".txt": of_text(read_transcript),
+    ".text": of_text(read_transcript),
 }
+_TABLES = frozenset({".csv", ".tsv"})
+"""The endings of tables, which may be larger than other files."""
 KINDS = "CSV (.csv, .tsv), JSON (.json, .jsonl) and transcripts (.txt, .md)"
 """The kinds of files that are read, in words."""
 
@@ -36,6 +55,12 @@ def is_readable(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") for part in path.parts)
     return not hidden and path.suffix.lower() in _READERS and path.stem.lower() not in ("readme", "license")
+
+
+def limit_of(name: str) -> int:
+    """Return how large a file of this name may be, in bytes."""
+    table = PurePosixPath(name).suffix.lower() in _TABLES
+    return limits.MAX_TABLE_BYTES if table else limits.MAX_FILE_BYTES
 
 
 def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
@@ -51,16 +76,13 @@ def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
             raise InputError(f"{name} is of no kind that Persona reads.", hint=f"It reads {KINDS}.")
         if len(name) > limits.MAX_NAME:
             raise limits.too_long(f"The name {name[:60]}…", len(name), limits.MAX_NAME)
-        if len(data) > limits.MAX_FILE_BYTES:
-            raise limits.too_large(name, len(data))
+        if len(data) > (most := limit_of(name)):
+            raise limits.too_large(name, len(data), most)
         if (total := total + len(data)) > limits.MAX_TOTAL_BYTES:
             raise limits.too_large("The input", total, limits.MAX_TOTAL_BYTES)
         if not data.strip():
             raise InputError(f"{name} is empty.", hint="Give a file with at least one respondent.")
-        text, notes = decode(name, data)
-        limits.check_lines(name, text)
-        dataset.notes += notes
-        dataset.extend(reader(name, text))
+        dataset.extend(reader(name, data))
         if len(dataset.records) > limits.MAX_RECORDS:
             raise limits.too_many("The input", "respondents", limits.MAX_RECORDS)
     if not dataset.records:
@@ -191,11 +213,12 @@ def _bytes(path: Path) -> bytes:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise InputError(f"{_name(path.name)} is neither a file nor a folder.")
-        if found.st_size > limits.MAX_FILE_BYTES:
-            raise limits.too_large(_name(path.name), found.st_size)
-        data = file.read(limits.MAX_FILE_BYTES + 1)
-    if len(data) > limits.MAX_FILE_BYTES:  # it grows, or says no size, as in /proc
-        raise limits.too_large(_name(path.name), len(data))
+        most = limit_of(path.name)
+        if found.st_size > most:
+            raise limits.too_large(_name(path.name), found.st_size, most)
+        data = file.read(most + 1)
+    if len(data) > most:  # it grows, or says no size, as in /proc
+        raise limits.too_large(_name(path.name), len(data), most)
     return data
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from persona.errors import BucketNotFoundError, InputError, NotFoundError
 from persona.personas.bounded import read_bounded
 from persona.personas.sources import limits
-from persona.personas.sources.read import KINDS, is_readable, read_files, some
+from persona.personas.sources.read import KINDS, is_readable, limit_of, read_files, some
 from persona.personas.sources.records import Dataset
 from persona.storage.backend import StorageBackend, StorageObject
 from persona.storage.paths import printable
@@ -66,9 +66,10 @@ def _relative(folder: str, path: str) -> str:
 
 
 async def _bytes(storage: StorageBackend, found: StorageObject) -> bytes:
-    if found.size > limits.MAX_FILE_BYTES:
-        raise limits.too_large(found.path, found.size)
-    data = await read_bounded(storage, found.path, limits.MAX_FILE_BYTES)
+    most = limit_of(found.path)
+    if found.size > most:
+        raise limits.too_large(found.path, found.size, most)
+    data = await read_bounded(storage, found.path, most)
     if data is None:
-        raise limits.too_large(found.path, limits.MAX_FILE_BYTES + 1)
+        raise limits.too_large(found.path, most + 1, most)
     return data
