@@ -32,7 +32,19 @@ def read_csv(name: str, text: str) -> Dataset:
     Raises:
         InputError: the table is broken, holds no rows, or more than is taken.
     """
-    rows = _rows(name, text, delimiter_of(name, text))
+    return table(name, _rows(name, text, delimiter_of(name, text)))
+
+
+def table(name: str, rows: list[list[str]]) -> Dataset:
+    """Return the respondents of a table.
+
+    Args:
+        name: the file's name, for messages and evidence.
+        rows: the cells of all rows that are not blank, with those of headings.
+
+    Raises:
+        InputError: the table holds no rows, or more than is taken.
+    """
     if len(rows) < 2:
         raise InputError(
             f"{name} holds no records.",
