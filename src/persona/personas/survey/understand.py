@@ -9,6 +9,7 @@ from statistics import mean
 
 from persona.personas.sources.records import Answer, Dataset, Record
 from persona.personas.survey import scales
+from persona.personas.survey.codebook import Codebook
 from persona.personas.survey.questions import CLOSED, Kind, Question, Use
 from persona.personas.survey.survey import Survey
 
@@ -54,12 +55,26 @@ def is_demographic(question: str) -> bool:
     return bool(_ABOUT_ASKED.search(plain) or (len(plain.split()) <= 4 and _ABOUT.search(plain)))
 
 
-def understand(dataset: Dataset) -> Survey:
+def understand(dataset: Dataset, codebook: Codebook | None = None) -> Survey:
     """Return the questions of a data set, and its respondents with their answers as they count.
 
     Args:
         dataset: what was read.
+        codebook: what a researcher says of its questions; it takes the place of what is guessed.
+
+    Raises:
+        InputError: the codebook does not fit the data set.
     """
+    if codebook is None:
+        return _guessed(dataset)
+    from persona.personas.survey.apply import applied, identified
+
+    dataset = identified(dataset, codebook)
+    return applied(_guessed(dataset), dataset, codebook)
+
+
+def _guessed(dataset: Dataset) -> Survey:
+    """Return a data set as it is understood by rules alone."""
     records = dataset.records
     names = list(dict.fromkeys(name for record in records for name in record.fields))
     questions, separators = [], {}
