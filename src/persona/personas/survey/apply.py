@@ -181,17 +181,20 @@ def _placed(entry: Entry, question: Question, guessed: Question, problems: list[
 def _recount(entry: Entry, made: _Applied, read: Sequence[Answer | None], problems: list[Problem]) -> None:
     """Work out the categories of a question again, and its answers where its kind has others."""
     question = made.question
-    if question.kind is Kind.MULTIPLE:
-        made.answers = _listed(made.answers, entry.options or ())
-    elif any(isinstance(answer, tuple) for answer in made.answers):
-        if question.columns[1:]:
-            allowed = f"allowed multiple: its {len(question.columns)} columns hold an option each"
-            found = f"kind of {shown(question.name)}: found {question.kind.value}"
-            problems.append((entry.line("kind"), f"{found}, {allowed}"))
-            return
-        made.answers = [
+    split = any(isinstance(answer, tuple) for answer in made.answers)
+    if split and question.columns[1:] and question.kind is not Kind.MULTIPLE:
+        allowed = f"allowed multiple: its {len(question.columns)} columns hold an option each"
+        found = f"kind of {shown(question.name)}: found {question.kind.value}"
+        problems.append((entry.line("kind"), f"{found}, {allowed}"))
+        return
+    if split:
+        whole = [
             given if isinstance(answer, tuple) else answer for answer, given in zip(made.answers, read, strict=True)
         ]
+        made.answers = made.answers if question.columns[1:] else whole
+    if question.kind is Kind.MULTIPLE:
+        listed = _listed(made.answers, entry.options or ())
+        made.answers = [_without(answer, question.missing) for answer in listed]
     counts = Counter(part for answer in made.answers if answer is not None for part in parts(answer))
     if question.kind is Kind.SCALE:
         categories = entry.order or _order(question, counts)
