@@ -143,12 +143,17 @@ def test_what_was_cut_short_is_completed(
 ) -> None:
     write, calls = LocalBackend.write, []
 
+    async def away(*_: Any, **__: Any) -> Any:
+        raise UnreachableError("The disk is away.", hint="Wait.")
+
     async def failing(self: LocalBackend, path: str, *rest: Any, **more: Any) -> Any:
         calls.append(path)
         if len(calls) == 4:
-            raise UnreachableError("The disk is away.", hint="Wait.")
+            outage.setattr(LocalBackend, "exists", away)
+            return await away()
         return await write(self, path, *rest, **more)
 
+    outage = pytest.MonkeyPatch()
     monkeypatch.setattr(LocalBackend, "write", failing)
     receipt = tmp_path / "receipt.json"
     ran = persona(*ERASE, "--yes", "--receipt", str(receipt))
@@ -157,8 +162,35 @@ def test_what_was_cut_short_is_completed(
     assert not receipt.exists()
     assert holding(contents(local))
     assert any(path.startswith(".persona-tombstones/") for path in contents(local))
+    outage.undo()
     assert persona(*ERASE, "--yes", "--receipt", str(receipt)).code == 0
     assert holding(contents(local)) == []
+
+
+def test_one_object_that_cannot_be_changed_is_named_and_stops_no_other(
+    local: StorageSettings, persona: Run, library: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, delete = LocalBackend.write, LocalBackend.delete
+
+    async def failing(self: LocalBackend, path: str, *rest: Any, **more: Any) -> Any:
+        if path == "research/calls.json":
+            raise UnreachableError("It takes no writes of this object.", hint="Wait.")
+        return await write(self, path, *rest, **more)
+
+    async def raced(self: LocalBackend, path: str, *rest: Any, **more: Any) -> Any:
+        if path == "research/E08.mp3":
+            await write(self, path, b"again")
+        await delete(self, path, *rest, **more)
+
+    monkeypatch.setattr(LocalBackend, "write", failing)
+    monkeypatch.setattr(LocalBackend, "delete", raced)
+    ran = persona(*ERASE, "--yes", "--json")
+    assert ran.code == 1, ran.err
+    reasons = {each["path"]: each["reason"] for each in ran.json["left"]}
+    assert reasons.keys() == {"research/calls.json", "research/[subject].mp3"}
+    assert reasons["research/calls.json"] == "It takes no writes of this object."
+    assert "Others changed it" in reasons["research/[subject].mp3"]
+    assert holding(contents(local)) == ["research/E08.mp3", "research/calls.json"]
 
 
 def test_what_others_write_meanwhile_is_not_lost_and_is_looked_at_again(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from persona.personas.findings import Done, Found, PastHit, Unread
     from persona.storage.outbox_entry import Entry
 
+_AGAIN = "It names the respondent again after it was erased. Run the command again."
 _TAKEN_OUT = ("erased", "outbox", "cache_entries", "journal_rows")
 
 
@@ -245,7 +246,7 @@ class _Erasure:
             "journal_rows": rows,
             "left": [
                 *({"path": self._masked(hit.path), "reason": self._masked(_advice(hit.what))} for hit in mentions),
-                *({"path": self._masked(hit.path), "reason": "Others wrote it meanwhile."} for hit in remaining),
+                *({"path": self._masked(hit.path), "reason": done.changed.get(hit.path, _AGAIN)} for hit in remaining),
                 *({"path": self._masked(each.path), "reason": self._masked(each.reason)} for each in left.unread),
             ],
             "unsearched": unsearched_json(left.unsearched, self._masked),

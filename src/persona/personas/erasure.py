@@ -16,7 +16,6 @@ from persona.errors import (
     CredentialsError,
     NotFoundError,
     PersonaError,
-    RequestFailedError,
     UnreachableError,
 )
 from persona.personas import subjects
@@ -44,6 +43,7 @@ from persona.storage.paths import printable
 from persona.storage.relisting import UNREADABLE, still_listed
 from persona.storage.tombstones import is_tombstone
 
+_CHANGED = "Others changed it each time before it could be erased. Run the command again."
 _ROUNDS = 4
 """How often what others wrote meanwhile is looked through again."""
 
@@ -180,11 +180,12 @@ async def erase(
         past: whether earlier versions are deleted as well.
 
     Raises:
-        UnreachableError, CredentialsError, BucketNotFoundError: it cannot go on. To do it again completes it.
+        UnreachableError: the provider does not respond. To do it again completes it.
+        CredentialsError, BucketNotFoundError: it cannot go on.
     """
     done = Done()
     for _ in range(_ROUNDS):
-        done.failed = []
+        done.failed, done.changed = [], {}
         if past:
             await _delete_past(storage, found.past, done)
         for hit in found.hits:
@@ -255,10 +256,12 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
     try:
         found = await storage.stat(hit.path)
         if found.version != hit.version:
+            done.changed[hit.path] = _CHANGED
             return
         content, _ = await read(storage, found)
         traced = trace(hit.path, content if isinstance(content, bytes) else None, subject)
         if traced is None or not traced.certain:
+            done.changed[hit.path] = _CHANGED
             return
         if traced.left is None:
             await storage.delete(hit.path, condition=IfVersion(hit.version))
@@ -276,15 +279,28 @@ async def _take_out(storage: StorageBackend, hit: Hit, subject: str, done: Done)
         done.doubts += [Unread(hit.path, doubt) for doubt in traced.doubts]
     except BucketNotFoundError:
         raise
-    except (NotFoundError, ConflictError):
-        return
-    except RequestFailedError as error:  # of this object alone
-        done.failed.append(Unread(hit.path, str(error)))
-    except UnreachableError as error:
-        error.message = f"{error.message} {_so_far(done)}"
-        raise
+    except NotFoundError:
+        done.changed[hit.path] = UNREADABLE
+    except ConflictError:
+        done.changed[hit.path] = _CHANGED
     except PersonaError as error:
+        await _require_provider(storage, error, done)
         done.failed.append(Unread(hit.path, str(error)))
+
+
+async def _require_provider(storage: StorageBackend, error: PersonaError, done: Done) -> None:
+    """Raise an error if it is of the provider as a whole, and not of one object.
+
+    Raises:
+        UnreachableError: the provider does not respond to anything.
+    """
+    if not isinstance(error, UnreachableError):
+        return
+    try:
+        await storage.exists(PROBE)
+    except UnreachableError:
+        error.message = f"{error.message} {_so_far(done)}"
+        raise error from None
 
 
 def _unnamed(pairs: Mapping[str, str], subject: str) -> dict[str, str]:
@@ -305,10 +321,10 @@ async def _delete_past(storage: StorageBackend, past: Sequence[PastHit], done: D
         try:
             await storage.beneath("")[0].delete_past(hit.version)
             done.past.append(hit)
-        except UnreachableError as error:
-            error.message = f"{error.message} {_so_far(done)}"
+        except BucketNotFoundError:
             raise
         except PersonaError as error:
+            await _require_provider(storage, error, done)
             locked.add(hit.version.path)
             done.failed.append(Unread(f"{hit.version.path} ({hit.version.kind} {hit.version.id})", str(error)))
 

@@ -146,12 +146,14 @@ class Done:
         past: earlier versions that were deleted.
         failed: what could not be changed.
         doubts: what was left and may be the respondent's.
+        changed: why an object was not as it was looked at, by path; of the last round.
     """
 
     erased: list[Erased] = field(default_factory=list)
     past: list[PastHit] = field(default_factory=list)
     failed: list[Unread] = field(default_factory=list)
     doubts: list[Unread] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)
 
 
 Result = Hit | Unread | Unsearched | Similar

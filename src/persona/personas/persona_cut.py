@@ -77,7 +77,8 @@ def _members(part: Members, subject: str) -> Any:
     kept = _others(part, subject)
     if not kept:
         return _GONE
-    return {"file": part.file, "records": [each if each in kept else _GONE for each in part.records]}
+    known = {*kept}
+    return {"file": part.file, "records": [each if each in known else _GONE for each in part.records]}
 
 
 def _statement(statement: Statement, subject: str, verbatim: list[str]) -> Any:

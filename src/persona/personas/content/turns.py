@@ -107,9 +107,9 @@ def find_turns(text: str, subject: str) -> Turns:
     _classify(lines, subject)
     found = Turns()
     starts = [0, *(n for n, line in enumerate(lines) if line.kind == "id" and n), len(lines)]
+    body = next((n for n, line in enumerate(lines) if line.kind not in ("blank", "rule", "field")), len(lines))
     for start, end in pairwise(starts):
-        top = all(line.kind in ("blank", "rule", "field") for line in lines[:start])
-        place = _Place.TOP if top else _Place.NONE if len(starts) <= _SECTIONS else _Place.of(end, len(lines))
+        place = _Place.TOP if start <= body else _Place.NONE if len(starts) <= _SECTIONS else _Place.of(end, len(lines))
         _mark_section(lines[start:end], subject, found, place)
     _mark_cues(lines)
     if any(line.mine for line in lines):
