@@ -14,7 +14,7 @@ import pytest
 
 from persona.config.schema import StorageSettings
 from persona.errors import PersonaError
-from persona.storage.backend import PastVersion, StorageBackend
+from persona.storage.backend import PastVersion, RefusedName, StorageBackend
 from persona.storage.backends.local import LocalBackend
 from persona.storage.layers.below import Below
 from persona.storage.layers.breaker import Breaker
@@ -23,7 +23,10 @@ from persona.storage.layers.fallback import Fallback
 from persona.storage.layers.informing import Informing
 from persona.storage.layers.resident import Resident
 from persona.storage.outbox import Outbox
+from persona.storage.private import sweep_drafts, write_durably
 from persona.storage.sqlite import connect
+from persona.transfer.journal import Journal
+from persona.transfer.model import Row, State
 from tests.cli.conftest import Configure, Run, changed, files_below
 from tests.erasure.conftest import put
 from tests.erasure.test_erase import ERASE, Place
@@ -32,18 +35,24 @@ from tests.quirks import VERSIONS, versions_without_markers
 
 SAID = b"I live at 12 Elm Street."
 _WRITER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from typing import Any
 from persona.storage.backends.local_draft import Draft
 from persona.storage.backends.local_files import Disk
+from persona.locks import claim
 from persona.storage.outbox import Outbox
+from persona.storage.private import private
 folder, outbox = Path(sys.argv[1]), Path(sys.argv[2])
 draft = Draft(Disk(folder), "research/E08.md")
 draft.append(b"I live at 12 Elm Street." * 1000)
 waiting = Outbox(outbox, "place").draft()
 waiting.write(b"I live at 12 Elm Street." * 1000)
 waiting.complete()
+small = private(outbox / f".sent.json.{os.getpid()}-1.tmp")
+claim(small.fileno())
+small.write(b"I live at 12 Elm Street.")
+small.flush()
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -76,13 +85,15 @@ async def test_the_next_write_removes_what_a_killed_one_left_and_nothing_that_li
     try:
         await LocalBackend(folder).write("research/other.md", b"x")
         Outbox(box, "place").draft().discard()
-        assert len(holding(folder, box)) == 2
+        write_durably(box / "sent.json", b"{}")
+        assert len(holding(folder, box)) == 3
     finally:
         writer.kill()
     await LocalBackend(folder).write("elsewhere.md", b"x")
     assert len(holding(folder)) == 1  # it is looked for where something is written
     await LocalBackend(folder).write("research/other.md", b"y")
     Outbox(box, "place").draft().discard()
+    write_durably(box / "sent.json", b"{}")
     assert holding(folder, box) == []
     assert [found.path for found in await LocalBackend(folder).list()] == ["elsewhere.md", "research/other.md"]
 
@@ -99,7 +110,7 @@ def test_an_erasure_removes_what_a_killed_process_left(
     kept = root / ".persona" / "meta" / "00"
     kept.mkdir(parents=True)
     (kept / f"{'0' * 64}.1.json").write_bytes(b'{"path": "research/E08.md", "metadata": {"x": "%s"}}' % SAID)
-    assert len(holding(root, home)) == 4
+    assert len(holding(root, home)) == 5
     ran = persona(*ERASE, "--yes", "--json")
     assert ran.code == 0, ran.out
     assert holding(root, home) == []
@@ -113,7 +124,8 @@ def test_a_lock_is_asked_and_not_the_age(tmp_path: Path) -> None:
             os.utime(file, (0, 0))
         put(StorageSettings(local=_local(tmp_path / "data")), {"research/x": b""})
         Outbox(tmp_path / "outbox", "place").draft().discard()
-        assert len(holding(tmp_path)) == 2
+        sweep_drafts(tmp_path)
+        assert len(holding(tmp_path)) == 3
     finally:
         writer.kill()
 
@@ -154,6 +166,46 @@ def test_an_erasure_rewrites_databases_that_others_have_written(
     assert len(holding(home)) == 3
     assert persona(*ERASE, "--yes").code == 0
     assert holding(home) == []
+
+
+def test_free_texts_of_a_journal_lose_the_respondent(
+    place: Place, configure: Configure, persona: Run, home: Path
+) -> None:
+    """Errors, the place where a comparison stands, reserved names, metadata; a pattern that a paused job needs is named."""
+    configure(place("local"))
+    folder = home / "transfers" / "default"
+    folder.mkdir(parents=True)
+    ids = {State.COMPLETE: "20260101-000000-0001", State.PAUSED: "20260101-000000-0002", None: "20260101-000000-0003"}
+    for state, job in ids.items():
+        journal = Journal(folder / f"{job}.db", create=True)
+        options = {"include": [], "exclude": ["calls/E08/*"] if state is not State.PAUSED else ["x"]}
+        with journal.transaction():
+            journal.set(
+                id=job,
+                state=state or State.PAUSED,
+                options=options,
+                error="calls/E08.mp3: The disk is full.",
+                cursor=("calls/E08.mp3", 3),
+                reserved={"objects": 1, "last": "calls/E08.mp3"},
+                folder_markers=(1, "calls/E08"),
+                destination={"name": "elsewhere", "url": "file:///x"},
+            )
+            row = Row("other.txt", 1, "v", step="failed", error="It is a link to calls/E08.mp3.")
+            row.metadata = {"companion": "E08"}
+            journal.add([row, Row("calls/E08.mp3", 1, "v")])
+            journal.refuse("source", [RefusedName("bad\0name", "It has the same file as calls/E08.mp3.")])
+        journal.close()
+    ran = persona(*ERASE, "--yes", "--json")
+    assert ran.code == 1
+    assert [(each["path"], "prune" in each["reason"]) for each in ran.json["left"]] == [
+        (f"the journal {ids[None]}", True)
+    ]
+    held = [name for name, data in files_below(folder).items() if b"E08" in data]
+    assert held == [f"{ids[None]}.db"]
+    journal = Journal(folder / f"{ids[State.PAUSED]}.db")
+    assert [row.path for row in journal.rows()] == ["other.txt"]
+    assert journal.get("options")["exclude"] == ["x"]
+    journal.close()
 
 
 def _local(path: Path):  # type: ignore[no-untyped-def]

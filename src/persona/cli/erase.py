@@ -140,7 +140,7 @@ class _Erasure:
             unsearched = [each for each in found.unsearched if each.path.startswith("outbox ")]
             done, left = await take_out(storage, search, self._subject, found, past=past)
             location = storage.url()
-            sweep_left_overs(self._settings, self._outbox)
+            sweep_left_overs(self._settings, self._outbox, self._session.workspace.home)
         finally:
             await noting.close()
         more, cache_error = self._from_caches(left.versions, {each.path for each in done.erased})

@@ -14,11 +14,10 @@ from persona.disks import is_full
 from persona.errors import ConfigError, PersonaError, StorageFullError, VerificationError
 from persona.locks import claim
 from persona.storage.cache.sealing import Sealing
-from persona.storage.private import private, write_durably
+from persona.storage.private import STALE_SECONDS, private, write_durably
 
 DRAFT = ".draft-"
 """What the names of unfinished entries begin with."""
-STALE_SECONDS = 24 * 3600.0
 CHUNK_BYTES = 1 << 20
 _LENGTH_BYTES = 4
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
+import time
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
 from persona.disks import sync_folder
+from persona.locks import claim
+
+STALE_SECONDS = 24 * 3600.0
+"""After this a draft has no owner, where no lock can tell."""
+_DRAFT = re.compile(r"\..+\.\d+-\d+\.tmp")
 
 
 def private_folder(folder: Path) -> None:
@@ -24,18 +32,56 @@ def private(file: Path) -> BinaryIO:
 
 
 def write_durably(file: Path, data: bytes) -> None:
-    """Write a small file whole: beside it, to disk, then in its place."""
+    """Write a small file whole: beside it, to disk, then in its place. What killed processes left of it goes."""
+    for left in file.parent.glob(f".{escape(file.name)}.*.tmp"):
+        _remove_if_abandoned(left)
     draft = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        with private(draft) as stream:
+        with _locked(draft) as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        draft.replace(file)
+            if os.name == "posix":  # while it is locked; Windows renames no file that is open
+                draft.replace(file)
+        if os.name != "posix":
+            draft.replace(file)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     sync(file.parent)
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove what killed processes left of small files, in a folder and in all below it."""
+    for left in folder.rglob(".*.tmp"):
+        _remove_if_abandoned(left)
+
+
+def _locked(draft: Path) -> BinaryIO:
+    """Open a draft and take its lock, which tells others that it is being written."""
+    while True:
+        stream = private(draft)
+        claim(stream.fileno())
+        with suppress(FileNotFoundError):  # someone removed it before it was locked
+            if os.path.samestat(os.fstat(stream.fileno()), draft.stat()):
+                return stream
+        stream.close()
+
+
+def _remove_if_abandoned(draft: Path) -> None:
+    """Remove a draft that no process writes; where there are no locks, one that is older than a day."""
+    if not _DRAFT.fullmatch(draft.name):
+        return
+    with suppress(OSError):
+        fd = os.open(draft, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            free = claim(fd)
+            if free is None:
+                free = time.time() - os.fstat(fd).st_mtime > STALE_SECONDS
+        finally:
+            os.close(fd)
+        if free:
+            draft.unlink(missing_ok=True)
 
 
 def sync(folder: Path) -> None:

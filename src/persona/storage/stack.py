@@ -18,6 +18,7 @@ from persona.config.schema import CacheSettings, StorageSettings
 from persona.errors import ConfigError
 from persona.storage.backend import StorageBackend
 from persona.storage.paths import clean, join
+from persona.storage.private import sweep_drafts
 from persona.storage.urls import url_settings
 
 if TYPE_CHECKING:
@@ -126,9 +127,10 @@ def erase_from_caches(settings: StorageSettings, versions: Mapping[str, str], re
     return count
 
 
-def sweep_left_overs(settings: StorageSettings, outbox: Outbox) -> None:
-    """Remove what killed processes left of writes, in the outbox and in a local folder, where nothing lists it."""
+def sweep_left_overs(settings: StorageSettings, outbox: Outbox, home: Path) -> None:
+    """Remove what killed processes left of writes, in PERSONA_HOME and in a local folder, where nothing lists it."""
     outbox.sweep()
+    sweep_drafts(home)
     if settings.backend == "local":
         from persona.storage.backends.local import LocalBackend
 

@@ -18,7 +18,8 @@ from persona.errors import ConfigError, ConflictError, InputError, NotFoundError
 from persona.locks import LockTimeoutError, locked
 from persona.moments import new_id
 from persona.redaction import shortened
-from persona.transfer.journal import Journal, forget, remove_files
+from persona.transfer.forget import forget
+from persona.transfer.journal import Journal, remove_files
 from persona.transfer.journal_errors import full, translated
 from persona.transfer.model import Endpoint, Kind, Options, Phase, State
 
@@ -283,7 +284,7 @@ class Jobs:
         """Remove what all journals, and what syncs remember, have of some paths; content they have none.
 
         Args:
-            gone: says of a path whether it goes.
+            gone: says of a path, or of a text such as an error, whether it goes.
 
         Returns:
             How many rows went, and for each job whose journal could not be changed the reason.
@@ -294,7 +295,7 @@ class Jobs:
                 with self.locked(file.stem):
                     count += forget(file, gone)
             except (PersonaError, ValueError, sqlite3.Error) as error:
-                failed[file.stem] = str(error)
+                failed[file.stem] = " ".join(filter(None, (str(error), getattr(error, "hint", ""))))
         for file in sorted(self.folder.glob("pair-*.seen")):
             try:
                 count += forget(file, gone)

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from persona.disks import is_full
-from persona.errors import ConfigError, ConflictError, InputError
+from persona.errors import ConfigError, InputError
 from persona.storage.backend import Digest, RefusedName
 from persona.storage.content_headers import ContentHeaders
-from persona.storage.sqlite import connect, rewrite
+from persona.storage.sqlite import connect
 from persona.transfer.journal_errors import ANEW, full, translated
-from persona.transfer.model import PROVED, Action, Count, Row, State, Step, Tally
+from persona.transfer.model import PROVED, Action, Count, Row, Step, Tally
 
 FORMAT = 2
 _SCHEMA = """
@@ -56,7 +55,7 @@ CREATE TABLE changed (path TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
 _SEEN = """
 CREATE TABLE IF NOT EXISTS seen (path TEXT PRIMARY KEY, source TEXT NOT NULL, target TEXT NOT NULL) WITHOUT ROWID
 """
-_REMOVED = "CREATE TABLE IF NOT EXISTS removed (digest TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID"
+REMOVED = "CREATE TABLE IF NOT EXISTS removed (digest TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID"
 _COLUMNS = [line.split()[0] for line in _SCHEMA.split("objects (")[1].split(")")[0].split("\n") if line.strip()]
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM objects"  # noqa: S608  (names of our own)
 _INSERT = f"INSERT OR REPLACE INTO objects ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
@@ -186,7 +185,7 @@ class Journal:
 
     def path_digest(self, path: str) -> str:
         """Return the digest of a path as `removed_rows` has it."""
-        return _path_digest(str(self.get("salt", "")), path)
+        return path_digest(str(self.get("salt", "")), path)
 
     def changes(self) -> dict[str, str]:
         """Return what `note_changes` noted."""
@@ -365,65 +364,8 @@ class Memory:
         raise InputError(f"{file} cannot be used.", hint="Remove it.")
 
 
-def forget(file: Path, gone: Callable[[str], bool]) -> int:
-    """Remove what a journal, or the memory of a pair, has of some paths, so that nothing of it is left in the file.
-
-    A job that can be resumed keeps a digest of each path that it may have written, and the version: so it finds them
-    at its destination.
-
-    Args:
-        file: the SQLite file.
-        gone: says of a path whether it goes.
-
-    Returns:
-        How many rows went.
-
-    Raises:
-        InputError: the job has begun to upload such an object in parts, which only its path can find.
-        ConflictError: another process reads the file, so that its log could not be cut off.
-    """
-    db = connect(file)
-    count = 0
-    try:
-        there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        db.execute("BEGIN IMMEDIATE")
-        if "objects" in there:
-            _note_removed(db, gone)
-        for table, column in (("objects", "path"), ("refused", "key"), ("changed", "path"), ("seen", "path")):
-            if table not in there:
-                continue
-            paths = [row for row in db.execute(f"SELECT {column} FROM {table}") if gone(row[0])]  # noqa: S608
-            db.executemany(f"DELETE FROM {table} WHERE {column} = ?", paths)  # noqa: S608  (names of our own)
-            count += len(paths)
-        db.execute("COMMIT")
-        if not rewrite(db):
-            raise ConflictError("Another process reads it.")
-    finally:
-        db.close()
-    return count
-
-
-def _note_removed(db: sqlite3.Connection, gone: Callable[[str], bool]) -> None:
-    """Note digests of the paths that go, of a job that can be resumed."""
-    facts = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM job")}
-    if facts.get("state") == State.COMPLETE:
-        return
-    query = "SELECT path, written, upload FROM objects WHERE written IS NOT NULL OR attempts > 0 OR step = 'active'"
-    rows = [row for row in db.execute(query) if gone(row[0])]
-    if any(upload for _, _, upload in rows):
-        raise InputError(
-            "It has an unfinished upload of an object with the respondent's name.",
-            hint="Resume the job or remove it with “persona storage migrate prune”, then erase again.",
-        )
-    if rows:
-        salt = facts.get("salt") or secrets.token_hex(16)
-        db.execute("INSERT OR REPLACE INTO job VALUES ('salt', ?)", (json.dumps(salt),))
-        db.execute(_REMOVED)
-        noted = [(_path_digest(salt, path), written) for path, written, _ in rows]
-        db.executemany("INSERT OR REPLACE INTO removed VALUES (?, ?)", noted)
-
-
-def _path_digest(salt: str, path: str) -> str:
+def path_digest(salt: str, path: str) -> str:
+    """Return the digest under which a path is noted that an erasure removed."""
     return hmac.digest(bytes.fromhex(salt), path.encode(), hashlib.sha256).hex()
 
 
