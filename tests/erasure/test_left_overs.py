@@ -171,7 +171,7 @@ def test_an_erasure_rewrites_databases_that_others_have_written(
 def test_free_texts_of_a_journal_lose_the_respondent(
     place: Place, configure: Configure, persona: Run, home: Path
 ) -> None:
-    """Errors, the place where a comparison stands, reserved names, metadata; a pattern that a paused job needs is named."""
+    """Errors, a comparison's place, reserved names, metadata. A pattern that a paused job needs is named."""
     configure(place("local"))
     folder = home / "transfers" / "default"
     folder.mkdir(parents=True)
