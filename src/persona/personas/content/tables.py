@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from persona.errors import InputError
 from persona.personas.content.people import Naming, is_number, names_person, normalised, same
+from persona.personas.sources.layout import lay_out
 from persona.personas.sources.records import ID_HEADING, is_missing, tidy
 from persona.personas.sources.tables import delimiter_of
 
@@ -28,7 +29,7 @@ class Row(NamedTuple):
 
 
 class Table:
-    """A table whose first filled row has the headings.
+    """A table; its rows are told apart as they are when personas are made of it.
 
     Args:
         name: the file, for messages.
@@ -39,17 +40,18 @@ class Table:
     """
 
     def __init__(self, name: str, text: str) -> None:
-        rows = list(_rows(name, text))
-        filled = [n for n, row in enumerate(rows) if any(row.cells)]
-        self.headings = rows[filled[0]].cells if filled else []
-        self.rows = [row for row in rows[filled[0] + 1 :] if any(row.cells)] if filled else []
+        rows = [row for row in _rows(name, text) if any(row.cells)]
+        layout = lay_out([row.cells for row in rows])
+        self.headings = [each.name for each in layout.headings]
+        self.rows = [rows[number] for number in layout.body()]
+        self._widths = {len(row.cells) for row in rows}
         self._key = self._key_column()
         self._columns = self._naming_columns()
 
     def is_regular(self) -> bool:
         """Say whether it is a table by its shape alone: rows of one width, under a heading that names people."""
         named = any(names_person(each) or is_number(each) for each in self.headings)
-        return named and len(self.headings) > 1 and {len(row.cells) for row in self.rows} == {len(self.headings)}
+        return named and len(self.headings) > 1 and self._widths == {len(self.headings)}
 
     def parted(self, subject: str) -> tuple[list[Row], list[Row]]:
         """Return the rows that are a respondent's, and the others."""

@@ -109,7 +109,7 @@ class Dataset:
     Args:
         records: in the order of the files' names and of the rows in them.
         notes: what a researcher should know: skipped files, guessed encodings, renamed headings.
-        hints: what the files say of their columns, by heading.
+        hints: what the files say of their columns, by heading; a table has one for each column, in its order.
         left_out: how many rows or speakers are no respondents, by the reason.
         speakers: the names of all who speak in interviews, the interviewers' too: they are never themes.
     """
@@ -124,7 +124,7 @@ class Dataset:
         """Add the respondents, notes and hints of another input."""
         self.records += other.records
         self.notes += other.notes
-        self.hints |= other.hints
+        self.hints |= {name: hint for name, hint in other.hints.items() if hint != Hint() or name not in self.hints}
         self.left_out += other.left_out
         self.speakers |= other.speakers
 

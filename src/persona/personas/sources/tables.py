@@ -1,11 +1,15 @@
-"""Reading survey tables: CSV in its dialects."""
+"""Reading survey tables: rows of cells, and CSV in its dialects."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from persona.errors import InputError
+from persona.personas.sources.headings import Heading, distinct
+from persona.personas.sources.layout import Layout, lay_out
 from persona.personas.sources.limits import (
     MAX_CELLS,
     MAX_COLUMNS,
@@ -19,11 +23,11 @@ from persona.personas.sources.records import Dataset, Record, identify, is_missi
 
 DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
-_MOST_NOTES = 10
+_DECLARED = re.compile(r"\s*sep=([^\r\n])[\"']?\s*?(?:\r?\n|$)", re.IGNORECASE)
 
 
 def read_csv(name: str, text: str) -> Dataset:
-    """Read a table whose first row holds the questions, one respondent a row.
+    """Read a table of separated values; see `table`.
 
     Args:
         name: the file's name, for messages and evidence.
@@ -35,31 +39,64 @@ def read_csv(name: str, text: str) -> Dataset:
     return table(name, _rows(name, text, delimiter_of(name, text)))
 
 
-def table(name: str, rows: list[list[str]]) -> Dataset:
-    """Return the respondents of a table.
+def table(name: str, rows: Sequence[Sequence[str]]) -> Dataset:
+    """Read a table with its heading rows, one respondent a row.
 
     Args:
-        name: the file's name, for messages and evidence.
-        rows: the cells of all rows that are not blank, with those of headings.
+        name: what it is called in messages and evidence: the file, or the file and the sheet.
+        rows: all rows, with tidy cells (see `tidy`); blank rows are passed over.
 
     Raises:
-        InputError: the table holds no rows, or more than is taken.
+        InputError: the table holds no respondents, or more than is taken.
     """
-    if len(rows) < 2:
+    filled = [row for row in rows if any(row)]
+    if len(filled) < 2:
         raise InputError(
             f"{name} holds no records.",
             hint="A table has the questions in its first row and an answer row each.",
         )
-    width = max(len(row) for row in rows)
-    headings, notes = _headings(name, rows[0], width)
-    answers = [
-        {heading: cell for heading, cell in zip(headings, row, strict=False) if not is_missing(cell)}
-        for row in rows[1:]
-    ]
+    layout = lay_out(filled)
+    _check_headings(name, layout.headings)
+    names, notes = distinct(name, layout.headings)
+    hints = {each: heading.hint for each, heading in zip(names, layout.headings, strict=True)}
+    answers = [_answers(names, filled[number]) for number in layout.body()]
     if not any(answers):
         raise InputError(f"{name} holds no answers: every cell is empty.")
-    ids = identify(answers, headings)
-    return Dataset([Record(name, key, row) for key, row in zip(ids, answers, strict=True) if row], notes)
+    if len(answers) > MAX_RECORDS:
+        raise too_many(name, "rows", MAX_RECORDS)
+    ids = identify(answers, names)
+    records = [Record(name, key, row) for key, row in zip(ids, answers, strict=True) if row]
+    left_out = Counter({"totals": len(layout.totals), "notes and sources": len(layout.remarks)})
+    return Dataset(records, [*_layout_notes(name, filled, layout), *notes], hints, +left_out)
+
+
+def _answers(names: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+    return {name: cell for name, cell in zip(names, row, strict=False) if not is_missing(cell)}
+
+
+def _check_headings(name: str, headings: Sequence[Heading]) -> None:
+    """Check how long the headings are; wordings beside them may be longer."""
+    for number, each in enumerate(headings, start=1):
+        if len(each.name) > MAX_HEADING:
+            raise too_long(f"{name}: the heading of column {number}", len(each.name), MAX_HEADING)
+
+
+def _layout_notes(name: str, rows: Sequence[Sequence[str]], layout: Layout) -> list[str]:
+    """Return what was done with rows that are neither a single heading row nor a response."""
+    notes = []
+    if layout.form:
+        notes.append(f"{name}: the headings were read from several rows: {layout.form}.")
+    for what, numbers in (
+        ("above the headings", range(layout.above)),
+        ("with totals", sorted(layout.totals)),
+        ("with notes and sources", sorted(layout.remarks)),
+        ("equal to the headings", sorted(layout.repeated)),
+    ):
+        if numbers:
+            first = next(cell for cell in rows[numbers[0]] if cell)
+            shown = f"“{first[:60]}”" + (f" and {len(numbers) - 1} more" if len(numbers) > 1 else "")
+            notes.append(f"{name}: left out, being {'rows' if len(numbers) > 1 else 'a row'} {what}: {shown}.")
+    return notes
 
 
 def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
@@ -78,7 +115,7 @@ def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
                 total += len(cells)
             if total > MAX_CELLS:
                 raise too_many(name, "cells", MAX_CELLS)
-            if len(rows) > MAX_RECORDS + 1:
+            if len(rows) > MAX_RECORDS + 100:  # headings, titles and notes are rows as well
                 raise too_many(name, "rows", MAX_RECORDS)
     except csv.Error as error:
         raise InputError(
@@ -89,43 +126,29 @@ def _rows(name: str, text: str, delimiter: str) -> list[list[str]]:
 
 
 def delimiter_of(name: str, text: str) -> str:
-    """Return the delimiter that gives most rows the width of the first one, and more than one column."""
+    """Return the delimiter that a line ``sep=;`` declares, or that gives most rows the same width above one."""
+    if (declared := _DECLARED.match(text)) and declared[1] in DELIMITERS:
+        return declared[1]
 
     def score(delimiter: str) -> tuple[float, int]:
-        reader = csv.reader(lines_of(name, text), delimiter=delimiter)
-        widths = []
-        try:
-            for row, _ in zip(reader, range(_SAMPLE_ROWS), strict=False):
-                if row:
-                    widths.append(len(row))
-        except csv.Error:
+        widths = [*_widths(name, text, delimiter)]
+        wide = Counter(width for width in widths if width > 1)
+        if not wide:
             return 0.0, 0
-        if not widths or widths[0] < 2:
-            return 0.0, 0
-        return sum(width == widths[0] for width in widths) / len(widths), widths[0]
+        usual, count = wide.most_common(1)[0]
+        return count / len(widths), usual
 
     return max(DELIMITERS, key=score)
 
 
-def _headings(name: str, row: list[str], width: int) -> tuple[list[str], list[str]]:
-    """Return a heading for each column, all different, and notes on those that were made up."""
-    notes: list[str] = []
-    taken: dict[str, None] = {}
-    seen: Counter[str] = Counter()
-    for number in range(1, width + 1):
-        heading = row[number - 1] if number <= len(row) else ""
-        if len(heading) > MAX_HEADING:
-            raise too_long(f"{name}: the heading of column {number}", len(heading), MAX_HEADING)
-        if not heading:
-            notes.append(f"{name}: column {number} has no heading.")
-            heading = f"column {number}"
-        unique = heading
-        while unique in taken:
-            seen[heading] += 1
-            unique = f"{heading} ({seen[heading] + 1})"
-        if unique != heading:
-            notes.append(f"{name}: the heading “{heading}” is there twice; column {number} is called “{unique}”.")
-        taken[unique] = None
-    if len(notes) > _MOST_NOTES:
-        notes[_MOST_NOTES:] = [f"{name}: {len(notes) - _MOST_NOTES:,} more columns have no heading of their own."]
-    return list(taken), notes
+def _widths(name: str, text: str, delimiter: str) -> Iterator[int]:
+    """Yield how many cells each of the first rows has; nothing if a row is broken."""
+    reader = csv.reader(lines_of(name, text), delimiter=delimiter)
+    widths = []
+    try:
+        for row, _ in zip(reader, range(_SAMPLE_ROWS), strict=False):
+            if row:
+                widths.append(len(row))
+    except csv.Error:
+        return
+    yield from widths

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from statistics import mean
 
-from persona.personas.sources.records import Answer, Dataset, Record
+from persona.personas.sources.records import Answer, Dataset, Hint, Record
 from persona.personas.survey import scales
 from persona.personas.survey.codebook import Codebook
 from persona.personas.survey.questions import CLOSED, Kind, Question, Use
@@ -76,11 +76,11 @@ def understand(dataset: Dataset, codebook: Codebook | None = None) -> Survey:
 def _guessed(dataset: Dataset) -> Survey:
     """Return a data set as it is understood by rules alone."""
     records = dataset.records
-    names = list(dict.fromkeys(name for record in records for name in record.fields))
+    names = list(dict.fromkeys([*dataset.hints, *(name for record in records for name in record.fields)]))
     questions, separators = [], {}
     for name in names:
         question, separator = _question(name, [str(record.fields[name]) for record in records if name in record.fields])
-        questions.append(question)
+        questions.append(replace(question, label=dataset.hints.get(name, Hint()).label))
         if separator:
             separators[name] = separator
     respondents = [_separated(record, separators) for record in records] if separators else list(records)
