@@ -9,6 +9,8 @@ from persona.errors import InputError
 
 _MAX_DEPTH = 200
 """How deeply elements may be nested; documents of Office have under 30 levels."""
+_MAX_TAG = 4 * 1024 * 1024
+"""The most bytes of one tag or comment, which the parser has to hold."""
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
 Text = Callable[[str], None]
@@ -54,8 +56,12 @@ def parse(name: str, chunks: Iterable[bytes], start: Start, end: End, text: Text
     parser.StartElementHandler, parser.EndElementHandler = started, ended
     parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text, refused
     try:
+        read = 0
         for chunk in chunks:
             parser.Parse(chunk, False)
+            read += len(chunk)
+            if read - max(0, parser.CurrentByteIndex) > _MAX_TAG:
+                raise InputError(f"{name} is damaged: it has a tag without end.", hint="Export it again.")
         parser.Parse(b"", True)
     except (expat.ExpatError, ValueError) as error:  # ValueError: an encoding of several bytes that expat lacks
         raise InputError(f"{name} is damaged: {error}.", hint="Export it again.") from error

@@ -11,9 +11,11 @@ from persona.errors import AccessDeniedError, InputError, NotFoundError, Persona
 from persona.personas.sources import limits
 from persona.personas.sources.decode import decode
 from persona.personas.sources.documents import read_json, read_json_lines
+from persona.personas.sources.ods import read_ods
 from persona.personas.sources.records import Dataset
 from persona.personas.sources.tables import read_csv
 from persona.personas.sources.transcripts import read_transcript
+from persona.personas.sources.xlsx import read_xlsx
 from persona.storage.paths import printable, sort_key
 
 Reader = Callable[[str, bytes], Dataset]
@@ -36,6 +38,9 @@ def of_text(read: Callable[[str, str], Dataset]) -> Reader:
 _READERS: dict[str, Reader] = {
     ".csv": of_text(read_csv),
     ".tsv": of_text(read_csv),
+    ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
+    ".ods": read_ods,
     ".json": of_text(read_json),
     ".jsonl": of_text(read_json_lines),
     ".ndjson": of_text(read_json_lines),
@@ -44,7 +49,7 @@ _READERS: dict[str, Reader] = {
     ".txt": of_text(read_transcript),
     ".text": of_text(read_transcript),
 }
-_TABLES = frozenset({".csv", ".tsv"})
+_TABLES = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods"})
 """The endings of tables, which may be larger than other files."""
 KINDS = "CSV (.csv, .tsv), JSON (.json, .jsonl) and transcripts (.txt, .md)"
 """The kinds of files that are read, in words."""
