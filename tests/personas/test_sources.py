@@ -83,7 +83,7 @@ def test_utf_16_is_read() -> None:
         ("s.jsonl", b'{"a": "b"}\n\n[1]\n', "line 3: a record is an object"),
         ("s.txt", b"# Only a heading\n", "no text of a respondent"),
         ("s.txt", b"Interviewer: And?\nInterviewer: Nothing?\n", "no text of a respondent"),
-        ("s.xlsx", b"PK", "of no kind that Persona reads"),
+        ("s.xlsx", b"PK", "damaged, or no .xlsx file"),
         ("s", b"text", "of no kind that Persona reads"),
     ],
 )

@@ -58,6 +58,8 @@ class Archive:
                     if self._remaining < 0:
                         raise limits.too_expansive(self._name)
                     yield chunk
+        except InputError:
+            raise
         except _DAMAGED as error:
             raise self._damaged() from error
 

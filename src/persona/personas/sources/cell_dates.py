@@ -73,6 +73,15 @@ def in_words(serial: float, shown: Shown, *, since_1904: bool = False) -> str | 
     return day if shown is Shown.DATE else f"{day} {clock}"
 
 
+def plain_moment(text: str) -> str:
+    """Return a date or time of ISO 8601 as `in_words` writes it."""
+    day, _, clock = text.partition("T")
+    clock = clock.partition(".")[0].removesuffix("Z")
+    if clock in ("", "00:00:00"):
+        return day
+    return f"{day} {clock.removesuffix(':00') if clock.count(':') == 2 else clock}"
+
+
 def _day(days: int, since_1904: bool) -> str:
     """Return a day; Excel's 1900 has a 29 February, which Lotus 1-2-3 had by mistake."""
     if since_1904:

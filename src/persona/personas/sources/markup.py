@@ -63,5 +63,7 @@ def parse(name: str, chunks: Iterable[bytes], start: Start, end: End, text: Text
             if read - max(0, parser.CurrentByteIndex) > _MAX_TAG:
                 raise InputError(f"{name} is damaged: it has a tag without end.", hint="Export it again.")
         parser.Parse(b"", True)
+    except InputError:
+        raise
     except (expat.ExpatError, ValueError) as error:  # ValueError: an encoding of several bytes that expat lacks
         raise InputError(f"{name} is damaged: {error}.", hint="Export it again.") from error

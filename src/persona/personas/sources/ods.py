@@ -6,6 +6,7 @@ import re
 
 from persona.personas.sources import limits, markup
 from persona.personas.sources.archive import Archive, encrypted
+from persona.personas.sources.cell_dates import plain_moment
 from persona.personas.sources.grid import Grid, Merge
 from persona.personas.sources.records import Dataset
 from persona.personas.sources.workbooks import Sheet, read_sheets
@@ -138,7 +139,7 @@ class _Reader:
             self._grid.errors[text[:20]] += 1
             return ""
         if kind == "date":
-            return self._attributes.get("office:date-value", text).replace("T", " ").removesuffix(" 00:00:00")
+            return plain_moment(self._attributes.get("office:date-value", text))
         if kind == "time" and (time := _TIME.match(self._attributes.get("office:time-value", ""))):
             return f"{int(time[1]):02}:{int(time[2]):02}:{int(time[3]):02}".removesuffix(":00")
         if kind == "boolean":

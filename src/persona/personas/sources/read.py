@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError, PersonaError
-from persona.personas.sources import limits
+from persona.personas.sources import kinds, limits
 from persona.personas.sources.decode import decode
 from persona.personas.sources.documents import read_json, read_json_lines
 from persona.personas.sources.ods import read_ods
 from persona.personas.sources.records import Dataset
-from persona.personas.sources.tables import read_csv
+from persona.personas.sources.tables import DELIMITERS, read_csv
 from persona.personas.sources.transcripts import read_transcript
 from persona.personas.sources.xlsx import read_xlsx
 from persona.storage.paths import printable, sort_key
@@ -49,9 +49,13 @@ _READERS: dict[str, Reader] = {
     ".txt": of_text(read_transcript),
     ".text": of_text(read_transcript),
 }
+_ALIKE = {".xlsm": ".xlsx", ".sqlite": ".sqlite3", ".qda": ".sqlite3", ".zsav": ".sav"}
+"""Endings of the same kind as others."""
+_OF_TEXT = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".markdown", ".txt", ".text"})
+"""The endings of files that are text."""
 _TABLES = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods"})
 """The endings of tables, which may be larger than other files."""
-KINDS = "CSV (.csv, .tsv), JSON (.json, .jsonl) and transcripts (.txt, .md)"
+KINDS = "tables (.csv, .tsv, .xlsx, .ods), JSON (.json, .jsonl) and transcripts (.txt, .md)"
 """The kinds of files that are read, in words."""
 
 
@@ -76,9 +80,6 @@ def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
     """
     dataset, total = Dataset(), 0
     for name, data in files:
-        reader = _READERS.get(PurePosixPath(name).suffix.lower())
-        if reader is None:
-            raise InputError(f"{name} is of no kind that Persona reads.", hint=f"It reads {KINDS}.")
         if len(name) > limits.MAX_NAME:
             raise limits.too_long(f"The name {name[:60]}…", len(name), limits.MAX_NAME)
         if len(data) > (most := limit_of(name)):
@@ -87,12 +88,42 @@ def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
             raise limits.too_large("The input", total, limits.MAX_TOTAL_BYTES)
         if not data.strip():
             raise InputError(f"{name} is empty.", hint="Give a file with at least one respondent.")
-        dataset.extend(reader(name, data))
+        dataset.extend(_read(name, data))
         if len(dataset.records) > limits.MAX_RECORDS:
             raise limits.too_many("The input", "respondents", limits.MAX_RECORDS)
     if not dataset.records:
         raise InputError("There are no records in the input.", hint=f"Persona reads {KINDS}.")
     return dataset
+
+
+def _read(name: str, data: bytes) -> Dataset:
+    """Read a file as what its content says that it is; its ending tells what text is.
+
+    Raises:
+        InputError: it is of no known kind, or broken.
+    """
+    ending = PurePosixPath(name).suffix.lower()
+    kind = kinds.kind_of(name, data)
+    if not kind and ending in (".xls", ".xlsx") and is_table(data):
+        kind = ".csv"  # as many services name their tables, so that Excel opens them
+    if not kind and ending not in _OF_TEXT and ending in _READERS:
+        raise InputError(f"{name} is damaged, or no {ending} file.", hint="Export or download it again.")
+    reader = _READERS.get(kind or ending)
+    if reader is None:
+        raise kinds.refusal(name, kind or ending, KINDS)
+    dataset = reader(name, data)
+    if kind and kind != _ALIKE.get(ending, ending):
+        dataset.notes.insert(0, f"{name} is a {kind} file by its content, and was read as one.")
+    return dataset
+
+
+def is_table(data: bytes) -> bool:
+    """Say whether bytes are text of several columns."""
+    try:
+        text, _ = decode("", data)
+    except InputError:
+        return False
+    return any(delimiter in text.split("\n", 1)[0] for delimiter in DELIMITERS)
 
 
 def read_path(path: Path) -> Dataset:

@@ -101,16 +101,19 @@ def _belongs(other: Dataset, main: Dataset) -> bool:
 
 def _joined(name: str, tables: Sequence[tuple[Sheet, Dataset]]) -> Dataset:
     """Return the respondents of several sheets; those with the same ids are one."""
+    parts: list[tuple[Sheet, Dataset]] = []
     result = Dataset()
-    for number, (sheet, dataset) in enumerate(tables):
-        same = bool(number) and _share(_ids(dataset), _ids(result)) >= _ALIKE
-        file = name if len(tables) == 1 or same else f"{name}, sheet “{sheet.title}”"
+    for sheet, dataset in tables:
+        known = next((part for _, part in parts if _share(_ids(dataset), _ids(part)) >= _ALIKE), None)
+        if known is None:
+            parts.append((sheet, dataset))
+            continue
+        _join(known, dataset, sheet.title)
+        known.extend(dataset)
+        result.notes.append(f"{name}: the sheet “{sheet.title}” has the same respondents, and was joined by id.")
+    for sheet, dataset in parts:
+        file = name if len(parts) == 1 else f"{name}, sheet “{sheet.title}”"
         dataset.records = [replace(record, file=file) for record in dataset.records]
-        if same:
-            result.notes.append(
-                f"{name}: the sheet “{sheet.title}” is about the same respondents; it was joined by id."
-            )
-            _join(result, dataset, sheet.title)
         result.extend(dataset)
     return result
 
@@ -122,7 +125,7 @@ def _join(result: Dataset, other: Dataset, title: str) -> None:
     for record in other.records:
         place = places.get(record.id)
         if place is None:
-            remaining.append(replace(record, file=result.records[0].file))
+            remaining.append(record)
             continue
         before = result.records[place]
         fields: dict[str, Answer] = dict(before.fields)

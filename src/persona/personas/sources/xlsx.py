@@ -159,7 +159,7 @@ class _SheetReader:
             "inlineStr": _unescaped,
             "b": lambda value: "TRUE" if value in _TRUE else "FALSE",
             "e": self._error,
-            "d": lambda value: value.replace("T", " ").removesuffix(" 00:00:00"),
+            "d": cell_dates.plain_moment,
         }
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
