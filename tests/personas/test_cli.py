@@ -16,6 +16,8 @@ from persona.config.schema import LocalSettings, StorageSettings
 from persona.personas.generate.provider import Generated
 from persona.personas.library import save
 from persona.personas.model import Persona
+from persona.personas.sources.read import read_path
+from persona.personas.survey.understand import understand
 from tests.personas.conftest import RESEARCH, real_survey
 from tests.personas.memory import MemoryBackend
 
@@ -46,6 +48,8 @@ def test_generate_shows_where_who_and_what_was_left_out(
     assert out.startswith("Generated Personas\n═════")
     assert "Location: memory://team\n" in out
     assert "Coverage: 97 % (65 respondents are in a group)" in out
+    assert "Read: 67 respondents\nQuestions: " in out
+    assert out.index("\nGroups: 4, ") < out.index("\nName ")
     assert "Customer " in out
     assert "are in no group" in out
     assert all(path.startswith("team/customer-") for path in storage.objects)
@@ -54,7 +58,11 @@ def test_generate_shows_where_who_and_what_was_left_out(
 def test_generate_json(storage: MemoryBackend, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--json", "generate", str(RESEARCH), "--count", "4", "--seed", "3"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown) == {"personas", "respondents", "coverage", "notes", "location"}
+    names = {"personas", "respondents", "coverage", "rows", "questions", "structure", "notes", "location"}
+    assert set(shown) == names
+    assert shown["rows"] == {"read": 67, "left_out": 0, "reasons": {}}
+    assert set(shown["structure"]) == {"found", "kind", "z", "split_half"}
+    assert sum(shown["questions"].values()) == len(understand(read_path(RESEARCH)).questions)
     assert len(shown["personas"]) == 4
     assert set(shown["personas"][0]) == {"id", "name", "title", "path", "respondents", "share"}
     assert shown["respondents"] == 67

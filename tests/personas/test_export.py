@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 from persona import neutral
 from persona.errors import AccessDeniedError, InputError, NotFoundError, PersonaError, StorageFullError
 from persona.personas import document
-from persona.personas.export import CSV_COLUMNS, Entry, export, write_file
+from persona.personas.export import CSV_COLUMNS, Entry, export
 from persona.personas.generate.provider import Generated
+from persona.personas.local_file import write_file
 
 
 @pytest.fixture

@@ -123,7 +123,8 @@ class PersonaGroup(click.Group):
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     lazy={
-        "generate": ("persona.cli.personas:generate", "Make personas from interviews and surveys."),
+        "inspect": ("persona.cli.inspect:inspect", "Show how an input is understood, and write a codebook."),
+        "generate": ("persona.cli.generate:generate", "Make personas from interviews and surveys."),
         "list": ("persona.cli.personas:list_", "List the personas of a library."),
         "show": ("persona.cli.personas:show", "Show one persona with its evidence."),
         "export": ("persona.cli.personas:export", "Export personas as YAML, JSON, Markdown or CSV."),

@@ -267,6 +267,6 @@ def _advice(what: Sequence[str]) -> str:
 
 
 def _save(file: Path, document: dict[str, Any]) -> None:
-    from persona.personas.export import write_file
+    from persona.personas.local_file import write_file
 
     write_file(file, (json_text(document, indent=2) + "\n").encode())

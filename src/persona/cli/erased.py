@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from persona.cli.session import Session
@@ -95,8 +95,14 @@ async def outbox_guard(session: Session, provider: StorageBackend) -> ErasedGuar
     return ErasedGuard(known) if known else None
 
 
-def leave_out(session: Session, dataset: Dataset) -> None:
-    """Take respondents who were erased out of an input, and note how many."""
+def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> None:
+    """Take respondents who were erased out of an input, and note how many.
+
+    Args:
+        session: whose workspace's storage knows who was erased.
+        dataset: the input.
+        ids: what a codebook calls each respondent; empty without one.
+    """
     import asyncio
 
     from persona.personas.subjects import in_form
@@ -111,10 +117,16 @@ def leave_out(session: Session, dataset: Dataset) -> None:
         )
     if not known:
         return
-    erased = known.among({in_form(value) for record in dataset.records for value in (record.id, *_stems(record.file))})
-    kept = [r for r in dataset.records if in_form(r.id) not in erased and erased.isdisjoint(_stems(r.file))]
+    others = ids or [each.id for each in dataset.records]
+    known_as = [
+        {in_form(name) for name in (each.id, other, *_stems(each.file))}
+        for each, other in zip(dataset.records, others, strict=True)
+    ]
+    erased = known.among(set().union(*known_as))
+    kept = [each for each, names in zip(dataset.records, known_as, strict=True) if erased.isdisjoint(names)]
     if count := len(dataset.records) - len(kept):
         dataset.records = kept
+        dataset.left_out["erased"] += count
         dataset.notes.append(f"Left out, having been erased: {count:,} respondent{'' if count == 1 else 's'}.")
 
 

@@ -115,7 +115,7 @@ def drop(session: Session, numbers: tuple[str, ...]) -> None:
 @click.pass_obj
 def export(session: Session, number: str, file: Path) -> None:
     """Write the content of an entry to FILE. The entry stays."""
-    from persona.personas.export import write_file
+    from persona.personas.local_file import write_file
 
     box = _open(session)
     entry = box.entry(number)

@@ -1,4 +1,4 @@
-"""persona generate, list, show, export."""
+"""persona list, show, export."""
 
 from __future__ import annotations
 
@@ -10,150 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand, fresh_option
-from persona.cli.render import fields, heading, human_time, json_time, table
+from persona.cli.render import fields, heading, human_time, json_time, shortened, table
 from persona.cli.session import Session
 from persona.cli.typed import in_either_form, on_this_machine, storage_path
-from persona.errors import UsageError
 from persona.neutral import line
-from persona.storage.paths import printable
-from persona.storage.reserved import RULE, is_reserved
 
 if TYPE_CHECKING:
-    from persona.personas.generate.provider import Generated
     from persona.personas.library import Library
     from persona.personas.model import Persona, Statement
-    from persona.personas.sources.records import Dataset
     from persona.personas.summaries import Summaries
     from persona.storage.backend import StorageBackend
-
-_TITLE_WIDTH = 90
-
-
-@click.command(cls=PersonaCommand)
-@click.argument("source", metavar="INPUT")
-@click.option("--output", default="personas/", show_default=True, metavar="PATH", help="The library to write to.")
-@click.option("--count", type=click.IntRange(1), metavar="N", help="How many personas; else as many as fit the data.")
-@click.option("--provider", "provider_name", default="offline", show_default=True, help="Who makes them.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    help="Of what is drawn by chance.",
-)
-@click.option("--name-prefix", default="", metavar="TEXT", help="What stands before each name.")
-@click.option("--overwrite", is_flag=True, help="Replace personas that are there under the same names.")
-@click.pass_obj
-def generate(
-    session: Session,
-    source: str,
-    output: str,
-    count: int | None,
-    provider_name: str,
-    seed: int,
-    name_prefix: str,
-    overwrite: bool,
-) -> None:
-    """Make personas from interviews and surveys.
-
-    INPUT is a CSV, JSON, JSON Lines, text or Markdown file, a folder of these, or a storage URL such as
-    s3://bucket/research. The same input and seed give the same personas.
-    """
-    from persona.cli.erased import leave_out
-    from persona.personas.generate.provider import Options, provider
-    from persona.personas.generate.provider import generate as make
-    from persona.personas.library import save
-    from persona.personas.survey.understand import understand
-
-    folder = storage_path(output, writes=True)
-    if is_reserved(folder):
-        raise UsageError(f"“{printable(folder)}” is no place for a library. {RULE}", hint="Name another --output.")
-    provider(provider_name)
-    session.check_writable()
-    dataset = read_input(session, source)
-    leave_out(session, dataset)
-    made = make(understand(dataset), Options(count, seed, name_prefix), provider_name)
-
-    async def work(storage: StorageBackend) -> tuple[list[str], str, str]:
-        kept: dict[str, str] = {}
-        paths = await save(storage, folder, made.personas, overwrite=overwrite, kept=kept)
-        backup = next((f"{storage.url(old.removesuffix(f'/{path}'))}/" for path, old in kept.items()), "")
-        return paths, storage.url(folder), backup
-
-    paths, location, backup = session.with_storage(work)
-    if session.json:
-        session.emit(generated_json(made, paths, location) | ({"backup": backup} if backup else {}))
-    else:
-        print(generated_text(made, location, backup))
-
-
-def read_input(session: Session, source: str) -> Dataset:
-    """Read INPUT from this machine or, given as a URL, from a storage.
-
-    Raises:
-        InputError: it cannot be used.
-        NotFoundError: there is no such thing.
-    """
-    from persona.personas.sources.read import read_path
-
-    if "://" not in source:
-        return read_path(on_this_machine(source))
-    import asyncio
-
-    from persona.personas.sources.remote import read_storage
-    from persona.storage.outage import require
-    from persona.storage.stack import open_url
-
-    async def run() -> Dataset:
-        storage, path = open_url(source, session.workspace.settings.storage)
-        try:
-            await require(storage.address())
-            return await read_storage(storage, path)
-        finally:
-            await storage.close()
-
-    return asyncio.run(run())
-
-
-def generated_json(made: Generated, paths: Sequence[str], location: str) -> dict[str, Any]:
-    """Return what ``generate --json`` shows."""
-    return {
-        "personas": [
-            _brief(persona, path) | {"respondents": persona.respondents.count, "share": persona.respondents.share}
-            for persona, path in zip(made.personas, paths, strict=True)
-        ],
-        "respondents": made.respondents,
-        "coverage": made.coverage,
-        "notes": list(made.notes),
-        "location": location,
-    }
-
-
-def generated_text(made: Generated, location: str, backup: str = "") -> str:
-    """Return what ``generate`` shows to a person."""
-    from persona.personas.model import percent
-
-    rows = [
-        (p.name, f"{p.respondents.count:,}", percent(p.respondents.share), _shortened(p.title)) for p in made.personas
-    ]
-    covered = round(made.coverage * made.respondents)
-    summary = [
-        ("Location", location),
-        ("Personas", str(len(made.personas))),
-        ("Respondents", f"{made.respondents:,}"),
-        ("Coverage", f"{percent(made.coverage)} ({covered:,} respondents are in a group)"),
-    ]
-    if backup:
-        summary.append(("Old contents kept in", backup))
-    parts = [
-        heading("Generated Personas"),
-        fields(summary),
-        "",
-        table(("Name", "Respondents", "Share", "Title"), rows),
-    ]
-    if made.notes:
-        parts += ["", "Notes:", *(f"  - {line(note)}" for note in made.notes)]
-    return "\n".join(parts)
 
 
 @click.command("list", cls=PersonaCommand)
@@ -202,7 +68,7 @@ def _listed_text(found: Summaries, location: str) -> str:
         part = "" if found.whole else "; only what is kept on this machine"
         facts.append(("As of", human_time(found.as_of) + part))
     text = f"{heading('Personas')}\n{fields(facts)}"
-    rows = [(each.id, each.name, each.path, _shortened(each.title)) for each in found.personas]
+    rows = [(each.id, each.name, each.path, shortened(each.title)) for each in found.personas]
     return f"{text}\n\n{table(('ID', 'Name', 'Path', 'Title'), rows)}" if rows else text
 
 
@@ -287,7 +153,8 @@ def export(session: Session, path: str, format_name: str | None, output: str) ->
     """Export the personas of a library at PATH (personas/ if not given)."""
     from persona.personas.duplicates import duplicates
     from persona.personas.export import export as exported
-    from persona.personas.export import format_of, write_file
+    from persona.personas.export import format_of
+    from persona.personas.local_file import write_file
 
     format_name = format_name or format_of(output)
     file = on_this_machine(output)
@@ -346,11 +213,3 @@ def _warn_of_copies(session: Session, key: str, paths: Sequence[str]) -> None:
     """Tell that several files have one id."""
     names = ", ".join(map(line, paths))
     session.warn(f"Warning: {len(paths)} files have the id “{line(key)}”: {names}\n  → Compare them and keep one.")
-
-
-def _brief(persona: Persona, path: str) -> dict[str, Any]:
-    return {"id": persona.id, "name": persona.name, "title": persona.title, "path": path}
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _TITLE_WIDTH else text[: _TITLE_WIDTH - 1].rsplit(" ", 1)[0] + "…"

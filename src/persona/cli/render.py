@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from persona.storage.backend import Listing
 
 RULE = "═" * 65
+_TITLE_WIDTH = 90
 
 
 def heading(title: str) -> str:
@@ -93,3 +94,8 @@ class Known:
     def document(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {"as_of": json_time(self.as_of), "whole": self.whole}
+
+
+def shortened(text: str) -> str:
+    """Return a title as it fits a table, cut between words."""
+    return text if len(text) <= _TITLE_WIDTH else text[: _TITLE_WIDTH - 1].rsplit(" ", 1)[0] + "…"

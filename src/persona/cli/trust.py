@@ -20,6 +20,7 @@ from persona.config.load import parse
 from persona.errors import ConfigError, NotFoundError, UsageError
 from persona.neutral import harmless
 from persona.ownership import open_file
+from persona.personas.survey.codebook import is_codebook
 from persona.transfer import planfile
 
 
@@ -61,8 +62,9 @@ def _trust(session: Session, context: Context, file: Path, *, yes: bool) -> None
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", hint="Check its path and its rights.") from error
     with copy:
-        asked = [] if planfile.is_plan(copy) else _requests(session, context, file, copy)
-        shown = [_plan(file, copy)] if planfile.is_plan(copy) else []
+        what = _other(file, copy)
+        asked = [] if what else _requests(session, context, file, copy)
+        shown = [what] if what else []
     shown += [f"{file}: {doubt}"] if doubt else []
     shown += [f"{file}:{each.line}: {each.key} {each.what}" for each in asked]
     if shown and not approvals.is_trusted(context.home, file, found):
@@ -79,6 +81,16 @@ def _requests(session: Session, context: Context, file: Path, copy: BinaryIO) ->
     here = Context(context.environ, context.home, file, context.flags, {file: content})
     workspace, _ = workspaces.chosen(here, session.workspace_name)
     return trusting.shown(here.load(workspace), file, context.home, content)
+
+
+def _other(file: Path, copy: BinaryIO) -> str:
+    """Return what a file would do that is a plan or a codebook; "" if it is a persona.yaml."""
+    if planfile.is_plan(copy):
+        return _plan(file, copy)
+    copy.seek(0)
+    if is_codebook(copy.read(MAX_FILE_BYTES)):
+        return f"{file}: it is a codebook: what it states of questions is obeyed by inspect and generate"
+    return ""
 
 
 def _plan(file: Path, copy: BinaryIO) -> str:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
-from persona.errors import AccessDeniedError, InputError, NotFoundError, StorageFullError, UsageError
+from persona.errors import InputError, UsageError
 from persona.neutral import cell, inline, json_text
 from persona.personas import document
 from persona.personas.model import SECTIONS, Count, Evidence, Persona, Statement, percent
 from persona.storage.paths import printable, sort_key
-from persona.storage.private import sync
 
 Entry = tuple[str, Persona]
 """A persona with its path."""
@@ -155,48 +152,3 @@ def format_of(name: str) -> str:
             hint=f"Use --format {', '.join(FORMATS)}; or one of the endings {', '.join(_ENDINGS)}.",
         )
     return _ENDINGS.get(ending, "yaml")
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file on this machine whole or not at all; a device or a pipe is written to, never replaced.
-
-    Raises:
-        NotFoundError: its folder does not exist.
-        InputError: it is a folder, or cannot be written.
-        AccessDeniedError: the folder cannot be written to.
-        StorageFullError: the disk is full.
-    """
-    shown = printable(str(path))
-    if path.is_dir():
-        raise InputError(f"{shown} is a folder.", hint="Give --output the name of a file, or - for stdout.")
-    if not path.parent.is_dir():
-        raise NotFoundError(f"There is no folder {printable(str(path.parent))}.", hint="Make it first.")
-    temporary: Path | None = None
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-            return
-        path = path.resolve()  # a link stays one: what it points to is replaced
-        handle, name = tempfile.mkstemp(prefix=".persona-", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o600)
-        temporary.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        kinds = {
-            28: StorageFullError,
-            122: StorageFullError,
-            13: AccessDeniedError,
-            1: AccessDeniedError,
-            30: AccessDeniedError,
-        }
-        kind = kinds.get(error.errno or 0, InputError)
-        raise kind(
-            f"{shown} cannot be written: {error.strerror}.", hint="Choose another file with --output."
-        ) from error

@@ -11,11 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from persona.config.problems import shown
 from persona.personas.sources.limits import MAX_ID
 from persona.personas.sources.records import ID_HEADING, Answer, Dataset, Record, parts
 from persona.personas.survey import scales
-from persona.personas.survey.codebook import ABOUT, Codebook, Entry, Problem, near, wrong
+from persona.personas.survey.codebook import ABOUT, Codebook, Entry, Problem, near, quoted, wrong
 from persona.personas.survey.questions import CLOSED, Kind, Question, Use
 from persona.personas.survey.survey import Survey
 
@@ -46,7 +45,7 @@ def identified(dataset: Dataset, codebook: Codebook) -> Dataset:
         name = entry.question
         asked = {record.file for record in records if name in record.fields}
         if reason := _no_ids(records, name, asked, files):
-            problem = (entry.line("id"), f"id of {shown(name)}: found {reason}")
+            problem = (entry.line("id"), f"id of {quoted(name)}: found {reason}")
             raise wrong(codebook.file, [*codebook.problems, problem])
         files |= dict.fromkeys(asked, name)
         records = [replace(each, id=str(each.fields[name])) if each.file in asked else each for each in records]
@@ -61,13 +60,13 @@ def identified(dataset: Dataset, codebook: Codebook) -> Dataset:
 def _no_ids(records: Sequence[Record], name: str, files: Collection[str], taken: Mapping[str, str]) -> str:
     """Return why the answers to a question cannot be the ids in some files; "" if they can."""
     if both := sorted(set(files) & set(taken)):
-        return f"true, as for {shown(taken[both[0]])} in {both[0]}, allowed once a file"
+        return f"true, as for {quoted(taken[both[0]])} in {both[0]}, allowed once a file"
     asked = [record for record in records if record.file in files]
     if without := sum(name not in record.fields for record in asked):
         return f"{without:,} respondents without an answer, allowed an answer of each"
     keys = Counter((record.file, str(record.fields[name])) for record in asked)
     if twice := [key for (_, key), count in keys.items() if count > 1]:
-        return f"{shown(twice[0])} more than once, allowed a different answer of each"
+        return f"{quoted(twice[0])} more than once, allowed a different answer of each"
     longest = max((len(key) for _, key in keys), default=0)
     return f"an answer of {longest} characters, allowed {MAX_ID} at most" if longest > MAX_ID else ""
 
@@ -116,13 +115,13 @@ def _unmatched(survey: Survey, codebook: Codebook) -> list[Problem]:
         if entry.question in names:
             continue
         if entry.question in columns:
-            allowed = f"allowed the question itself, {shown(columns[entry.question])}"
-            found.append((entry.line(), f"question: found {shown(entry.question)}, a column of a question, {allowed}"))
+            allowed = f"allowed the question itself, {quoted(columns[entry.question])}"
+            found.append((entry.line(), f"question: found {quoted(entry.question)}, a column of a question, {allowed}"))
         else:
-            text = f"question: found {shown(entry.question)}, allowed a question of the input"
+            text = f"question: found {quoted(entry.question)}, allowed a question of the input"
             found.append((entry.line(), text + near(entry.question, names)))
     for entry in [each for each in codebook.entries if each.weight or each.kind is Kind.WEIGHT][1:]:
-        found.append((entry.line("weight", "kind"), f"weight of {shown(entry.question)}: found a second, allowed one"))
+        found.append((entry.line("weight", "kind"), f"weight of {quoted(entry.question)}: found a second, allowed one"))
     return found
 
 
@@ -171,7 +170,7 @@ def _placed(entry: Entry, question: Question, guessed: Question, problems: list[
         use = Use.DESCRIBE if about else Use.DRIVE
     use = entry.use or use
     if use is not Use.IGNORE and question.kind not in usable:
-        found = f"use of {shown(entry.question)}: found {use.value} with kind {question.kind.value}"
+        found = f"use of {quoted(entry.question)}: found {use.value} with kind {question.kind.value}"
         kinds = ", ".join(kind.value for kind in Kind if kind in usable)
         problems.append((entry.line("use", "kind"), f"{found}, allowed ignore, or one of the kinds {kinds}"))
     drives = entry.use is Use.DRIVE and guessed.use is not Use.DRIVE  # then a special category may: somebody says so
@@ -184,7 +183,7 @@ def _recount(entry: Entry, made: _Applied, read: Sequence[Answer | None], proble
     split = any(isinstance(answer, tuple) for answer in made.answers)
     if split and question.columns[1:] and question.kind is not Kind.MULTIPLE:
         allowed = f"allowed multiple: its {len(question.columns)} columns hold an option each"
-        found = f"kind of {shown(question.name)}: found {question.kind.value}"
+        found = f"kind of {quoted(question.name)}: found {question.kind.value}"
         problems.append((entry.line("kind"), f"{found}, {allowed}"))
         return
     if split:
@@ -199,7 +198,7 @@ def _recount(entry: Entry, made: _Applied, read: Sequence[Answer | None], proble
     if question.kind is Kind.SCALE:
         categories = entry.order or _order(question, counts)
         if not categories:
-            missing = f"order of {shown(question.name)}: found nothing, allowed its answers from low to high"
+            missing = f"order of {quoted(question.name)}: found nothing, allowed its answers from low to high"
             problems.append((entry.line("kind"), f"{missing}: {_some(sorted(counts))}"))
     elif question.kind in (Kind.CHOICE, Kind.MULTIPLE):
         categories = entry.options or tuple(sorted(counts, key=lambda answer: (-counts[answer], answer)))
@@ -230,7 +229,7 @@ def _check_answers(entry: Entry, made: _Applied, counts: Mapping[str, int], prob
         return
     for stated in getattr(entry, key) or ():
         if stated not in counts and (meant := near(stated, [answer for answer in uncounted if answer != stated])):
-            text = f"{key} of {shown(question.name)}: found {shown(stated)}, which nobody answered{meant}"
+            text = f"{key} of {quoted(question.name)}: found {quoted(stated)}, which nobody answered{meant}"
             problems.append((entry.line(key), text))
     if uncounted:
         many = sum(uncounted.values())
@@ -278,8 +277,8 @@ def _weights(
     values = [None if answer is None else scales.number(str(answer)) for answer in changed[name].answers]
     bad = [answer for answer, value in zip(changed[name].answers, values, strict=True) if value is None or value < 0]
     if bad or not sum(value or 0.0 for value in values):
-        found = f"found {shown(str(bad[0]))}" if bad and bad[0] is not None else "found no answer"
-        text = f"weight of {shown(name)}: {found}, allowed a number of 0 or more for each respondent"
+        found = f"found {quoted(str(bad[0]))}" if bad and bad[0] is not None else "found no answer"
+        text = f"weight of {quoted(name)}: {found}, allowed a number of 0 or more for each respondent"
         problems.append((entry.line("weight", "kind"), text))
     return tuple(value or 0.0 for value in values)
 

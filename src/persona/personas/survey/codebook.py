@@ -25,7 +25,6 @@ from typing import Any, Final
 
 from persona.config import document
 from persona.config.approvals import open_approved
-from persona.config.problems import shown
 from persona.errors import InputError, PersonaError
 from persona.personas.sources.records import tidy
 from persona.personas.survey.questions import Kind, Use
@@ -49,6 +48,7 @@ _ALLOWED = {
     **dict.fromkeys(_FLAGS, "true or false"),
     **{key: ", ".join(words) for key, words in _WORDS.items()},
 }
+_MAX_SHOWN = 80
 _NULL = "tag:yaml.org,2002:null"
 
 Problem = tuple[int, str]
@@ -159,8 +159,17 @@ def parse(name: str, data: bytes) -> Codebook:
 
 
 def is_codebook(data: bytes) -> bool:
-    """Say whether a file is a codebook, right or wrong."""
-    return any(line.startswith(b"codebook:") for line in data.splitlines())
+    """Say whether a file is a codebook, right or wrong: no persona.yaml has its first key."""
+    try:
+        root = document.compose(document.decoded(data))
+    except document.Broken:
+        return False
+    return root is not None and root.id == "mapping" and any(key.value == "codebook" for key, _ in root.value)
+
+
+def quoted(text: str) -> str:
+    """Return what stands in a codebook or in an input, for a message: short, on one line."""
+    return f"“{printable(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + '…')}”"
 
 
 def near(name: str, names: list[str]) -> str:
@@ -169,7 +178,7 @@ def near(name: str, names: list[str]) -> str:
     close = get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.6)
     within = [each for key, each in folded.items() if name.casefold() in key][:3] if len(name) > 1 else []
     meant = [folded[key] for key in close] or within
-    return f"; did you mean {' or '.join(map(shown, meant))}?" if meant else ""
+    return f"; did you mean {' or '.join(map(quoted, meant))}?" if meant else ""
 
 
 def _entries(root: Any, problems: list[Problem]) -> list[Entry]:
@@ -192,7 +201,7 @@ def _entries(root: Any, problems: list[Problem]) -> list[Entry]:
         if entry is None:
             continue
         if known := next((each for each in entries if each.question == entry.question), None):
-            again = f"question: found {shown(known.question)} a second time, allowed once (line {known.line()})"
+            again = f"question: found {quoted(known.question)} a second time, allowed once (line {known.line()})"
             problems.append((entry.line(), again))
         else:
             entries.append(entry)
@@ -224,7 +233,7 @@ def _value(key: str, name: str, line: int, node: Any, problems: list[Problem]) -
         if items is not None and len(texts) == len(items) and (texts or key == "missing"):
             found = tuple(texts)
             twice = sorted({text for text in texts if texts.count(text) > 1})
-            problems += [(line, f"{key} of {shown(name)}: found {shown(text)} twice, allowed once") for text in twice]
+            problems += [(line, f"{key} of {quoted(name)}: found {quoted(text)} twice, allowed once") for text in twice]
     elif key in _FLAGS:
         found = {"true": True, "false": False}.get((_text(node) or "").lower())
     elif key in _WORDS:
@@ -233,14 +242,14 @@ def _value(key: str, name: str, line: int, node: Any, problems: list[Problem]) -
         found = _text(node)
     if found is None:
         meant = near(_text(node) or "", list(_WORDS[key])) if key in _WORDS else ""
-        problems.append((line, f"{key} of {shown(name)}: found {_shown(node)}, allowed {_ALLOWED[key]}{meant}"))
+        problems.append((line, f"{key} of {quoted(name)}: found {_shown(node)}, allowed {_ALLOWED[key]}{meant}"))
         return None
     return Kind(found) if key == "kind" else Use(found) if key == "use" else found
 
 
 def _contradictions(entry: Entry) -> list[Problem]:
     """Return what two keys of one question say against each other."""
-    name, found = shown(entry.question), []
+    name, found = quoted(entry.question), []
     if entry.order and entry.kind not in (None, Kind.SCALE):
         found.append((entry.line("order"), f"order of {name}: found with kind {entry.kind.value}, allowed with scale"))
     if entry.options and entry.kind not in (None, Kind.CHOICE, Kind.MULTIPLE):
@@ -296,4 +305,4 @@ def _shown(node: Any) -> str:
         return "nothing"
     if not _is_plain(node):
         return "an anchor, an alias or a tag"
-    return shown(str(node.value)) if node.id == "scalar" else "a list" if node.id == "sequence" else "a section"
+    return quoted(str(node.value)) if node.id == "scalar" else "a list" if node.id == "sequence" else "a section"

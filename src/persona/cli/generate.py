@@ -1,0 +1,172 @@
+"""persona generate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from persona.cli.app import PersonaCommand
+from persona.cli.input import read_codebook, read_input, rows_json, understood_text, uses
+from persona.cli.render import fields, heading, shortened, table
+from persona.cli.session import Session
+from persona.cli.typed import storage_path
+from persona.errors import UsageError
+from persona.neutral import line
+from persona.storage.paths import printable
+from persona.storage.reserved import RULE, is_reserved
+
+if TYPE_CHECKING:
+    from persona.personas.generate.grouping import Structure
+    from persona.personas.generate.provider import Generated
+    from persona.personas.model import Persona
+    from persona.personas.survey.survey import Survey
+    from persona.storage.backend import StorageBackend
+
+
+@click.command(cls=PersonaCommand)
+@click.argument("source", metavar="INPUT")
+@click.option("--output", default="personas/", show_default=True, metavar="PATH", help="The library to write to.")
+@click.option("--codebook", metavar="FILE", help="What the questions are; “persona inspect” writes one.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="How many personas; else as many as fit the data.")
+@click.option("--by", default="", metavar="FIELD", help="One persona for each answer to this question.")
+@click.option("--provider", "provider_name", default="offline", show_default=True, help="Who makes them.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of what is drawn by chance.",
+)
+@click.option("--name-prefix", default="", metavar="TEXT", help="What stands before each name.")
+@click.option("--overwrite", is_flag=True, help="Replace personas that are there under the same names.")
+@click.pass_obj
+def generate(
+    session: Session,
+    source: str,
+    output: str,
+    codebook: str | None,
+    count: int | None,
+    by: str,
+    provider_name: str,
+    seed: int,
+    name_prefix: str,
+    overwrite: bool,
+) -> None:
+    """Make personas from interviews and surveys.
+
+    INPUT is a CSV, JSON, JSON Lines, text or Markdown file, a folder of these, or a storage URL such as
+    s3://bucket/research. The same input and seed give the same personas.
+    """
+    from persona.personas.generate.provider import Options, provider
+    from persona.personas.generate.provider import generate as make
+    from persona.personas.library import save
+
+    folder = storage_path(output, writes=True)
+    if is_reserved(folder):
+        raise UsageError(f"“{printable(folder)}” is no place for a library. {RULE}", hint="Name another --output.")
+    if by and count is not None:
+        raise UsageError("--by and --count exclude each other.", hint="--by makes one persona for each answer.")
+    provider(provider_name)
+    survey = _surveyed(session, source, codebook)
+    made = make(survey, Options(count, seed, name_prefix, _question(survey, by)), provider_name)
+
+    async def work(storage: StorageBackend) -> tuple[list[str], str, str]:
+        kept: dict[str, str] = {}
+        paths = await save(storage, folder, made.personas, overwrite=overwrite, kept=kept)
+        backup = next((f"{storage.url(old.removesuffix(f'/{path}'))}/" for path, old in kept.items()), "")
+        return paths, storage.url(folder), backup
+
+    paths, location, backup = session.with_storage(work)
+    if session.json:
+        session.emit(generated_json(made, survey, paths, location) | ({"backup": backup} if backup else {}))
+    else:
+        print(generated_text(made, survey, location, backup))
+
+
+def _surveyed(session: Session, source: str, codebook: str | None) -> Survey:
+    """Return INPUT as it is understood, without respondents who were erased."""
+    from persona.cli.erased import leave_out
+    from persona.personas.survey.apply import identified
+    from persona.personas.survey.understand import understand
+
+    stated = read_codebook(session, codebook)
+    session.check_writable()
+    dataset = read_input(session, source)
+    leave_out(session, dataset, [each.id for each in identified(dataset, stated).records] if stated else ())
+    return understand(dataset, stated)
+
+
+def _question(survey: Survey, by: str) -> str:
+    """Return the name of the question of ``--by``, or "" without one."""
+    from persona.personas.survey.lookup import find_question
+
+    return find_question(survey, by).name if by else ""
+
+
+def generated_json(made: Generated, survey: Survey, paths: Sequence[str], location: str) -> dict[str, Any]:
+    """Return what ``generate --json`` shows."""
+    structure = made.grouping.structure
+    return {
+        "personas": [
+            _brief(persona, path) | {"respondents": persona.respondents.count, "share": persona.respondents.share}
+            for persona, path in zip(made.personas, paths, strict=True)
+        ],
+        "respondents": made.respondents,
+        "coverage": made.coverage,
+        "rows": rows_json(survey),
+        "questions": uses(survey),
+        "structure": {
+            "found": structure.found,
+            "kind": structure.kind,
+            "z": structure.z,
+            "split_half": structure.split_half.get(structure.number),
+        },
+        "notes": list(made.notes),
+        "location": location,
+    }
+
+
+def generated_text(made: Generated, survey: Survey, location: str, backup: str = "") -> str:
+    """Return what ``generate`` shows to a person."""
+    from persona.personas.model import percent
+
+    rows = [
+        (p.name, f"{p.respondents.count:,}", percent(p.respondents.share), shortened(p.title)) for p in made.personas
+    ]
+    covered = round(made.coverage * made.respondents)
+    facts = [
+        ("Location", location),
+        ("Personas", str(len(made.personas))),
+        ("Respondents", f"{made.respondents:,}"),
+        ("Coverage", f"{percent(made.coverage)} ({covered:,} respondents are in a group)"),
+    ]
+    if backup:
+        facts.append(("Old contents kept in", backup))
+    parts = [
+        heading("Generated Personas"),
+        fields(facts),
+        "",
+        fields([*understood_text(survey), ("Groups", groups_text(made.grouping.structure))]),
+        "",
+        table(("Name", "Respondents", "Share", "Title"), rows),
+    ]
+    if made.notes:
+        parts += ["", "Notes:", *(f"  - {line(note)}" for note in made.notes)]
+    return "\n".join(parts)
+
+
+def groups_text(structure: Structure) -> str:
+    """Return in one line how many groups there are, and how far they can be trusted."""
+    if structure.kind == "none":
+        return "none found: one profile of everybody"
+    agreement = structure.split_half.get(structure.number)
+    measured = [f"split-half agreement {agreement:.2f}"] if agreement is not None else []
+    measured += [f"z {structure.z:.1f}"] if structure.z is not None else []
+    kind = "one for each answer" if structure.kind == "by" else structure.kind
+    return f"{structure.number:,}, {kind}" + (f" ({', '.join(measured)})" if measured else "")
+
+
+def _brief(persona: Persona, path: str) -> dict[str, Any]:
+    return {"id": persona.id, "name": persona.name, "title": persona.title, "path": path}
