@@ -19,7 +19,7 @@ from persona.personas.content import containers, pdf
 from persona.personas.content.decoding import Text, is_text, others, readings
 from persona.personas.content.documents import table_ids
 from persona.personas.content.mentions import mentions, occurs, similar, similar_ids, words
-from persona.personas.content.people import normalised
+from persona.personas.content.people import in_series, normalised
 from persona.personas.library import SUFFIXES
 from persona.personas.named import named_in, path_ids
 from persona.personas.persona_cut import ERASED
@@ -281,6 +281,8 @@ def _in_text(name: str, data: bytes, reads: list[Text], subject: str, result: Lo
         if cut.what:
             result.trace = Trace((cut.what,), cut.data, doubts=cut.doubts)
             break
+    if called and not result.others:
+        result.others = any(in_series(each, subject) and each != subject for each in words(reads[0].text))
     result.similar |= similar(reads[0].text, subject)
     if any(c.isdigit() for c in subject):
         result.similar |= similar_ids(rawdata.people(name, reads[0]), subject)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from persona.personas.sources.records import ID_HEADING, tidy
 
 _SUFFIX = r"(?:[ _-]*(?:id|nr|no\.?|number|code|key|uuid|#|name|label))?"
+_WRITER = re.compile(rf"(?:author|sender|(?:written |posted |sent )?by){_SUFFIX}", re.IGNORECASE)
 _SPEAKER = re.compile(rf"(?:speaker|who|said by|spoken by|voice){_SUFFIX}", re.IGNORECASE)
 _PARTICIPANT = re.compile(rf"(?:respondent|participant|interviewee|informant){_SUFFIX}", re.IGNORECASE)
 _PERSON = re.compile(
@@ -31,6 +32,7 @@ _ANSWERS = re.compile(
     r"(?:the )?(?:participant|respondent|interviewee|informant|user|subject|answer|speaker|p|r|a|s)", re.IGNORECASE
 )
 _ASIDE = re.compile(r"\s*[(\[].*?[)\]]\s*$")
+_SERIES = re.compile(r"(\D+)\d+")
 _MAX_NAME = 60
 """The longest value, in characters, that names a person."""
 
@@ -96,8 +98,13 @@ def answers(label: str) -> bool:
 
 def in_series(value: str, subject: str) -> bool:
     """Say whether two ids are of one series: ``P1`` and ``P12``."""
-    first, second = (re.fullmatch(r"(\D+)\d+", normalised(each)) for each in (value, subject))
+    first, second = (_SERIES.fullmatch(normalised(each)) for each in (value, subject))
     return bool(first and second and first[1].casefold() == second[1].casefold())
+
+
+def alike(value: str, subject: str) -> bool:
+    """Say whether two ids may be of different people: both of one series, or both names without a number."""
+    return in_series(value, subject) or not any(c.isdigit() for c in value + subject)
 
 
 def names(label: str) -> set[str]:
@@ -115,11 +122,13 @@ class Naming:
     """
 
     def __init__(self, fields: Iterable[tuple[str, object]]) -> None:
-        pairs = [(key, value) for key, value in fields if (names_person(key) or is_number(key)) and _may_name(value)]
+        pairs = [(key, value) for key, value in fields if _names(key) and _may_name(value)]
         self.speakers = [value for key, value in pairs if is_speaker(key)]
         self.participants = [value for key, value in pairs if is_participant(key)]
         self.persons = [value for key, value in pairs if is_person(key)]
         self.numbers = [value for key, value in pairs if is_number(key)]
+        self.writers = [value for key, value in pairs if _is_writer(key)]
+        self._pairs = pairs
 
     def mine(self, subject: str, *, numbers: bool = True) -> bool:
         """Say whether the record is a respondent's.
@@ -134,15 +143,29 @@ class Naming:
             return True
         if any(not asks(str(value)) and not answers(str(value)) for value in self.speakers):
             return False
-        named = [*self.participants, *self.persons]
-        if any(same(value, subject) for value in named):
+        if any(same(value, subject) for value in self.writers):
             return True
+        if _others_among(self.writers, subject):
+            return False
+        if any(same(value, subject) for value in self.participants):
+            return True
+        if any(same(value, subject) for value in self.persons):
+            return not _others_among(self.participants, subject)
         return numbers and not self.participants and any(same(value, subject) for value in self.numbers)
 
     def others(self, subject: str) -> list[str]:
         """Return the other people of whom it is, by what names people, or by a number like the respondent's."""
         numbers = [str(value) for value in self.numbers if in_series(str(value), subject) and not same(value, subject)]
         return [*self.surely_others(subject), *numbers]
+
+    def beside(self, keys: Collection[str], subject: str) -> list[str]:
+        """Return the other people whom it names under keys that name the respondent elsewhere, or as a writer."""
+        named = [value for key, value in self._pairs if key in keys and not is_number(key) and not same(value, subject)]
+        return [*_others_among(self.writers, subject), *(str(value) for value in named if not _is_role(str(value)))]
+
+    def keys(self, subject: str) -> set[str]:
+        """Return the fields that name the respondent."""
+        return {key for key, value in self._pairs if same(value, subject)}
 
     def surely_others(self, subject: str) -> list[str]:
         """Return the other people of whom it is, by what names people and nothing else."""
@@ -153,6 +176,26 @@ class Naming:
         """Return all ids that it may be found by."""
         every = (*self.speakers, *self.participants, *self.persons, *self.numbers)
         return [normalised(str(value)) for value in every]
+
+
+@lru_cache(maxsize=4096)
+def _is_writer(key: str) -> bool:
+    """Say whether a field names who wrote something, or only who made the file."""
+    return _WRITER.fullmatch(tidy(key)) is not None
+
+
+def _names(key: str) -> bool:
+    return names_person(key) or is_number(key) or _is_writer(key)
+
+
+def _others_among(values: Iterable[object], subject: str) -> list[str]:
+    """Return those of some values that may be other people like the respondent."""
+    named = [str(value) for value in values if not same(value, subject)]
+    return [each for each in named if alike(each, subject) and not _is_role(each)]
+
+
+def _is_role(label: str) -> bool:
+    return asks(label) or answers(label)
 
 
 def _may_name(value: object) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from persona.errors import InputError
 from persona.personas.content.people import Naming, is_number, names_person, normalised, same
+from persona.personas.content.turns import speak_others
 from persona.personas.sources.layout import lay_out
 from persona.personas.sources.records import ID_HEADING, is_missing, tidy
 from persona.personas.sources.tables import delimiter_of
@@ -40,7 +41,8 @@ class Table:
     """
 
     def __init__(self, name: str, text: str) -> None:
-        rows = [row for row in _rows(name, text) if any(row.cells)]
+        self._text, self._delimiter = text, delimiter_of(name, text)
+        rows = [row for row in _rows(name, text, self._delimiter) if any(row.cells)]
         layout = lay_out([row.cells for row in rows])
         self.headings = [each.name for each in layout.headings]
         self.rows = [rows[number] for number in layout.body()]
@@ -60,9 +62,11 @@ class Table:
         return mine, [row for row in self.rows if row.start not in places]
 
     def doubt(self, subject: str) -> str:
-        """Return why rows that stay may be a respondent's: they name nobody, and follow one that does."""
+        """Return why rows that stay may be a respondent's: others speak in one, or one names nobody."""
         before = False
         for row in self.rows:
+            if self._names(row, subject) and self._is_shared(row, subject):
+                return "Others speak in a row of the respondent's, which stays: see what is whose."
             named = self._naming(row).ids()
             if before and not named:
                 return "Rows that name nobody follow the respondent's, and stay: see whose they are."
@@ -77,6 +81,17 @@ class Table:
                 yield normalised(row.cells[self._key])
 
     def _is_of(self, row: Row, subject: str) -> bool:
+        return self._names(row, subject) and not self._is_shared(row, subject)
+
+    def _is_shared(self, row: Row, subject: str) -> bool:
+        """Say whether others surely speak in a cell of a row, which has line ends there."""
+        if not any(":" in cell for cell in row.cells):
+            return False
+        lines = io.StringIO(self._text[row.start : row.end], newline="")
+        cells = (cell for each in csv.reader(lines, delimiter=self._delimiter) for cell in each)
+        return any(speak_others(cell, subject) for cell in cells)
+
+    def _names(self, row: Row, subject: str) -> bool:
         if self._naming(row).mine(subject):
             return True
         return self._key is not None and self._key < len(row.cells) and same(row.cells[self._key], subject)
@@ -101,10 +116,10 @@ class Table:
         return len(values) == len(self.rows) == len({normalised(each) for each in values})
 
 
-def _rows(name: str, text: str) -> Iterator[Row]:
+def _rows(name: str, text: str, delimiter: str) -> Iterator[Row]:
     """Yield the rows with the place of their lines."""
     lines = [*io.StringIO(text, newline="")]
-    reader = csv.reader(iter(lines), delimiter=delimiter_of(name, text), strict=True)
+    reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
     line, start = 0, 0
     try:
         for cells in reader:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from persona.personas.content.people import Naming, asks, is_people, names_person, normalised, same
+from persona.personas.content.people import (
+    Naming,
+    answers,
+    asks,
+    in_series,
+    is_people,
+    names_person,
+    normalised,
+    same,
+)
+from persona.personas.content.turns import speak_others
 
-_NUMBERED = "Parts of the respondent's record have ids like those of other people, and stay: see whose they are."
+_NUMBERED = "Parts of the respondent's record may be other people's, and stay: see whose they are."
 
 
 @dataclass(slots=True)
@@ -91,8 +101,21 @@ def plain(node: Node) -> object:
 
 
 def holds_others(node: Node, subject: str) -> bool:
-    """Say whether other people are surely in a tree."""
-    return bool(Naming(_fields(node)).others(subject)) or _holds_others(node, subject)
+    """Say whether other people are surely in a tree: one who is like the respondent, or two by the same field."""
+    if bool(Naming(_fields(node)).others(subject)) or _holds_others(node, subject):
+        return True
+    named: dict[str, set[str]] = {}
+    for key, value in _named(node):
+        named.setdefault(key, set()).add(value)
+    return any(len(values) > 1 for values in named.values())
+
+
+def _named(node: Node) -> Iterator[tuple[str, str]]:
+    for key, value in _fields(node):
+        if names_person(key) and isinstance(value, str) and not (asks(value) or answers(value)):
+            yield key, normalised(value)
+    for inner in (*(node.items or ()), *(pair.node for pair in node.pairs or ())):
+        yield from _named(inner)
 
 
 def spans(pruned: Pruned) -> list[tuple[int, int]]:
@@ -137,33 +160,53 @@ def _prune(node: Node, subject: str, pruned: Pruned, *, key: str, others: bool) 
         return False
     naming = Naming(_fields(node))
     if naming.mine(subject, numbers=not others):
-        pruned.count += 1
-        if not _holds_others(node, subject):
-            return True
-        return _prune_own(node, subject, pruned)
+        return _counted(node, subject, pruned, naming.keys(subject))
     others = others or bool(naming.others(subject))
     gone = []
     for n, pair in enumerate(node.pairs):
         keyed = not others and normalised(pair.key) == subject
-        pruned.count += keyed
-        if keyed or _prune(pair.node, subject, pruned, key=pair.key, others=others):
+        if (
+            _counted(pair.node, subject, pruned, ())
+            if keyed
+            else _prune(pair.node, subject, pruned, key=pair.key, others=others)
+        ):
             gone.append(n)
     _note(node, gone, pruned)
     return False
 
 
-def _prune_own(node: Node, subject: str, pruned: Pruned) -> bool:
-    """Note which parts of a respondent's record go: all but those in which other people or an interviewer speak."""
+def _counted(node: Node, subject: str, pruned: Pruned, keys: Collection[str]) -> bool:
+    """Do as `_prune_own`, and count the record if any of it goes."""
+    before = len(pruned.removed)
+    gone = _prune_own(node, subject, pruned, keys)
+    pruned.count += gone or len(pruned.removed) > before
+    return gone
+
+
+def _prune_own(node: Node, subject: str, pruned: Pruned, keys: Collection[str]) -> bool:
+    """Note which parts of a respondent's record go: all but those in which other people or an interviewer speak.
+
+    Args:
+        node: the record, or a part of it.
+        subject: the id.
+        pruned: takes the notes.
+        keys: the fields that name the respondent; where one names somebody else, the part is that person's.
+
+    Returns:
+        Whether all of it goes.
+    """
+    if not _holds_others(node, subject, keys):
+        return True
     children = node.items if node.items is not None else [pair.node for pair in node.pairs or ()]
     gone = []
     for n, child in enumerate(children):
         naming = Naming(_fields(child))
-        if naming.others(subject):
+        if _is_others(node, n, child, subject, keys):
             pruned.doubt = pruned.doubt or ("" if naming.surely_others(subject) else _NUMBERED)
             _prune(child, subject, pruned, key="", others=True)
         elif any(asks(str(value)) for value in naming.speakers):
             continue
-        elif not _holds_others(child, subject) or _prune_own(child, subject, pruned):
+        elif _prune_own(child, subject, pruned, keys):
             gone.append(n)
     _note(node, gone, pruned)
     return False
@@ -174,10 +217,28 @@ def _note(node: Node, gone: list[int], pruned: Pruned) -> None:
         pruned.removed.append((node, gone))
 
 
-def _holds_others(node: Node, subject: str) -> bool:
-    """Say whether a value holds records of other people."""
-    nested = [*(node.items or ()), *(pair.node for pair in node.pairs or ())]
-    return any(bool(Naming(_fields(each)).others(subject)) or _holds_others(each, subject) for each in nested)
+def _holds_others(node: Node, subject: str, keys: Collection[str] = ()) -> bool:
+    """Say whether a value holds records, or turns, of other people."""
+    nested = node.items if node.items is not None else [pair.node for pair in node.pairs or ()]
+    return any(
+        _is_others(node, n, each, subject, keys) or _holds_others(each, subject, keys) for n, each in enumerate(nested)
+    )
+
+
+def _is_others(parent: Node, position: int, node: Node, subject: str, keys: Collection[str]) -> bool:
+    """Say whether a part of a record is of other people: by what it names, by its key, or by who speaks in a text."""
+    key = parent.pairs[position].key if parent.pairs is not None else ""
+    if in_series(key, subject) and normalised(key) != subject:
+        return True
+    if isinstance(node.value, str):
+        return speak_others(node.value, subject)
+    if node.items is None and node.pairs is None:
+        return False
+    fields = _fields(node)
+    naming = Naming(fields)
+    if naming.others(subject) or naming.beside(keys, subject):
+        return True
+    return any(isinstance(value, str) and in_series(value, subject) and not same(value, subject) for _, value in fields)
 
 
 def _fields(node: Node) -> list[tuple[str, object]]:

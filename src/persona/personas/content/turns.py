@@ -20,22 +20,27 @@ from enum import Enum
 from itertools import pairwise
 
 from persona.personas.content.people import answers, asks, in_series, names, names_person, normalised, same
+from persona.personas.content.strangers import Strangers
 from persona.personas.sources.records import ID_HEADING
 
 _DATE = r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4},?[ T]*)"
 _TIME = rf"[\[(]?{_DATE}?\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.,]\d+)?(?:\s?[AaPp]\.?[Mm]\.?)?[\])]?"
 _LABEL = re.compile(
-    rf"\s*(?:[-–*>•]\s+)?(?:{_TIME}\s*(?:[-–]\s+)?)?(?:\*\*|__)?[\[(<]?"
+    rf"\s*(?:<(?!v[ .])/?\w[^<>]{{0,40}}>\s*)*(?:[-–*>•]\s+)?(?:{_TIME}\s*(?:[-–]\s+)?)?(?:\*\*|__)?[\[(<]?"
     rf"(?P<label>[^\W_][^:：*<>\n]{{0,38}}?)[\])>]?(?:\*\*|__)?\s*(?:[\[(]?{_TIME}[\])]?)?\s*"
     r"(?::(?:\*\*|__)?(?:\s+|$)|：(?:\*\*|__)?)(?P<said>.*)"
 )
 _VOICE = re.compile(r"\s*<v(?:\.[\w.]+)?\s+(?P<label>[^>]{1,60})>(?P<said>.*)")
 _WITHIN = re.compile(r"(?:^|[\n\",;\t]|\\n)\s*([^\W_][^:：*<>\n\",;\\]{0,38}?)\s*[:：](?=\s)")
+_CLOSED = re.compile(r"</v>\s*[^\s<]")
+_DASH = re.compile(r"\s*[-–—]\s")
 _CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s")
 _RULE = re.compile(r"\s*(?:#|---|\*\*\*|===|___)")
-_BREAK = re.compile(r"[^\n\r]*(?:\r\n|\n|\r|$)")
+_ENDS = r"\n\r\x0b\x0c\x85\u2028\u2029"
+_BREAK = re.compile(rf"[^{_ENDS}]*(?:\r\n|[{_ENDS}]|$)")
 _SECTIONS = 3
 """How many starts a text has that consists of sections of several respondents: its own, and those of two sections."""
+_LABELLED = "Somebody else may speak in, or behind, the respondent's words; that part stays: see whose it is."
 _HEAD = 200
 """How much of a line is searched for its label, in characters."""
 _MAX_WORDS = 4
@@ -54,6 +59,8 @@ class _Line:
     kind: str = ""
     """``id``, ``field``, ``turn``, ``unclear``, ``frame`` (of subtitles), ``rule``, ``blank``, or empty."""
     mine: bool = False
+    voice: bool = False
+    """Whether its label is that of a voice, which ends with its subtitle."""
 
 
 class _Place(Enum):
@@ -101,22 +108,30 @@ def spoken_within(text: str) -> set[str]:
     return {each for match in _WITHIN.finditer(text) for each in names(match[1])}
 
 
+def speak_others(text: str, subject: str) -> bool:
+    """Say whether others surely speak in a text, such as the cell of a table."""
+    return ":" in text and find_turns(text, subject).others
+
+
 def find_turns(text: str, subject: str) -> Turns:
     """Return what of an interview is a respondent's."""
     lines = _parse(text)
     _classify(lines, subject)
     found = Turns()
+    strangers = Strangers(subject, (line.label for line in lines if line.kind in ("turn", "unclear")))
     starts = [0, *(n for n, line in enumerate(lines) if line.kind == "id" and n), len(lines)]
     body = next((n for n, line in enumerate(lines) if line.kind not in ("blank", "rule", "field")), len(lines))
     for start, end in pairwise(starts):
         place = _Place.TOP if start <= body else _Place.NONE if len(starts) <= _SECTIONS else _Place.of(end, len(lines))
-        _mark_section(lines[start:end], subject, found, place)
+        _mark_section(lines[start:end], subject, found, place, strangers)
     _mark_cues(lines)
     if any(line.mine for line in lines):
         found.spans = [(line.start, line.end) for line in lines if line.mine]
         found.count = max(found.count, 1)
     others = {line.label for line in lines if line.kind == "turn" and not line.mine and not asks(line.label)}
     found.others = len(others) > (0 if found.spans else 1) or any(in_series(label, subject) for label in others)
+    unclear = {line.label for line in lines if line.kind == "unclear" and _is_name(line.label)}
+    found.others = found.others or (not found.spans and len(unclear) > 1)
     remaining = _remains(lines)
     found.alone = bool(found.spans) and not remaining
     if found.spans and remaining and not others:
@@ -144,12 +159,13 @@ def _parse(text: str) -> list[_Line]:
             line.kind = "blank"
         elif cues and (_CUE.match(head) or _is_cue_number(lines, n)):
             line.kind = "frame"
-        elif cues and head.count("<v") > 1:  # several people in one line
+        elif cues and (head.count("<v") > 1 or _CLOSED.search(line.text)):  # several people in one line
             line.kind, line.label = "unclear", "<v>"
         elif (cues and head.startswith(("WEBVTT", "NOTE", "STYLE", "REGION"))) or _RULE.match(head):
             line.kind = "rule"
         else:
             line.label, line.said = _labelled(line.text, cues=cues)
+            line.voice = cues and bool(line.label) and head.lstrip().startswith("<v")
     return lines
 
 
@@ -225,7 +241,7 @@ def _speaks(label: str, subject: str, counts: Counter[str]) -> bool:
     return in_series(label, subject) or bool(numbered and answers(numbered[1])) or counts[label] > 1
 
 
-def _mark_section(lines: list[_Line], subject: str, found: Turns, place: _Place) -> None:
+def _mark_section(lines: list[_Line], subject: str, found: Turns, place: _Place, strangers: Strangers) -> None:
     """Mark what is the respondent's of the lines up to the next that says whose they are.
 
     Args:
@@ -233,6 +249,7 @@ def _mark_section(lines: list[_Line], subject: str, found: Turns, place: _Place)
         subject: the id.
         found: takes the counts and doubts.
         place: where the lines stand in the file.
+        strangers: finds what others may say.
     """
     named = bool(lines) and lines[0].kind == "id"
     own = named and same(lines[0].said, subject)
@@ -244,14 +261,14 @@ def _mark_section(lines: list[_Line], subject: str, found: Turns, place: _Place)
         lines[0].mine = True
         found.count += 1
         if not speakers:
-            _mark_text(lines, found, whole=place is not _Place.LAST)
+            _mark_text(lines, found, strangers, whole=place is not _Place.LAST)
         elif not mine:
             mine = _answering(speakers, found)
     if mine and (own or not named) and any(answers(label) for label in speakers - mine):
         found.doubts.append(
             "Somebody who is called by a role, such as “Participant”, may be the respondent, and stays."
         )
-    found.count += _mark_turns(lines, mine, found)
+    found.count += _mark_turns(lines, mine, found, strangers)
     _mark_fields(lines, own=own, alone=bool(mine) and speakers == mine)
 
 
@@ -264,30 +281,44 @@ def _answering(speakers: set[str], found: Turns) -> set[str]:
     return set()
 
 
-def _mark_text(lines: list[_Line], found: Turns, *, whole: bool) -> None:
+def _mark_text(lines: list[_Line], found: Turns, strangers: Strangers, *, whole: bool) -> None:
     """Mark a text without speakers: up to a line that has a label, or to the first blank line if not all of it."""
     for n, line in enumerate(lines[1:], start=1):
         if not whole and line.kind == "blank":
             if any(each.kind not in ("blank", "rule") for each in lines[n:]):
                 found.doubts.append("It is not clear how far the text below the line that names the respondent goes.")
             return
-        if line.kind == "unclear":
-            found.doubts.append("A line with a label of its own follows the respondent's words.")
+        if line.kind == "unclear" or strangers.may_speak(line.text):
+            found.doubts.append(_LABELLED)
             return
         line.mine = True
 
 
-def _mark_turns(lines: list[_Line], mine: set[str], found: Turns) -> int:
-    count, inside = 0, False
+def _mark_turns(lines: list[_Line], mine: set[str], found: Turns, strangers: Strangers) -> int:
+    count, turn = 0, None
+    cues = any(line.kind == "frame" for line in lines)
     for line in lines:
         if line.kind in ("turn", "unclear"):
-            if inside and line.kind == "unclear":
-                found.doubts.append("A line with a label of its own follows the respondent's words.")
-            inside = line.label in mine
-            count += inside
-        if inside and line.kind not in ("frame", "rule"):
+            if turn and line.kind == "unclear":
+                found.doubts.append(_LABELLED)
+            turn = line if line.label in mine else None
+            count += turn is not None
+        elif turn and line.kind == "frame":
+            turn = None if turn.voice else turn
+        if turn and _ends(line, turn, strangers, cues=cues):
+            found.doubts.append(_LABELLED)
+            count -= turn is line
+            turn = None
+        if turn and line.kind not in ("frame", "rule"):
             line.mine = True
     return count
+
+
+def _ends(line: _Line, turn: _Line, strangers: Strangers, *, cues: bool) -> bool:
+    """Say whether somebody else may speak in a line of a turn; in subtitles a dash begins another's words."""
+    if line is turn:
+        return strangers.may_speak_within(line.said)
+    return strangers.may_speak(line.text) or (cues and line.kind != "frame" and _DASH.match(line.text) is not None)
 
 
 def _mark_fields(lines: list[_Line], *, own: bool, alone: bool) -> None:
