@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from persona.errors import AccessDeniedError, InputError, NotFoundError
 from persona.personas.sources import limits, read, remote
 from persona.personas.sources.read import read_files, read_path
 from persona.personas.sources.records import Passage, tidy
+from persona.storage.backends import local_folder
 from tests.personas.memory import MemoryBackend
 
 
@@ -314,17 +316,57 @@ def test_a_folder_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pyt
     dataset = read_path(tmp_path)
     assert {record.file for record in dataset.records} == {"a.csv", "c.csv"}
     assert any("b.csv" in note for note in dataset.notes)
-    for swap, reason in ((os.mkfifo, "neither"), (lambda path: path.symlink_to("b.csv"), "symbolic links")):
-        monkeypatch.undo()
-        (tmp_path / "b.csv").unlink(missing_ok=True)
-        (tmp_path / "b.csv").write_text("id,answer\n1,yes\n")
+    monkeypatch.undo()
+    (tmp_path / "b.csv").write_text("id,answer\n1,yes\n")
+    monkeypatch.setattr(
+        read, "_walk", _swapped(lambda root: (root / "b.csv").unlink(), lambda r: os.mkfifo(r / "b.csv"))
+    )
+    with pytest.raises(InputError, match=r"^b.csv .*neither"):
+        read_path(tmp_path)
 
-        def swapped(root: Path, swap: Any = swap) -> Any:
-            found = walk(root)
-            (root / "b.csv").unlink()
-            swap(root / "b.csv")
-            return found
 
-        monkeypatch.setattr(read, "_walk", swapped)
-        with pytest.raises(InputError, match=f"^b.csv .*{reason}"):
-            read_path(tmp_path)
+def _swapped(*steps: Callable[[Path], object]) -> Any:
+    """Return a walk through a folder after which something changes in it."""
+    walk = read._walk
+
+    def swapped(root: Path) -> Any:
+        found = walk(root)
+        for step in steps:
+            step(root)
+        return found
+
+    return swapped
+
+
+@pytest.mark.parametrize("by_fd", [True, False])
+@pytest.mark.parametrize("case", ["file", "folder", "link", "circle", "link in the folder"])
+def test_a_file_that_is_swapped_for_a_link_out_of_its_folder_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, by_fd: bool
+) -> None:
+    monkeypatch.setattr(local_folder, "_BY_FD", by_fd)
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root / "deep", outside):
+        folder.mkdir(parents=True)
+        (folder / "b.csv").write_text("id,answer\n7,secret\n" if folder == outside else "id,answer\n1,yes\n")
+    (root / "a.csv").write_text("id,answer\n2,no\n")
+    (root / "l.csv").symlink_to("a.csv")
+
+    def swap(_: Path) -> None:
+        if case == "folder":
+            (root / "deep").rename(root / "moved")
+            (root / "deep").symlink_to(outside)
+        else:
+            file = root / "l.csv" if case == "link" else root / "deep" / "b.csv"
+            file.unlink()
+            inside = {"circle": file.name, "link in the folder": "../a.csv"}
+            file.symlink_to(inside.get(case, str(outside / "b.csv")))
+
+    monkeypatch.setattr(read, "_walk", _swapped(swap))
+    dataset = read_path(root)
+    assert "secret" not in str(dataset.records)
+    name = "l.csv" if case == "link" else "deep/b.csv"
+    read_it = case == "link in the folder"
+    assert (name in {record.file for record in dataset.records}) is read_it
+    assert any(
+        note == f"Not read, being links to what is not in the folder: {name}." for note in dataset.notes
+    ) is not (read_it)

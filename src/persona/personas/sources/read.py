@@ -16,6 +16,7 @@ from persona.personas.sources.records import Dataset
 from persona.personas.sources.tables import DELIMITERS, read_csv
 from persona.personas.sources.transcripts import read_transcript
 from persona.personas.sources.xlsx import read_xlsx
+from persona.storage.inside import OutsideError, open_inside
 from persona.storage.paths import printable, sort_key
 
 Reader = Callable[[str, bytes], Dataset]
@@ -161,25 +162,36 @@ def _read_folder(root: Path) -> Dataset:
     if len(usable) > limits.MAX_FILES:
         raise limits.too_many(printable(str(root)), "files", limits.MAX_FILES)
     gone: list[str] = []
-    dataset = read_files(_contents(usable, gone))
+    dataset = read_files(_contents(root, usable, gone, outside))
     if gone:
         dataset.notes.append(f"Not read, since they were removed meanwhile: {some(gone)}.")
     if skipped := [name for name, _ in visible if not is_readable(name)]:
         dataset.notes.append(f"Not read, being of other kinds: {some(skipped)}.")
     if outside:
-        dataset.notes.append(f"Not read, being links to what is not in the folder: {some(outside)}.")
+        dataset.notes.append(f"Not read, being links to what is not in the folder: {some(sorted(outside))}.")
     return dataset
 
 
-def _contents(files: Iterable[tuple[str, Path]], gone: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and contents of files; take the names of those that were removed since the folder was listed.
+def _contents(
+    root: Path, files: Iterable[tuple[str, Path]], gone: list[str], outside: list[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of files.
+
+    Args:
+        root: the folder that they are in.
+        files: their names and paths.
+        gone: takes the names of those that were removed since the folder was listed.
+        outside: takes the names of those that lead out of the folder by now.
 
     Raises:
         InputError, AccessDeniedError: one cannot be read; it is named, and not the folder.
     """
     for name, path in files:
         try:
-            data = _bytes(path)
+            data = _bytes(path, open_inside(root, path))
+        except OutsideError:
+            outside.append(name)
+            continue
         except (FileNotFoundError, NotADirectoryError):
             gone.append(name)
             continue
@@ -218,7 +230,7 @@ def _walk(root: Path) -> tuple[list[tuple[str, Path]], list[str]]:
                 outside.append(_name(path.relative_to(root).as_posix()))
             elif entry.is_file():
                 files.append((_name(path.relative_to(root).as_posix()), path))
-    return sorted(files, key=lambda item: sort_key(item[0])), sorted(outside)
+    return sorted(files, key=lambda item: sort_key(item[0])), outside
 
 
 def _entries(folder: Path, root: Path) -> Iterator[os.DirEntry[str]]:
@@ -241,11 +253,16 @@ def _inside(link: Path, home: Path) -> bool:
         return False
 
 
-def _bytes(path: Path) -> bytes:
-    """Return a file's content; what became a pipe meanwhile is not waited for, and no more is read than is taken."""
-    with os.fdopen(
-        os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
-    ) as file:
+def _bytes(path: Path, fd: int | None = None) -> bytes:
+    """Return a file's content; what became a pipe meanwhile is not waited for, and no more is read than is taken.
+
+    Args:
+        path: the file.
+        fd: its descriptor, which this takes over; None opens what the user named, by links as well.
+    """
+    if fd is None:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(fd, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise InputError(f"{_name(path.name)} is neither a file nor a folder.")
