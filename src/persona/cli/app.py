@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
 
 from persona import __version__
+from persona.cli.files import LocalFile
 from persona.cli.render import error_json
 from persona.cli.session import Session
 from persona.disks import is_full
@@ -71,7 +71,7 @@ def _global_options() -> list[click.Parameter]:
         option("--verbose", "-v", is_flag=True, help="Say more on stderr."),
         option("--quiet", "-q", is_flag=True, help="Print only errors, and what is incomplete, on stderr."),
         option("--workspace", "workspace_name", metavar="NAME", help="Use this workspace."),
-        option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Use this file."),
+        option("--config", "config_file", type=LocalFile(), metavar="FILE", help="Use this file."),
     ]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import unquote
 
+from persona.cli.files import on_this_machine
 from persona.cli.session import Session
-from persona.cli.typed import STORAGE, looks_local, note_other_form, on_this_machine
+from persona.cli.typed import STORAGE, looks_local, note_other_form
 from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError

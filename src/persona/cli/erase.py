@@ -21,9 +21,10 @@ from persona.cli.erase_view import (
     spellings,
     unsearched_json,
 )
+from persona.cli.files import LocalFile
 from persona.cli.render import json_text
 from persona.cli.session import Session
-from persona.errors import ConfigError, InputError, NotFoundError
+from persona.errors import ConfigError, InputError, NotFoundError, PersonaError
 from persona.storage.paths import printable
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _TAKEN_OUT = ("erased", "outbox", "cache_entries", "journal_rows")
 @click.option("--yes", is_flag=True, help="Erase. Without it nothing is changed.")
 @click.option("--versions", is_flag=True, help="With --yes: also delete earlier versions that the provider keeps.")
 @click.option("--exact", is_flag=True, help="Other spellings of the id, such as e08 and E8 for E08, are other people.")
-@click.option("--receipt", type=click.Path(path_type=Path), metavar="FILE", help="With --yes: write the receipt there.")
+@click.option("--receipt", type=LocalFile(), metavar="FILE", help="With --yes: write the receipt there.")
 @click.pass_obj
 def erase(session: Session, text: str, yes: bool, versions: bool, exact: bool, receipt: Path | None) -> int:
     """Find all that the storage holds of a respondent, and with --yes take it out.
@@ -59,9 +60,9 @@ def erase(session: Session, text: str, yes: bool, versions: bool, exact: bool, r
             session.warn_if_quiet(line)
         return 0 if shown["complete"] else 1
     document = asyncio.run(work.run(past=versions))
+    session.emit(document) if session.json else print(receipt_text(document))
     if receipt is not None:
         _save(receipt, document)
-    session.emit(document) if session.json else print(receipt_text(document))
     if not document["complete"] and not session.json:
         session.warn("It is not complete: see what is left above.")
     elif not document["complete"]:
@@ -75,7 +76,6 @@ def _checked(receipt: Path | None, *, yes: bool) -> Path | None:
     """Return where the receipt goes, once it is sure that it can."""
     if receipt is None:
         return None
-    receipt = receipt.expanduser()
     if not yes:
         raise InputError("There is a receipt only for what was erased.", hint="Add --yes, or leave out --receipt.")
     if not receipt.parent.is_dir():
@@ -269,4 +269,8 @@ def _advice(what: Sequence[str]) -> str:
 def _save(file: Path, document: dict[str, Any]) -> None:
     from persona.personas.local_file import write_file
 
-    write_file(file, (json_text(document, indent=2) + "\n").encode())
+    try:
+        write_file(file, (json_text(document, indent=2) + "\n").encode())
+    except PersonaError as error:
+        error.message = f"The respondent was erased as shown, but the receipt was not saved: {error.message}"
+        raise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from persona.cli.files import on_this_machine
 from persona.cli.session import Session
-from persona.cli.typed import on_this_machine
 
 if TYPE_CHECKING:
     from persona.personas.sources.records import Dataset

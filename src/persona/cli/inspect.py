@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand
+from persona.cli.files import on_this_machine
 from persona.cli.input import read_codebook, read_input, rows_json, understood_text
 from persona.cli.render import fields, heading, shortened
 from persona.cli.session import Session
-from persona.cli.typed import on_this_machine
 from persona.errors import InputError, UsageError
 from persona.neutral import line
 

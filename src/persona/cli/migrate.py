@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand, PersonaGroup
+from persona.cli.files import LocalFile
 from persona.cli.render import human_size, table
 from persona.cli.session import Session
 from persona.config import values
@@ -64,7 +65,7 @@ def transfer_options(command: Any) -> Any:
 @click.option(
     "--plan",
     "plan_file",
-    type=click.Path(path_type=Path),
+    type=LocalFile(),
     metavar="FILE",
     help="With --dry-run save the plan; alone run it.",
 )

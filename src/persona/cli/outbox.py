@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand, PersonaGroup
+from persona.cli.files import LocalFile
 from persona.cli.render import heading, human_size, human_time, json_time, table
 from persona.cli.session import Session
 from persona.errors import ConflictError
@@ -111,7 +112,7 @@ def drop(session: Session, numbers: tuple[str, ...]) -> None:
 
 @click.command(cls=PersonaCommand)
 @click.argument("number", metavar="ID")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=LocalFile())
 @click.pass_obj
 def export(session: Session, number: str, file: Path) -> None:
     """Write the content of an entry to FILE. The entry stays."""
@@ -119,7 +120,7 @@ def export(session: Session, number: str, file: Path) -> None:
 
     box = _open(session)
     entry = box.entry(number)
-    write_file(file.expanduser(), b"".join(box.content(entry)))
+    write_file(file, b"".join(box.content(entry)))
     if session.json:
         session.emit({"id": entry.id, "path": entry.path, "size": entry.size, "output": str(file)})
     else:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaCommand, fresh_option
+from persona.cli.files import on_this_machine
 from persona.cli.render import fields, heading, human_time, json_time, shortened, table
 from persona.cli.session import Session
-from persona.cli.typed import in_either_form, on_this_machine, storage_path
+from persona.cli.typed import in_either_form, storage_path
 from persona.neutral import line
 
 if TYPE_CHECKING:

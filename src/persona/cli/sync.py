@@ -49,9 +49,10 @@ def sync(
     """
     from persona.cli import endpoints, transfers
     from persona.transfer.model import Kind, Options
-    from persona.transfer.plan import allowed_removals
+    from persona.transfer.plan import allowed_removals, patterns
 
-    allowed_removals(delete_limit, 0)
+    allowed_removals(delete_limit, 0)  # what cannot be read leaves no job behind
+    patterns(include, exclude)
     endpoints.check_folder(source)
     options = Options(
         overwrite=True,

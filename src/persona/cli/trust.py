@@ -11,6 +11,7 @@ import click
 
 from persona import workspace as workspaces
 from persona.cli.app import PersonaCommand
+from persona.cli.files import LocalFile
 from persona.cli.session import Session
 from persona.config import approvals
 from persona.config import trust as trusting
@@ -25,7 +26,7 @@ from persona.transfer import planfile
 
 
 @click.command(cls=PersonaCommand)
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=LocalFile())
 @click.option("--list", "listed", is_flag=True, help="List the files that are trusted.")
 @click.option("--revoke", is_flag=True, help="Take the trust back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -41,7 +42,7 @@ def trust(session: Session, file: Path | None, listed: bool, revoke: bool, yes: 
     if listed:
         _list(session, context.home)
         return
-    chosen = Path(file).expanduser().absolute() if file else context.project
+    chosen = file.absolute() if file else context.project
     if revoke and chosen is not None:
         _say(session, chosen, [], trusted=False, changed=approvals.remember(context.home, chosen, None))
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TypeVar
 
+from persona.cli.files import on_this_machine
 from persona.errors import BucketNotFoundError, NotFoundError, UsageError
 from persona.storage.backend import StorageBackend
 from persona.storage.paths import clean, other_forms, printable
@@ -58,20 +59,6 @@ def looks_local(text: str) -> bool:
     if spelled in (".", "..", "~") or spelled.startswith(("/", "./", "../", "~/")):
         return True
     return Path(text).is_absolute() or os.path.expanduser(text) != text  # noqa: PTH111  (which raises without a user)
-
-
-def on_this_machine(text: str) -> Path:
-    """Return the path of this machine that a user means; ``~`` is the home folder.
-
-    Raises:
-        UsageError: it names the home of a user who does not exist.
-    """
-    try:
-        return Path(text).expanduser() if text.startswith("~") else Path(text)  # a Path of “./~x” is one of “~x”
-    except RuntimeError as error:
-        raise UsageError(
-            f"“{printable(text)}” names the home folder of an unknown user.", hint="Write the whole path, or ./~…"
-        ) from error
 
 
 def _both_spellings(text: str, *, writes: bool) -> str:

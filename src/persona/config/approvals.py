@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 from typing import BinaryIO
 
-from persona.errors import ConfigError, ConflictError
+from persona.disks import is_full
+from persona.errors import ConfigError, ConflictError, StorageFullError
 from persona.ownership import open_file
 
 FILE_NAME = "trust.json"
@@ -56,17 +59,40 @@ def open_approved(file: Path, home: Path, *, root: Path | None = None) -> Binary
 
 
 def copied(stream: BinaryIO) -> tuple[BinaryIO, str]:
-    """Return a private copy of a stream, at its start, and its digest."""
-    copy, seen = tempfile.TemporaryFile(), sha256()  # noqa: SIM115  (the caller closes it)
+    """Return a private copy of a stream, at its start, and its digest.
+
+    Raises:
+        StorageFullError: there is no space for the copy.
+        OSError: the stream cannot be read.
+    """
+    with _full_as_error():
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  (the caller closes it)
+    seen = sha256()
     try:
         while data := stream.read(_CHUNK):
             seen.update(data)
-            copy.write(data)
+            with _full_as_error():
+                copy.write(data)
+                copy.flush()
         copy.seek(0)
     except BaseException:
-        copy.close()
+        with suppress(OSError):  # which writes what is left in its buffer
+            copy.close()
         raise
     return copy, seen.hexdigest()
+
+
+@contextmanager
+def _full_as_error() -> Iterator[None]:
+    """Raise `StorageFullError` where the disk of temporary files takes no more."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise StorageFullError(
+            f"A temporary file cannot be written: {error.strerror}.", hint="Free some space, or set TMPDIR."
+        ) from error
 
 
 def refusal(file: Path, doubt: str) -> ConfigError:

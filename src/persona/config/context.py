@@ -49,7 +49,7 @@ class Context:
         if config_file is None:
             project = locations.project_file(home)
         else:
-            project = config_file.expanduser().absolute()
+            project = config_file.absolute()
             if not locations.is_there(project):
                 raise ConfigError(f"There is no file {project}.", hint="--config takes the path of a persona.yaml.")
         return cls(os.environ, home, project, flags or {}, {}, config_file is not None)

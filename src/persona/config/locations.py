@@ -62,7 +62,8 @@ def _check(home: Path) -> None:
 def _tighten(home: Path, found: os.stat_result) -> None:
     """Take other people's rights off a home that is ours alone; leave shared folders such as /tmp alone."""
     ours = os.name == "posix" and ownership.owner_of(found) == ownership.user()
-    shared = found.st_mode & stat.S_ISVTX or home in (Path(home.anchor), Path("~").expanduser())
+    users = os.path.expanduser("~")  # noqa: PTH111  (pathlib's raises where there is no home)
+    shared = found.st_mode & stat.S_ISVTX or home in (Path(home.anchor), Path(users))
     if ours and not shared:
         for path in (home, user_file(home)):
             if path.exists() and path.stat().st_mode & 0o077:

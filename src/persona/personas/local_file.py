@@ -6,9 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from persona.disks import is_full, is_read_only
 from persona.errors import (
     AccessDeniedError,
     AlreadyExistsError,
+    IncompleteError,
     InputError,
     NotFoundError,
     PersonaError,
@@ -16,15 +18,6 @@ from persona.errors import (
 )
 from persona.storage.paths import printable
 from persona.storage.private import sync
-
-_KINDS = {
-    28: StorageFullError,
-    122: StorageFullError,
-    13: AccessDeniedError,
-    1: AccessDeniedError,
-    30: AccessDeniedError,
-}
-"""What the numbers of errors mean: ENOSPC, EDQUOT, EACCES, EPERM, EROFS."""
 
 
 def write_file(path: Path, data: bytes, *, option: str = "--output", overwrite: bool = True) -> None:
@@ -44,27 +37,34 @@ def write_file(path: Path, data: bytes, *, option: str = "--output", overwrite: 
         StorageFullError: the disk is full.
     """
     shown = printable(str(path))
-    if path.is_dir():
-        raise InputError(f"{shown} is a folder.", hint=f"Give {option} the name of a file, or - for stdout.")
-    if not path.parent.is_dir():
-        raise NotFoundError(f"There is no folder {printable(str(path.parent))}.", hint="Make it first.")
     try:
+        if path.is_dir():
+            raise InputError(f"{shown} is a folder.", hint=f"Give {option} the name of a file, or - for stdout.")
+        if not path.parent.is_dir():
+            raise NotFoundError(f"There is no folder {printable(str(path.parent))}.", hint="Make it first.")
         if path.exists() and not path.is_file():
             path.write_bytes(data)
-        elif not overwrite and os.path.lexists(path):
+            return
+        if not overwrite and os.path.lexists(path):
             raise _exists(shown)
-        else:
-            _write(path.resolve(), data, shown, overwrite=overwrite)  # a link stays one: its target is replaced
+        target = Path(os.path.realpath(path))  # a link stays one: its target is replaced
+        if target.is_symlink():
+            raise InputError(f"{shown} is a link that leads round in a circle.", hint="Choose another file.")
+        _write(target, data, shown, overwrite=overwrite)
     except PersonaError:
         raise
     except OSError as error:
-        kind = _KINDS.get(error.errno or 0, InputError)
-        raise kind(
-            f"{shown} cannot be written: {error.strerror}.", hint=f"Choose another file with {option}."
+        raise _unwritable(shown, option, error) from error
+    try:
+        sync(target.parent)
+    except OSError as error:
+        raise IncompleteError(
+            f"{shown} was written, but may be lost in a power cut: {error.strerror}.", hint="Check the disk."
         ) from error
 
 
 def _write(path: Path, data: bytes, shown: str, *, overwrite: bool) -> None:
+    """Write a file beside its place, to disk, and then into it; a failure leaves nothing."""
     handle, name = tempfile.mkstemp(prefix=".persona-", dir=path.parent)
     temporary = Path(name)
     try:
@@ -77,7 +77,19 @@ def _write(path: Path, data: bytes, shown: str, *, overwrite: bool) -> None:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync(path.parent)
+
+
+def _unwritable(shown: str, option: str, error: OSError) -> PersonaError:
+    """Return the error for a file that cannot be written."""
+    if is_full(error):
+        return StorageFullError(
+            f"{shown} cannot be written: {error.strerror}.",
+            hint=f"Free some space on its disk, or choose another file with {option}.",
+        )
+    denied = isinstance(error, PermissionError) or is_read_only(error)
+    return (AccessDeniedError if denied else InputError)(
+        f"{shown} cannot be written: {error.strerror}.", hint=f"Choose another file with {option}."
+    )
 
 
 def _linked(temporary: Path, path: Path, shown: str) -> bool:
