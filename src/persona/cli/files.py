@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from persona.errors import UsageError
 from persona.neutral import harmless
+
+if TYPE_CHECKING:
+    _PathType = click.ParamType[Path]
+else:
+    _PathType = click.ParamType  # generic from Click 8.3 on
 
 
 def on_this_machine(text: str) -> Path:
@@ -25,7 +30,7 @@ def on_this_machine(text: str) -> Path:
         ) from error
 
 
-class LocalFile(click.ParamType):
+class LocalFile(_PathType):
     """A file of this machine, as `on_this_machine` takes it."""
 
     name = "file"
