@@ -128,14 +128,23 @@ def test_a_migration_carries_the_tombstones(local: StorageSettings, persona: Run
 def test_generate_leaves_an_erased_respondent_out(
     local: StorageSettings, persona: Run, library: dict[str, bytes], tmp_path: Path
 ) -> None:
-    source = file_with(tmp_path, "survey.csv", library["research/survey.csv"])
+    said = b"I keep my notes on paper as E08 does since the app loses them."
+    table = b"Respondent,Answer,On E08\nE10,%s,\nE11,I keep my notes in the app.,no\n" % said
+    file_with(tmp_path / "input", "survey.csv", library["research/survey.csv"])
+    file_with(tmp_path / "input", "more.csv", table)
+    talk = b"Interviewer: Why?\nE77: %s\n\nInterviewer: So?\nE77: I lose notes whenever I change my phone.\n" % said
+    source = file_with(tmp_path / "input", "talk, E08 there.txt", talk).parent
     assert persona(*ERASE, "--yes").code == 0
     before = persona("generate", str(source), "--output", "more/", "--json")
     assert before.code == 0, before.err
     assert "Left out, having been erased: 1 respondent." in before.json["notes"]
+    assert "Left out: 3 answers name a respondent who was erased." in before.json["notes"]
+    assert "1 file's name has the id of an erased respondent, as will evidence. Rename first." in before.json["notes"]
     made = {path: data for path, data in contents(local).items() if path.startswith("more/")}
     assert made
-    assert holding(made) == []
+    assert {line for data in made.values() for line in data.splitlines() if b"E08" in line} <= {
+        *(b"    - file: talk, E08 there.txt", b"  file: talk, E08 there.txt", b"- file: talk, E08 there.txt")
+    }
 
 
 def test_what_was_cut_short_is_completed(

@@ -96,7 +96,7 @@ async def outbox_guard(session: Session, provider: StorageBackend) -> ErasedGuar
 
 
 def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> None:
-    """Take respondents who were erased out of an input, and note how many.
+    """Take respondents who were erased out of an input, with what others say of them, and note how many.
 
     Args:
         session: whose workspace's storage knows who was erased.
@@ -105,6 +105,7 @@ def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> No
     """
     import asyncio
 
+    from persona.personas.left_out import leave_out_mentions
     from persona.personas.subjects import in_form
 
     try:
@@ -128,6 +129,7 @@ def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> No
         dataset.records = kept
         dataset.left_out["erased"] += count
         dataset.notes.append(f"Left out, having been erased: {count:,} respondent{'' if count == 1 else 's'}.")
+    leave_out_mentions(dataset, known.among)
 
 
 def _stems(file: str) -> tuple[str, ...]:

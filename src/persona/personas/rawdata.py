@@ -112,7 +112,7 @@ def _kind(name: str, text: str) -> str:
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, parse_int=str)  # Python refuses a number of thousands of digits
+    return json.loads(text, parse_int=str, parse_float=str)  # Python refuses a number of thousands of digits
 
 
 def _is_json_lines(text: str) -> bool:

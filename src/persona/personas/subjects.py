@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from persona.errors import InputError, UsageError
 from persona.personas import document, persona_cut, rawdata
 from persona.personas.content import containers, pdf
-from persona.personas.content.decoding import Text, is_text, others, readings
+from persona.personas.content.decoding import Text, is_text, may_stand_in, others, readings
 from persona.personas.content.documents import table_ids
 from persona.personas.content.mentions import mentions, occurs, similar, similar_ids, words
 from persona.personas.content.people import in_series, normalised
@@ -114,12 +114,12 @@ def is_opaque(head: bytes) -> bool:
     """Say whether an object cannot be searched, by its first `HEAD_BYTES` bytes: it is no text, and holds none."""
     if pdf.is_pdf(head) or containers.parts(head, containers.Budget()) is not None:
         return False
-    return not is_text(head)
+    return bool(containers.packed(head)) or not is_text(head)
 
 
 def opaque(path: str, data: bytes) -> Opaque:
     """Return what kind of thing an object is that cannot be searched."""
-    known = next((kind for magic, kind in _MAGIC if data.startswith(magic)), "")
+    known = containers.packed(data) or next((kind for magic, kind in _MAGIC if data.startswith(magic)), "")
     return Opaque(_kind(path) or known or _NO_ENDING)
 
 
@@ -286,7 +286,9 @@ def _in_text(name: str, data: bytes, reads: list[Text], subject: str, result: Lo
     result.similar |= similar(reads[0].text, subject)
     if any(c.isdigit() for c in subject):
         result.similar |= similar_ids(rawdata.people(name, reads[0]), subject)
-    if result.trace is None and any(mentions(read.text, subject) for read in likely):
+    if result.trace is None and (
+        any(mentions(read.text, subject) for read in likely) or may_stand_in(data, reads[0], subject)
+    ):
         result.trace = Trace((_MENTION,), data, certain=False)
 
 
@@ -328,7 +330,7 @@ def _spaced(path: str) -> str:
 
 def _texts(data: bytes) -> list[Text]:
     """Return how bytes may be read as text; a PDF file is none, though it may look so: its table counts its bytes."""
-    return [] if pdf.is_pdf(data) else readings(data)
+    return [] if pdf.is_pdf(data) or containers.packed(data) else readings(data)
 
 
 def _kind(name: str) -> str:

@@ -30,6 +30,15 @@ _STREAMS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"BZh", bz2.BZ2Decompressor),
     (b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=1 << 26)),
 )
+_PACKED = {
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!\x1a\x07": "RAR",
+    b"\x1f\x9d": "compress",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"LZIP\x01": "lzip",
+}
+"""What compressed files begin with that are not opened: none of it is text, however short."""
 _MAIL = re.compile(rb"(?:From |(?:[A-Za-z-]{2,40}: .*\r?\n(?:[ \t].*\r?\n)*){2,})")
 _MAIL_FIELD = re.compile(rb"^(?:MIME-Version|Content-Type|Message-ID|Received):", re.IGNORECASE | re.MULTILINE)
 _BAD = (
@@ -94,6 +103,11 @@ def is_compressed(data: bytes) -> bool:
     return data.startswith(b"\x1f\x8b")
 
 
+def packed(data: bytes) -> str:
+    """Return what kind of compressed file bytes are that is not opened; "" if none."""
+    return next((kind for magic, kind in _PACKED.items() if data.startswith(magic)), "")
+
+
 def _bounded(found: Iterator[Part], budget: Budget) -> Iterator[Part]:
     """Yield parts while there is a budget; what is damaged is a part that cannot be read."""
     try:
@@ -133,7 +147,10 @@ def _in_zip(data: bytes) -> Iterator[Part]:
         if archive.comment:
             yield Part("comment", archive.comment)
         for info in archive.infolist():
+            if info.comment:
+                yield Part("comment", info.comment)
             if info.is_dir():
+                yield Part(info.filename, b"")
                 continue
             if info.flag_bits & 1:
                 yield Part(info.filename, None, "It is encrypted.")
@@ -151,8 +168,8 @@ def _in_tar(data: bytes) -> Iterator[Part]:
             file = archive.extractfile(info) if info.isfile() else None
             if file:
                 yield Part(info.name, file.read(MAX_FILE_BYTES + 1))
-            elif not info.isdir():
-                yield Part(info.name, b"")
+            else:
+                yield Part(info.name, info.linkname.encode("utf-8", "surrogateescape"))
 
 
 def _in_mail(data: bytes) -> Iterator[Part]:

@@ -31,6 +31,14 @@ _SINGLE_BYTE = (
     "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "latin-1", "iso8859_2",
     "iso8859_5", "iso8859_7", "iso8859_15", "koi8_r", "cp866", "cp850", "cp437", "mac_roman",
 )  # fmt: skip
+_RARE = (
+    "iso8859_3", "iso8859_4", "iso8859_6", "iso8859_8", "iso8859_9", "iso8859_10", "iso8859_11", "iso8859_13",
+    "iso8859_14", "iso8859_16", "koi8_u", "koi8_t", "ptcp154", "cp437", "cp720", "cp737", "cp775", "cp852", "cp855",
+    "cp857", "cp858", "cp860", "cp861", "cp862", "cp863", "cp864", "cp865", "cp869", "cp874", "cp1006", "cp1125",
+    "mac_croatian", "mac_cyrillic", "mac_greek", "mac_iceland", "mac_latin2", "mac_roman", "mac_romanian",
+    "mac_turkish", "johab", "big5hkscs",
+)  # fmt: skip
+"""Encodings in which a name is searched for as bytes, since whole texts in each would take too much memory."""
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 _WIDE = r"\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7af\uff00-\uff60"
 _RUN = re.compile(f"[{_WIDE}]{{2,}}")
@@ -115,12 +123,16 @@ def readings(data: bytes) -> list[Text]:
             read = _read(data, encoding, mark)
             return [read] if read else []
     if b"\0" in data:
+        if plain := _with_stray_zeros(data):
+            return [plain]
         wide = [_read(data, encoding) for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")]
         return [each for each in wide if each and _is_wide_text(each)][:1]
     utf_8 = _read(data, "utf-8")
     if utf_8:
         shifted = _read(data, "iso2022_jp") if b"\x1b$" in data or b"\x1b(" in data else None
         return [shifted or utf_8]
+    if _is_ebcdic(data) and (read := _read(data, "cp037")):
+        return [read]
     return [*_nearly_utf_8(data), *_older(data)]
 
 
@@ -134,7 +146,32 @@ def others(data: bytes, first: Text) -> list[Text]:
     if first.encoding.startswith("utf"):
         return []
     words = b"\n".join({*_HIGH_WORD.findall(data)})
-    return [read for read in readings(words) if read.encoding != first.encoding]
+    rare = (_read(words, encoding) for encoding in _RARE)
+    return [read for read in (*readings(words), *rare) if read and read.encoding != first.encoding]
+
+
+def may_stand_in(data: bytes, first: Text, subject: str) -> bool:
+    """Say whether a name stands in bytes of an encoding that is not tried otherwise, or of several.
+
+    Args:
+        data: the bytes.
+        first: how they are read first.
+        subject: the name.
+    """
+    if "\0" in first.text or first.encoding.startswith(("utf-16", "utf-32")):  # perhaps with other text behind it
+        return subject.encode() in data.replace(b"\0", b"")
+    if first.encoding.startswith("utf-8") and first.errors == "strict":
+        return False
+    forms = {unicodedata.normalize(form, subject) for form in ("NFC", "NFD")}
+    return not subject.isascii() and any(_encoded(form, encoding) in data for form in forms for encoding in _RARE)
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    """Return a text in an encoding; bytes that stand nowhere if it has not all of the characters."""
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return b"\0\0\0\0\0\0\0\0"
 
 
 def is_text(data: bytes) -> bool:
@@ -158,6 +195,20 @@ def _is_wide_text(read: Text) -> bool:
     latin = sum(count for c, count in counts.items() if c < "\x80")
     needed = read.data.count(0) / (2 if read.encoding.startswith("utf-16") else 6)
     return odd == 0 and latin > 0 and latin >= needed
+
+
+def _with_stray_zeros(data: bytes) -> Text | None:
+    """Return a text of one byte a character in which zeros stand, as a crash leaves them; None if it is none."""
+    rest = data.replace(b"\0", b"")
+    ascii_only = sum(1 for byte in rest if 9 <= byte < 127)
+    if len(rest) < len(data) * _MIN_RUNS or ascii_only < len(rest) * (1 - _MAX_CONTROLS):
+        return None
+    return _read(data, "utf-8")
+
+
+def _is_ebcdic(data: bytes) -> bool:
+    """Say whether bytes are text of IBM's mainframes: its space is 0x40, and ASCII's control characters are absent."""
+    return data.count(b"\x40") * 20 > len(data) and not any(data.count(byte) for byte in (b" ", b"\n", b"\r"))
 
 
 def _nearly_utf_8(data: bytes) -> Iterator[Text]:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from urllib.parse import unquote
 
 from persona.personas.content.people import normalised
@@ -22,10 +23,13 @@ _RTF_CODE = re.compile(r"\\'([0-9a-fA-F]{2})|\\u(-?\d{1,6})\??|\\(par|line|tab|c
 _NO_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ROLES = r"participant|respondent|interviewee|informant|subject|user|person|speaker"
 _NUMBERED = re.compile(rf"\b(?:{_ROLES})s?[\s:=#_-]{{0,5}}(\d{{1,20}})(?![\w-])", re.IGNORECASE)
+_NUMBER = re.compile(r"\D*0*(\d+)(?:\.0+)?")
 _TOKEN = re.compile(r"[\w-]{0,60}")
 _WORD = re.compile(r"[^\s,;:|\"'“”‘’()\[\]{}<>]+")
 _MAX_PHRASES = 1_000_000
 """The longest text, in characters, of which also words in a row are compared."""
+_LOOK_ALIKE = str.maketrans("АВЕКМНОРСТХаеорсухΑΒΕΗΙΚΜΝΟΡΤΥΧ", "ABEKMHOPCTXaeopcyxABEHIKMNOPTYX")
+"""Cyrillic and Greek letters that are typed for Latin ones of the same shape."""
 _MARKS = "\u0300-\u036f"
 _MIN_PART = 3
 """The shortest part of a name that may stand for it, in characters."""
@@ -53,24 +57,37 @@ def similar(text: str, subject: str) -> set[str]:
     pattern, found = _loose(subject), set[str]()
     if pattern is None:
         return found
-    for view in views(unicodedata.normalize("NFKC", text)):
+    plain = unicodedata.normalize("NFKC", text)
+    for view in views(plain):
         for match in pattern.finditer(view):
             if (spelling := _token(view, match)) != subject and len(found) < _MAX_SIMILAR:
                 found.add(spelling)
-    return found
+    return found | _looking_alike(plain, pattern) if subject.isascii() and not plain.isascii() else found
+
+
+def _looking_alike(text: str, pattern: re.Pattern[str]) -> set[str]:
+    """Return what in a text looks like an id, and has letters of another alphabet."""
+    seen = text.translate(_LOOK_ALIKE)
+    places = (match for match in pattern.finditer(seen) if match[0] != text[match.start() : match.end()])
+    return {_token(text, match) for match in islice(places, _MAX_SIMILAR)}
 
 
 def similar_ids(ids: Iterable[str], subject: str) -> set[str]:
     """Return those of some ids that may be another spelling of one: ``8`` for ``P08``, part of a name."""
     wanted = _key(subject)
-    number = re.fullmatch(r"\D*0*(\d+)", subject)
+    number = _NUMBER.fullmatch(subject)
     found = set()
     for each in ids:
-        numbered = re.fullmatch(r"\D*0*(\d+)", each) if number else None
-        bare = bool(number and numbered and number[1] == numbered[1]) and (each.isdecimal() or subject.isdecimal())
+        numbered = _NUMBER.fullmatch(each) if number else None
+        bare = bool(number and numbered and number[1] == numbered[1]) and (_is_bare(each) or _is_bare(subject))
         if each != subject and (bare or _key(each) == wanted or _is_part(each, subject)):
             found.add(each)
     return {*sorted(found)[:_MAX_SIMILAR]}
+
+
+def _is_bare(text: str) -> bool:
+    """Say whether an id is a number alone; a spreadsheet may make ``9.0`` of it."""
+    return text.removesuffix(".0").isdecimal()
 
 
 def masked(text: str, subject: str, mask: str) -> str:
@@ -109,6 +126,8 @@ def views(text: str) -> Iterator[str]:
     """Yield a text as it is, and as those read it who see no escapes and no mark-up."""
     plain = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
     yield plain
+    if not unicodedata.is_normalized("NFKC", plain):  # full-width letters, ligatures
+        yield unicodedata.normalize("NFKC", plain)
     if "\\" in plain:  # as in JSON, YAML and program texts, where “\\nP9” begins a line
         yield unicodedata.normalize("NFC", _ESCAPE.sub(_unescaped, plain))
     if "%" in plain:
