@@ -117,7 +117,7 @@ def test_what_is_no_codebook_is_refused_by_its_line(text: str, part: str) -> Non
         ),
         (["question: Mood, order: [1, 2], options: [1]"], "options of “Mood”: found with order"),
         (["question: Mood, order: [1, 2], kind: choice"], "order of “Mood”: found with kind choice"),
-        (["question: Points, weight: true"], "weight of “Points”: found “k.A.”"),
+        (["question: Points, weight: true"], "weight of “Points”: found no answer"),
         (["question: Factor, weight: true", "question: Mood, weight: true"], "found a second, allowed one"),
         (["question: Gadgets, id: true"], "id of “Gadgets”: found 1 respondents without an answer"),
         (["question: Mood, id: true"], "found “2” more than once"),

@@ -8,8 +8,9 @@ from persona.personas.generate.wording import label, third_person, ungluer, word
 from persona.personas.generate.words import sentences, stem, stems_of
 from persona.personas.sources.records import Dataset, Record
 from persona.personas.survey import scales
+from persona.personas.survey.demographics import is_demographic
 from persona.personas.survey.questions import Kind, Question
-from persona.personas.survey.understand import is_demographic, understand
+from persona.personas.survey.understand import understand
 
 
 @pytest.mark.parametrize(

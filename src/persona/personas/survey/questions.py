@@ -47,11 +47,14 @@ class Question:
         why: why it is of this kind and use, for a researcher; "" if a codebook says so.
         label: the question's wording, where the input has one beside the heading; "" otherwise.
         categories: the answers that can be counted: of a scale from low to high, otherwise the most frequent first.
+            An answer that is not among them, as where there are too many, counts as something else.
         missing: answers that stand for no answer.
         columns: the headings of the columns that it was read from; empty if there is one, of its own name.
         section: the section of a persona that its statements belong to; "" leaves it to the wording.
         about: whether it tells who a respondent is rather than what they do or think.
         sensitive: whether it is of a special category (health, origin, orientation, religion, politics).
+        of: the question that it belongs to: the grid of which it is a row, or the question whose “Other” it words; ""
+            if it stands alone.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Question:
     section: str = ""
     about: bool = False
     sensitive: bool = False
+    of: str = ""
 
     @property
     def wording(self) -> str:

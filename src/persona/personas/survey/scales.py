@@ -28,6 +28,14 @@ class Level:
     side: int = 0
 
 
+_BAD = (
+    r"(?:dissatisfied|unhappy|unlikely|difficult|hard|bad|poor|negative(?:ly)?|unimportant|unfavou?rabl[ey]|uncomfortable"
+    r"|unsafe|unhelpful|unfair|uninterested|unconcerned|unfamiliar|unclear|dissatisfactory|unacceptable|ineffective)"
+)
+_GOOD = (
+    r"(?:satisfied|happy|likely|easy|positive(?:ly)?|important|favou?rabl[ey]|comfortable|safe|helpful|fair|interested"
+    r"|concerned|familiar|clear|satisfactory|acceptable|effective)"
+)
 _RULES: list[tuple[str, str, float, int]] = [
     # family, pattern over the lower-case answer, rank, side
     ("agreement", r"(?:strongly|completely|totally) disagree", -3, -1),
@@ -62,19 +70,19 @@ _RULES: list[tuple[str, str, float, int]] = [
     ),
     (
         "satisfaction",
-        r"(?:very|extremely|completely) (?:dissatisfied|unhappy|unlikely|difficult|hard|bad|poor|negative)",
+        rf"(?:very|extremely|completely) {_BAD}",
         -3,
         -1,
     ),
     (
         "satisfaction",
-        r"(?:somewhat|rather|quite|fairly)? ?(?:dissatisfied|unhappy|unlikely|difficult|hard|negative)",
+        rf"(?:somewhat|rather|quite|fairly)? ?{_BAD}",
         -2,
         -1,
     ),
     ("satisfaction", r"neutral|neither .* nor .*|no opinion either way", 0, 0),
-    ("satisfaction", r"(?:somewhat|rather|quite|fairly)? ?(?:satisfied|happy|likely|easy|positive)", 2, 1),
-    ("satisfaction", r"(?:very|extremely|completely) (?:satisfied|happy|likely|easy|positive)", 3, 1),
+    ("satisfaction", rf"(?:somewhat|rather|quite|fairly)? ?{_GOOD}", 2, 1),
+    ("satisfaction", rf"(?:very|extremely|completely) {_GOOD}", 3, 1),
     ("quality", r"very poor|very bad|terrible|awful", 0, -1),
     ("quality", r"poor|bad", 1, -1),
     ("quality", r"fair|ok|okay|average|acceptable", 2, 0),
@@ -82,8 +90,8 @@ _RULES: list[tuple[str, str, float, int]] = [
     ("quality", r"very good", 4, 1),
     ("quality", r"excellent|great|outstanding", 5, 1),
     ("degree", r"(?:no, )?not (?:\w+ )?at all(?: \w+)?|none(?: at all)?|no, not .*", 0, -1),
-    ("degree", r"not (?:very|really|so|particularly)(?: \w+)?", 1, -1),
-    ("degree", r"(?:a little|slightly|a bit)(?: \w+)?", 2, 0),
+    ("degree", r"not (?:very|really|so|particularly)(?: \w+)?|not much", 1, -1),
+    ("degree", r"(?:a little|slightly|a bit)(?: \w+)?|some", 2, 0),
     ("degree", r"(?:yes, )?(?:somewhat|moderately|fairly|quite)(?: \w+)?", 3, 1),
     ("degree", r"(?:yes, )?(?:very|a lot|highly|a great deal)(?: \w+)?", 4, 1),
     ("degree", r"(?:yes, )?(?:extremely|completely|totally)(?: \w+)?", 5, 1),
@@ -164,19 +172,28 @@ def amount_of(text: str) -> float | None:
     return start + 0.5 if _ABOVE.fullmatch(text) else start
 
 
-def number(answer: str) -> float | None:
-    """Return a plain number, also with a currency sign, a percent sign, or a height in feet.
+_ENGLISH = re.compile(r"[$£€¥]?\s*([-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d{1,15})?(?:\.\d{1,15})?)\s*(?:[%€]|EUR)?")
+_CONTINENTAL = re.compile(r"[$£€¥]?\s*([-+]?(?:\d{1,3}(?:[.\s’]\d{3})+|\d{1,15}),\d{1,15})\s*(?:[%€]|EUR)?")
 
-    None for anything else.
+
+def number(answer: str) -> float | None:
+    """Return a plain number, also with a currency sign, a percent sign, a decimal comma, or a height in feet.
+
+    ``1,234`` is a thousand and more; in a column with decimal commas it is written anew before. None for anything else.
     """
-    text = answer.strip()
+    text = answer.strip().replace("−", "-")
+    if not any(c.isdigit() for c in text[:8]):  # as most answers are
+        return None
     if feet := _FEET.fullmatch(text):
         return float(feet[1]) * 12 + float(feet[2] or 0)
-    match = re.fullmatch(r"[$£€]?\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})?(?:\.\d{1,15})?)\s*%?", text)
     try:
-        return float(match[1].replace(",", "")) if match else None
+        if match := _ENGLISH.fullmatch(text):
+            return float(match[1].replace(",", ""))
+        if match := _CONTINENTAL.fullmatch(text):
+            return float(re.sub(r"[.\s’]", "", match[1]).replace(",", "."))
     except ValueError:
         return None
+    return None
 
 
 _YES = re.compile(r"(?:yes|true|y)\b(?:[,:;].*)?", re.IGNORECASE | re.DOTALL)

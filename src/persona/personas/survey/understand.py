@@ -1,58 +1,25 @@
-"""What kind of question each column is, and so how it can be compared between respondents."""
+"""From a data set to a survey: one rule after the other, each with a note on what it did."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import replace
-from statistics import mean
 
-from persona.personas.sources.records import Answer, Dataset, Hint, Record
-from persona.personas.survey import scales
+from persona.personas.sources.records import Answer, Dataset, Record, parts
 from persona.personas.survey.codebook import Codebook
+from persona.personas.survey.decimals import decimal_commas
+from persona.personas.survey.demographics import is_demographic
+from persona.personas.survey.derived import derived
+from persona.personas.survey.draft import Draft, some
+from persona.personas.survey.grids import grids
+from persona.personas.survey.kinds import MAX_CHOICES, Guess, guess
+from persona.personas.survey.missing import codes, declared
+from persona.personas.survey.others import others, settle
 from persona.personas.survey.questions import CLOSED, Kind, Question, Use
+from persona.personas.survey.sensitive import is_sensitive
 from persona.personas.survey.survey import Survey
-
-MAX_CHOICES = 40
-"""More different answers than this are not a choice."""
-MAX_CHOICE = 200
-"""A longer answer, in characters, is no choice but words of somebody's own."""
-_FEW = 12
-_SCALE_STEPS = 11
-
-
-_PERSONAL = re.compile(
-    r"(?:(?:your|full|first|last|family|given|user|participant|respondent)[ _-]*)*"
-    r"(?:name|e-?mail(?: address)?|phone(?: number)?|telephone|mobile number|ip(?: address)?|address|id|uuid"
-    r"|guid)",
-    re.IGNORECASE,
-)
-_TIMESTAMP = re.compile(
-    r"(?:time ?stamp|(?:start|end|submit(?:ted)?|created|completed)[ _-]?(?:date|time|at)|date).*", re.I
-)
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:[T ].*)?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}(?: .*)?")
-_ABOUT = re.compile(
-    r"\b(?:age|aged|gender|sex|income|salary|education|degree|location|region|country|county|city|town|postcode|zip"
-    r"|occupation|job|role|profession|industry|household|marital|married|ethnic\w*|race|nationality|employment"
-    r"|height|weight|children|kids|born|birth|seniority|department|area|lives?|living|educ|tenure|participant|ses|population)\b",
-    re.IGNORECASE,
-)
-_ABOUT_ASKED = re.compile(
-    r"\bhow (?:old|tall)\b|\bany (?:children|kids)\b|\bwh(?:ere|o) do you live\b|\bchildren under\b"
-    r"|\byour (?:\w+ )?(?:age|gender|sex|income|education|occupation|job|role|profession|location)\b"
-    r"|\byour (?:\w+ )?household\b"
-    r"|\bwhat (?:do you do|is your job)\b|\bhow many (?:people|children)\b.*\b(?:household|home|live|have)\b",
-    re.IGNORECASE,
-)
-
-
-def is_demographic(question: str) -> bool:
-    """Say whether a question asks who the respondent is.
-
-    Such is a short heading as “Age”, or “How old are you?”.
-    """
-    plain = re.sub(r"[_.]+", " ", question)
-    return bool(_ABOUT_ASKED.search(plain) or (len(plain.split()) <= 4 and _ABOUT.search(plain)))
+from persona.personas.survey.tick_boxes import tick_boxes
+from persona.personas.survey.weights import weights
 
 
 def understand(dataset: Dataset, codebook: Codebook | None = None) -> Survey:
@@ -63,7 +30,7 @@ def understand(dataset: Dataset, codebook: Codebook | None = None) -> Survey:
         codebook: what a researcher says of its questions; it takes the place of what is guessed.
 
     Raises:
-        InputError: the codebook does not fit the data set.
+        InputError: the codebook does not fit the data set, or there are too many different questions.
     """
     if codebook is None:
         return _guessed(dataset)
@@ -73,143 +40,117 @@ def understand(dataset: Dataset, codebook: Codebook | None = None) -> Survey:
     return applied(_guessed(dataset), dataset, codebook)
 
 
+_RULES = (others, declared, tick_boxes, settle, weights, decimal_commas, codes)
+"""What is done before the kinds are guessed, in this order: each takes columns or answers out of the next one's way."""
+
+
 def _guessed(dataset: Dataset) -> Survey:
     """Return a data set as it is understood by rules alone."""
-    records = dataset.records
-    names = list(dict.fromkeys([*dataset.hints, *(name for record in records for name in record.fields)]))
-    questions, separators = [], {}
-    for name in names:
-        question, separator = _question(name, [str(record.fields[name]) for record in records if name in record.fields])
-        questions.append(replace(question, label=dataset.hints.get(name, Hint()).label))
-        if separator:
-            separators[name] = separator
-    respondents = [_separated(record, separators) for record in records] if separators else list(records)
-    read = len(records) + dataset.left_out.total()
-    speakers = frozenset(dataset.speakers)
-    return Survey(respondents, questions, (), read, dataset.left_out, list(dataset.notes), speakers)
+    draft = Draft(dataset)
+    for rule in _RULES:
+        rule(draft)
+    _guess_kinds(draft)
+    grids(draft)
+    _find_uses(draft)
+    derived(draft)
+    _let_something_drive(draft)
+    return Survey(
+        respondents=_respondents(draft),
+        questions=[draft.decided[name] for name in draft.columns],
+        weights=draft.weights,
+        read=len(dataset.records) + dataset.left_out.total(),
+        left_out=dataset.left_out,
+        notes=[*dataset.notes, *draft.notes],
+        speakers=frozenset(dataset.speakers),
+    )
 
 
-def _separated(record: Record, separators: dict[str, str]) -> Record:
-    fields: dict[str, Answer] = {
-        name: tuple(split(str(answer), separators[name])) if name in separators else answer
-        for name, answer in record.fields.items()
-    }
-    return replace(record, fields=fields)
+def _guess_kinds(draft: Draft) -> None:
+    """Decide on every column that is left, and cut cells that hold several choices."""
+    for name in draft.open():
+        column = draft.columns[name]
+        if any(isinstance(answer, tuple) for answer in column):
+            draft.columns[name] = [(answer,) if isinstance(answer, str) else answer for answer in column]
+            found = guess(name, draft.hint(name), [";".join(a) + ";" for a in column if isinstance(a, tuple)])
+            found = replace(found, kind=Kind.MULTIPLE, why="several choices", lists=None)
+            found = replace(found, categories=_most_frequent(draft.columns[name]))
+        else:
+            found = guess(name, draft.hint(name), [answer for answer in column if isinstance(answer, str)])
+        _decide(draft, name, found)
 
 
-_WHY = {
-    Kind.EMPTY: "no answers",
-    Kind.CONSTANT: "the same answer everywhere",
-    Kind.ID: "names a person or differs everywhere",
-    Kind.DATE: "dates",
-    Kind.NUMBER: "numbers",
-    Kind.SCALE: "a scale",
-    Kind.CHOICE: "a choice",
-    Kind.MULTIPLE: "several choices",
-    Kind.TEXT: "words of their own",
-}
+def _most_frequent(column: list[Answer | None]) -> tuple[str, ...]:
+    counts = Counter(choice for answer in column if answer is not None for choice in parts(answer))
+    return tuple(sorted(counts, key=lambda choice: (-counts[choice], choice)))[:MAX_CHOICES]
 
 
-def _question(name: str, given: list[str]) -> tuple[Question, str]:
-    """Return a question, and what separates its choices."""
-    kind, categories, separator = _kind(name, given)
-    about = is_demographic(name)
-    use = Use.IGNORE if kind not in (*CLOSED, Kind.TEXT) else Use.DESCRIBE if about else Use.DRIVE
-    return Question(name, kind, use, _WHY[kind], categories=categories, about=about), separator
+def _decide(draft: Draft, name: str, found: Guess) -> None:
+    """Take a guess for what a column is."""
+    if found.lists is not None:
+        cells = draft.counts(name)
+        draft.rewrite(name, {cell: found.lists.split(cell) for cell in cells})
+    if found.note:
+        draft.notes.append(f"“{name}”: {found.note}.")
+    draft.decided[name] = Question(
+        name,
+        found.kind,
+        Use.DRIVE if found.kind in (*CLOSED, Kind.TEXT) else Use.IGNORE,
+        found.why,
+        draft.hint(name).label,
+        found.categories,
+    )
 
 
-def _kind(name: str, given: list[str]) -> tuple[Kind, tuple[str, ...], str]:
-    counts = Counter(given)
-    about = is_demographic(name)
-    frequent = tuple(sorted(counts, key=lambda answer: (-counts[answer], answer)))
-    if kind := _unusable(name, given, counts):
-        return kind, (), ""
-    if max(map(len, counts)) > MAX_CHOICE:
-        return Kind.TEXT, (), ""
-    if all(scales.number(answer) is not None for answer in counts):
-        return *_numbers(counts), ""
-    if order := _scale(counts):
-        return Kind.SCALE, order, ""
-    if separator := _separator(counts):
-        parts = Counter(part for answer in given for part in split(answer, separator))
-        best = tuple(sorted(parts, key=lambda part: (-parts[part], part)))
-        return Kind.MULTIPLE, best[:MAX_CHOICES], separator
-    if _is_choice(given, counts):
-        return Kind.CHOICE, frequent, ""
-    if mean(len(answer.split()) for answer in given) >= 4:
-        return Kind.TEXT, (), ""
-    if about and len(counts) <= len(given) * 0.9:
-        return Kind.CHOICE, frequent, ""
-    return Kind.ID, (), ""
+def _find_uses(draft: Draft) -> None:
+    """Say who is described rather than grouped: by who they are, and by special categories."""
+    sensitive = []
+    for name, question in draft.decided.items():
+        about = is_demographic(question.wording) or is_demographic(name)
+        special = question.closed and is_sensitive(question.wording, question.categories)
+        special = special or (question.closed and is_sensitive(name, ()))
+        use = question.use
+        if (about or special) and use is Use.DRIVE:
+            use = Use.DESCRIBE
+        if special and not about:
+            sensitive.append(name)
+        draft.decided[name] = replace(
+            question,
+            use=use,
+            about=about,
+            sensitive=special,
+            missing=draft.missing.get(name, ()),
+            of=question.of or draft.owner.get(name, ""),
+        )
+    if sensitive:
+        draft.notes.append(
+            f"Of a special category (health, origin, orientation, religion, politics), so that it makes no groups: "
+            f"{some(sensitive)}. A codebook with “use: drive” lets it."
+        )
 
 
-def _unusable(name: str, given: list[str], counts: Counter[str]) -> Kind | None:
-    """Return why a column cannot be compared, or None if it can."""
-    if not given:
-        return Kind.EMPTY
-    if _PERSONAL.fullmatch(name.strip()):
-        return Kind.ID
-    if _TIMESTAMP.fullmatch(name.strip()) or sum(bool(_DATE.fullmatch(a)) for a in given) > 0.9 * len(given):
-        return Kind.DATE if any(re.search(r"\d{2}", answer) for answer in given) else None
-    words = mean(len(answer.split()) for answer in given)
-    if len(counts) == len(given) > 1 and words < 1.5 and not any("." in answer for answer in given):
-        numbers = [scales.number(answer) for answer in given]
-        counting = all(n is not None and n == int(n) for n in numbers)
-        if len(given) >= 8 and (counting or None in numbers) and not is_demographic(name):
-            return Kind.ID
-    if len(counts) == 1 and words < 5:
-        return Kind.CONSTANT
-    return None
+def _let_something_drive(draft: Draft) -> None:
+    """Let who the respondents are make the groups, if nothing else could."""
+    if any(record.passages for record in draft.records):
+        return
+    if any(question.use is Use.DRIVE for question in draft.decided.values()):
+        return
+    chosen = [q for q in draft.decided.values() if q.use is Use.DESCRIBE and q.closed and not q.sensitive]
+    for question in chosen:
+        draft.decided[question.name] = replace(
+            question, use=Use.DRIVE, why=f"{question.why}; nothing but who they are differs"
+        )
+    if chosen:
+        draft.notes.append(
+            "Nothing but who the respondents are differs between them, so that makes the groups: "
+            f"{some(question.name for question in chosen)}."
+        )
 
 
-def _numbers(counts: Counter[str]) -> tuple[Kind, tuple[str, ...]]:
-    """Return few different numbers as a scale, many as numbers."""
-    values = {answer: scales.number(answer) or 0.0 for answer in counts}
-    order = tuple(sorted(counts, key=lambda answer: (values[answer], answer)))
-    whole = all(value == int(value) for value in values.values())
-    scale = len(set(values.values())) <= _SCALE_STEPS and (whole or len(order) <= 7)
-    return (Kind.SCALE, order) if scale else (Kind.NUMBER, ())
-
-
-def _scale(counts: Counter[str]) -> tuple[str, ...]:
-    """Return the answers from low to high if they are of one family.
-
-    One that is not, such as “Other”, is passed over.
-    """
-    places = {answer: {place.family: place.rank for place in scales.level(answer)} for answer in counts}
-    families = sorted({family for found in places.values() for family in found})
-    if not families:
-        return ()
-    best = max(families, key=lambda family: sum(family in found for found in places.values()))
-    order = sorted((a for a in counts if best in places[a]), key=lambda a: (places[a][best], a))
-    ranks = {places[answer][best] for answer in order}
-    covered = sum(counts[answer] for answer in order) / counts.total()
-    enough = len(order) >= max(2, len(counts) - 1) and covered >= 0.85
-    return tuple(order) if enough and len(ranks) >= 2 and len(order) <= MAX_CHOICES else ()
-
-
-def split(answer: str, separator: str) -> list[str]:
-    """Return the single choices in a cell that holds several."""
-    return [part.strip() for part in answer.split(separator) if part.strip()]
-
-
-def _separator(counts: Counter[str]) -> str:
-    """Return what parts several choices in one cell, or "" if the cells hold one each.
-
-    The parts must come back in other cells, and be fewer than the combinations: prose is no choice.
-    """
-    for separator in (";", "|", ","):
-        listing = sum(count for answer, count in counts.items() if separator in answer)
-        parts = Counter(part for answer in counts for part in split(answer, separator))
-        short = all(len(part) <= 60 for part in parts)
-        again = parts.total() / len(parts) if parts else 0.0
-        if listing >= 0.2 * counts.total() and short and again >= 1.8 and 2 <= len(parts) < len(counts):
-            return separator
-    return ""
-
-
-def _is_choice(given: list[str], counts: Counter[str]) -> bool:
-    """Say whether answers repeat enough to be choices, the rare ones aside."""
-    repeated = sum(count for count in counts.values() if count > 1)
-    few = len(counts) <= max(2, min(_FEW, len(given) * 0.6))
-    return few or (len(counts) <= MAX_CHOICES and repeated >= 0.8 * len(given))
+def _respondents(draft: Draft) -> list[Record]:
+    """Return the respondents with their answers as they count, in the order of the columns."""
+    fields: list[dict[str, Answer]] = [{} for _ in draft.records]
+    for name, column in draft.columns.items():
+        for place, answer in enumerate(column):
+            if answer is not None:
+                fields[place][name] = answer
+    return [replace(record, fields=each) for record, each in zip(draft.records, fields, strict=True)]
