@@ -476,3 +476,9 @@ def test_without_its_reader_a_pdf_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     (left,) = found.opaque
     assert left.kind == ".pdf"
     assert "persona[pdf]" in left.reason
+
+
+def test_a_pdf_that_keeps_its_reader_busy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persona.personas.content.pdf.MAX_SECONDS", 1e-6)
+    found = look("report.pdf", NAMED["report.pdf"], WHO)
+    assert [each.reason for each in found.opaque] == ["It takes longer than 1e-06 seconds to read."]

@@ -1,16 +1,30 @@
-"""The text of PDF files, by the reader that `persona[pdf]` installs."""
+"""The text of PDF files, by the reader that `persona[pdf]` installs.
+
+The reader runs in a process of its own, which can be ended and whose memory is limited: a small file can keep it busy
+for hours. What it prints is JSON, a line for each part. It is isolated, so that it loads nothing from the current folder.
+"""
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from persona.personas.content.containers import Part
 from persona.personas.sources.limits import MAX_FILE_BYTES
 
 INSTALL = "PDF files are searched with persona[pdf]: pip install 'persona[pdf]'."
+MAX_SECONDS = 60
+"""How long one file may take."""
+MAX_MEMORY = 2 << 30
+"""The most memory that the reader may ask for, in bytes."""
 _MAX_PAGES = 5_000
 """The most pages of one file."""
 
@@ -22,11 +36,45 @@ def is_pdf(data: bytes) -> bool:
 
 def parts(data: bytes) -> Iterator[Part]:
     """Yield the text of a PDF file, its properties and attachments, and what of it cannot be read."""
-    try:
-        from pypdf import PdfReader
-    except ImportError:
+    if find_spec("pypdf") is None:
         yield Part("", None, INSTALL)
         return
+    command = [sys.executable, "-I", "-m", __name__]
+    try:
+        ran = subprocess.run(  # noqa: S603  (Python's own path and this module)
+            command, input=data, capture_output=True, timeout=MAX_SECONDS, check=True
+        )
+    except subprocess.TimeoutExpired:
+        yield Part("", None, f"It takes longer than {MAX_SECONDS} seconds to read.")
+        return
+    except (OSError, subprocess.SubprocessError) as error:
+        yield Part("", None, f"Its reader failed ({type(error).__name__}).")
+        return
+    for line in ran.stdout.splitlines():
+        name, text, reason = json.loads(line)
+        yield Part(name, None if text is None else base64.b64decode(text), reason)
+
+
+def main() -> None:
+    """Read a PDF file from the standard input, and print its parts."""
+    _limit_memory()
+    for part in _read(sys.stdin.buffer.read()):
+        text = None if part.data is None else base64.b64encode(part.data).decode()
+        sys.stdout.write(json.dumps([part.name, text, part.reason]) + "\n")
+
+
+def _limit_memory() -> None:
+    """Limit the memory of this process, where the system can."""
+    if sys.platform != "win32":
+        import resource
+
+        with suppress(ValueError, OSError):  # of macOS, and where less is allowed already
+            resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _read(data: bytes) -> Iterator[Part]:
+    from pypdf import PdfReader
+
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports each oddity of a file
     try:
         reader = PdfReader(io.BytesIO(data))
@@ -61,3 +109,7 @@ def _images(page: Any) -> int:
     objects = resources.get_object().get("/XObject") if resources is not None else None
     found = objects.get_object().values() if objects is not None else ()
     return sum(each.get_object().get("/Subtype") == "/Image" for each in found)
+
+
+if __name__ == "__main__":
+    main()
