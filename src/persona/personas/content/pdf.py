@@ -1,7 +1,7 @@
 """The text of PDF files, by the reader that `persona[pdf]` installs.
 
 The reader runs in a process of its own, which can be ended and whose memory is limited: a small file can keep it busy
-for hours. What it prints is JSON, a line for each part. It is isolated, so that it loads nothing from the current folder.
+for hours. What it prints is JSON, a line for each part. It is isolated: it loads nothing from the current folder.
 """
 
 from __future__ import annotations
