@@ -26,7 +26,8 @@ def test_inspect_shows_what_each_question_is_used_for_and_why(capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "Read: 52 respondents\nQuestions: " in out
     block = out.split("\n\n")[[each.split("\n")[0] for each in out.split("\n\n")].index("Which features do you use?")]
-    assert block.splitlines()[1:3] == ["  multiple, 45 answers", "  Use: drive (several choices)"]
+    why = "several choices in a cell, with a semicolon between them"
+    assert block.splitlines()[1:3] == ["  multiple, 45 answers", f"  Use: drive ({why})"]
     assert block.splitlines()[3].startswith("  Options: Live cost | Budget alerts | ")
 
 

@@ -46,6 +46,7 @@ class Guess:
         categories: the answers that can be counted.
         lists: how cells hold several choices; None if they hold one.
         note: what a researcher should know of it; "" if nothing.
+        drives: whether it may make groups: answers of a word or two that hardly come back do not.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class Guess:
     categories: tuple[str, ...] = ()
     lists: Lists | None = None
     note: str = ""
+    drives: bool = True
 
 
 def guess(name: str, hint: Hint, given: Sequence[str]) -> Guess:
@@ -198,4 +200,4 @@ def _of_words(name: str, given: Sequence[str], counts: Counter[str]) -> Guess:
     """Return short answers that hardly come back as words of their own, or as names if each is another."""
     if len(counts) >= 0.95 * len(given) and mean(len(answer.split()) for answer in given) < 2:
         return Guess(Kind.ID, WHY[Kind.ID])
-    return Guess(Kind.TEXT, "short words of their own")
+    return Guess(Kind.TEXT, "short words of their own", drives=False)

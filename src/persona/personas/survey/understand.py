@@ -94,11 +94,17 @@ def _decide(draft: Draft, name: str, found: Guess) -> None:
     draft.decided[name] = Question(
         name,
         found.kind,
-        Use.DRIVE if found.kind in (*CLOSED, Kind.TEXT) else Use.IGNORE,
+        _use(found),
         found.why,
         draft.hint(name).label,
         found.categories,
     )
+
+
+def _use(found: Guess) -> Use:
+    if found.kind not in (*CLOSED, Kind.TEXT):
+        return Use.IGNORE
+    return Use.DRIVE if found.drives else Use.DESCRIBE
 
 
 def _find_uses(draft: Draft) -> None:
