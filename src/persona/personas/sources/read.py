@@ -13,6 +13,7 @@ from persona.personas.sources.decode import decode
 from persona.personas.sources.documents import read_json, read_json_lines
 from persona.personas.sources.ods import read_ods
 from persona.personas.sources.records import Dataset
+from persona.personas.sources.spss import read_sav
 from persona.personas.sources.tables import DELIMITERS, read_csv
 from persona.personas.sources.transcripts import read_transcript
 from persona.personas.sources.xlsx import read_xlsx
@@ -42,6 +43,8 @@ _READERS: dict[str, Reader] = {
     ".xlsx": read_xlsx,
     ".xlsm": read_xlsx,
     ".ods": read_ods,
+    ".sav": read_sav,
+    ".zsav": read_sav,
     ".json": of_text(read_json),
     ".jsonl": of_text(read_json_lines),
     ".ndjson": of_text(read_json_lines),
@@ -54,9 +57,9 @@ _ALIKE = {".xlsm": ".xlsx", ".sqlite": ".sqlite3", ".qda": ".sqlite3", ".zsav": 
 """Endings of the same kind as others."""
 _OF_TEXT = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".markdown", ".txt", ".text"})
 """The endings of files that are text."""
-_TABLES = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods"})
+_TABLES = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods", ".sav", ".zsav"})
 """The endings of tables, which may be larger than other files."""
-KINDS = "tables (.csv, .tsv, .xlsx, .ods), JSON (.json, .jsonl) and transcripts (.txt, .md)"
+KINDS = "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl) and transcripts (.txt, .md)"
 """The kinds of files that are read, in words."""
 
 

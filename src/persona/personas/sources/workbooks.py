@@ -77,7 +77,8 @@ def _tables(name: str, sheets: Sequence[Sheet]) -> tuple[list[tuple[Sheet, Datas
         try:
             other = _read(name, sheet, alone=False)
         except InputError as error:
-            unread.append((sheet, error.message.rstrip(".")))
+            reason = error.message.removeprefix(f"{name}, sheet “{sheet.title}”").strip(" :.")
+            unread.append((sheet, f"it {reason}" if reason.startswith("holds") else reason))
             continue
         if _belongs(other, main):
             tables.append((sheet, other))

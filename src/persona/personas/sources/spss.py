@@ -1,0 +1,197 @@
+"""Reading SPSS data files (``.sav``, ``.zsav``), by the reader that `persona[spss]` installs."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from persona.errors import InputError
+from persona.personas.sources import limits
+from persona.personas.sources.records import Dataset, Hint, Record, identify, is_missing, tidy
+from persona.personas.sources.xlsx import plain_number
+
+INSTALL = "SPSS files are read with persona[spss]: pip install 'persona[spss]'"
+_CHUNK = 128 * 1024 * 1024
+"""The most bytes of rows, without compression, that are read at once."""
+_NOT_TICKED = "No"
+"""The answer to an option that a respondent did not choose."""
+_MOST_NAMED = 5
+Values = Sequence[Any]
+
+
+def read_sav(name: str, data: bytes) -> Dataset:
+    """Read a data file with what its dictionary says of the variables.
+
+    A variable's label is the question's wording. If each value that occurs has a label, the labels are the answers, in
+    the order of their codes. Declared missing values are gaps. A multiple response set is one question.
+
+    Raises:
+        InputError: the reader is not installed; the file is damaged, or larger than what is taken.
+    """
+    columns, meta = _read(name, data)
+    variables = [_Variable(column, values, meta) for column, values in columns.items()]
+    sets = {key: each for key, each in (meta.mr_sets or {}).items() if set(each["variable_list"]) <= columns.keys()}
+    inside = {each for found in sets.values() for each in found["variable_list"]}
+    known = {variable.name: variable for variable in variables}
+    answers: dict[str, tuple[list[str], Hint]] = {}
+    for variable in variables:
+        if variable.name not in inside:
+            answers[variable.name] = variable.answers(), variable.hint()
+        for key, found in sets.items():
+            if found["variable_list"][0] == variable.name:
+                answers |= _options(key, found, [known[each] for each in found["variable_list"]])
+    return _dataset(name, answers, _notes(name, variables))
+
+
+class _Variable:
+    """A variable: its values, and what the dictionary says of them."""
+
+    def __init__(self, name: str, values: Values, meta: Any) -> None:
+        self.name, self.values = tidy(name), values
+        self.label = tidy(meta.column_names_to_labels.get(name) or "")
+        self._labels = {value: tidy(text) for value, text in meta.variable_value_labels.get(name, {}).items()}
+        self._ranges = meta.missing_ranges.get(name, ())
+        self.declared = Counter(value for value in values if self._is_missing(value))
+        rest = {value for value in values if not (value is None or value == "" or value in self.declared)}
+        self.labelled = bool(self._labels) and rest <= self._labels.keys()
+        self.ends = {} if self.labelled else {value: self._labels[value] for value in rest & self._labels.keys()}
+
+    def text(self, value: Any) -> str:
+        """Return a value as it is shown."""
+        if value in self._labels and (self.labelled or value in self.declared):
+            return self._labels[value] or _plain(value)
+        return _plain(value)
+
+    def answers(self) -> list[str]:
+        """Return the answer of each respondent; "" is a gap."""
+        texts = {value: self.text(value) for value in set(self.values) - self.declared.keys()}
+        return [texts.get(value, "") for value in self.values]
+
+    def hint(self) -> Hint:
+        """Return what the dictionary says beside the name."""
+        order = sorted(self._labels, key=lambda value: (isinstance(value, str), value))
+        categories = [self._labels[value] for value in order if not self._is_missing(value)] if self.labelled else ()
+        missing = [self.text(value) for value in sorted(self.declared, key=str)]
+        return Hint(self.label, categories=tuple(dict.fromkeys(categories)), missing=tuple(dict.fromkeys(missing)))
+
+    def _is_missing(self, value: Any) -> bool:
+        if value is None or value == "":
+            return False
+        for each in self._ranges:
+            low, high = (each["lo"], each["hi"]) if isinstance(each, Mapping) else (each, each)
+            if isinstance(value, str) == isinstance(low, str) and low <= value <= high:
+                return True
+        return False
+
+
+def _options(key: str, found: Mapping[str, Any], variables: Sequence[_Variable]) -> dict[str, tuple[list[str], Hint]]:
+    """Return the options of a multiple response set, one column each.
+
+    Source: MRSETS in “IBM SPSS Statistics Command Syntax Reference”: a dichotomy counts one value of each variable; in
+    a set of categories each variable holds one of the choices.
+    """
+    question = tidy(found.get("label") or "") or key.removeprefix("$")
+    chosen: list[tuple[str, str, list[bool]]] = []
+    if found.get("is_dichotomy"):
+        counted = str(found.get("counted_value"))
+        for each in variables:
+            chosen.append((each.name, each.label or each.name, [_plain(value) == counted for value in each.values]))
+    else:
+        answers = [each.answers() for each in variables]
+        for option in dict.fromkeys(text for each in answers for text in each if text):
+            chosen.append((f"{question} - {option}", option, [option in row for row in zip(*answers, strict=True)]))
+    asked = [any(row) for row in zip(*(each.answers() for each in variables), strict=True)]
+    return {
+        name: (
+            [(option if hit else _NOT_TICKED) if was_asked else "" for hit, was_asked in zip(hits, asked, strict=True)],
+            Hint(question=question, option=option),
+        )
+        for name, option, hits in chosen
+    }
+
+
+def _dataset(name: str, answers: Mapping[str, tuple[list[str], Hint]], notes: list[str]) -> Dataset:
+    rows: list[dict[str, str]] = [{} for _ in range(max((len(each) for each, _ in answers.values()), default=0))]
+    for heading, (texts, _) in answers.items():
+        for row, text in zip(rows, texts, strict=True):
+            if not is_missing(text):
+                row[heading] = text
+    if not any(rows):
+        raise InputError(f"{name} holds no answers.", hint="Check that it is the right file.")
+    ids = identify(rows, answers)
+    records = [Record(name, key, row) for key, row in zip(ids, rows, strict=True) if row]
+    return Dataset(records, notes, {heading: hint for heading, (_, hint) in answers.items()})
+
+
+def _notes(name: str, variables: Sequence[_Variable]) -> list[str]:
+    notes = []
+    if missing := [each for each in variables if each.declared]:
+        shown = [f"{each.name} ({', '.join(each.text(value) for value in [*each.declared][:3])})" for each in missing]
+        total = sum(each.declared.total() for each in missing)
+        notes.append(f"{name}: {total:,} values that the file declares missing were read as gaps: {_first(shown)}.")
+    if ends := [each for each in variables if each.ends]:
+        shown = [
+            f"{each.name} ({', '.join(f'{_plain(v)} = {t}' for v, t in [*each.ends.items()][:3])})" for each in ends
+        ]
+        notes.append(f"{name}: only some values have a label, so the numbers were read: {_first(shown)}.")
+    return notes
+
+
+def _first(shown: Sequence[str]) -> str:
+    more = len(shown) - _MOST_NAMED
+    return ", ".join(shown[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _read(name: str, data: bytes) -> tuple[dict[str, list[Any]], Any]:
+    """Return the values of all variables by their names, and the dictionary."""
+    try:
+        from pyreadstat import read_sav as read
+    except ImportError as error:
+        raise InputError(f"{name} is an SPSS data file, whose reader is not installed.", hint=INSTALL) from error
+    try:
+        _, meta = read(io.BytesIO(data), metadataonly=True, user_missing=True)
+        rows = _check_size(name, meta)
+        columns: dict[str, list[Any]] = {each: [] for each in meta.column_names}
+        size = 0
+        for start, count in rows:
+            part, _ = read(io.BytesIO(data), user_missing=True, output_format="dict", row_offset=start, row_limit=count)
+            for each, values in part.items():
+                columns[each] += values
+                size += sum(len(value) for value in values if isinstance(value, str))
+            if size > limits.MAX_TEXT:
+                raise limits.too_many(name, "characters of text", limits.MAX_TEXT)
+            if len(next(iter(part.values()), [])) < count:
+                break
+    except InputError:
+        raise
+    except Exception as error:  # whatever a hostile file makes of the reader
+        raise InputError(f"{name} is damaged, or no SPSS data file: {tidy(str(error))[:100]}.") from error
+    return columns, meta
+
+
+def _check_size(name: str, meta: Any) -> Iterator[tuple[int, int]]:
+    """Return in which parts to read the rows: the first of each, and how many."""
+    width, count = sum(meta.variable_storage_width.values()), len(meta.column_names)
+    total = meta.number_rows if meta.number_rows is not None and meta.number_rows >= 0 else limits.MAX_RECORDS
+    if count > limits.MAX_COLUMNS:
+        raise limits.too_many(name, "variables", limits.MAX_COLUMNS)
+    if total > limits.MAX_RECORDS:
+        raise limits.too_many(name, "rows", limits.MAX_RECORDS)
+    if meta.number_rows is not None and total * count > limits.MAX_CELLS:
+        raise limits.too_many(name, "cells", limits.MAX_CELLS)
+    step = max(1, min(total, _CHUNK // max(1, width), limits.MAX_CELLS // max(1, count)))
+    return ((start, min(step, total - start)) for start in range(0, total, step))
+
+
+def _plain(value: Any) -> str:
+    """Return a value as text: numbers without needless digits, dates as ISO 8601 writes them."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ", "seconds").removesuffix(" 00:00:00").removesuffix(":00")
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+        return str(value).removesuffix(":00")
+    return plain_number(value) if isinstance(value, float) else tidy(str(value))
