@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from persona.errors import InputError
+from persona.personas.sources.limits import too_many
+
+MAX_ELEMENTS = 400_000
+"""The most elements of a document that is held as a tree."""
 
 _MAX_DEPTH = 200
 """How deeply elements may be nested; documents of Office have under 30 levels."""
@@ -67,3 +72,66 @@ def parse(name: str, chunks: Iterable[bytes], start: Start, end: End, text: Text
         raise
     except (expat.ExpatError, ValueError) as error:  # ValueError: an encoding of several bytes that expat lacks
         raise InputError(f"{name} is damaged: {error}.", hint="Export it again.") from error
+
+
+@dataclass(slots=True)
+class Element:
+    """An element of a small document.
+
+    Args:
+        tag: its name, without a prefix.
+        attributes: as they are written.
+        children: the elements in it.
+        text: what it holds of text itself.
+    """
+
+    tag: str
+    attributes: dict[str, str]
+    children: list[Element] = field(default_factory=list)
+    text: str = ""
+
+    def get(self, name: str) -> str:
+        """Return an attribute; "" if it is not there."""
+        return self.attributes.get(name, "")
+
+    def all(self, *tags: str) -> Iterator[Element]:
+        """Yield the children of some names."""
+        return (child for child in self.children if child.tag in tags)
+
+    def first(self, tag: str) -> Element:
+        """Return the first child of a name; one without content if there is none."""
+        return next(self.all(tag), Element(tag, {}))
+
+    def walk(self) -> Iterator[Element]:
+        """Yield the element and all below it, in their order."""
+        below = [self]
+        while below:
+            element = below.pop()
+            yield element
+            below += reversed(element.children)
+
+
+def tree(name: str, chunks: Iterable[bytes]) -> Element:
+    """Return the root of a small XML document.
+
+    Raises:
+        InputError: as `parse` does, or it has more than `MAX_ELEMENTS` elements.
+    """
+    path, count = [Element("", {})], 0
+    texts: list[list[str]] = [[]]
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal count
+        count += 1
+        if count > MAX_ELEMENTS:
+            raise too_many(name, "elements", MAX_ELEMENTS)
+        element = Element(tag, attributes)
+        path[-1].children.append(element)
+        path.append(element)
+        texts.append([])
+
+    def end(_: str) -> None:
+        path.pop().text = "".join(texts.pop())
+
+    parse(name, chunks, start, end, lambda text: texts[-1].append(text))
+    return path[0].children[0]

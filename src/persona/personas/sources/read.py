@@ -12,6 +12,8 @@ from persona.personas.sources import kinds, limits
 from persona.personas.sources.decode import decode
 from persona.personas.sources.documents import read_json, read_json_lines
 from persona.personas.sources.ods import read_ods
+from persona.personas.sources.projects import read_sqlite
+from persona.personas.sources.qdpx import read_qdpx
 from persona.personas.sources.records import Dataset
 from persona.personas.sources.spss import read_sav
 from persona.personas.sources.tables import DELIMITERS, read_csv
@@ -45,6 +47,10 @@ _READERS: dict[str, Reader] = {
     ".ods": read_ods,
     ".sav": read_sav,
     ".zsav": read_sav,
+    ".qdpx": read_qdpx,
+    ".sqlite3": read_sqlite,
+    ".sqlite": read_sqlite,
+    ".qda": read_sqlite,
     ".json": of_text(read_json),
     ".jsonl": of_text(read_json_lines),
     ".ndjson": of_text(read_json_lines),
@@ -57,9 +63,12 @@ _ALIKE = {".xlsm": ".xlsx", ".sqlite": ".sqlite3", ".qda": ".sqlite3", ".zsav": 
 """Endings of the same kind as others."""
 _OF_TEXT = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".markdown", ".txt", ".text"})
 """The endings of files that are text."""
-_TABLES = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods", ".sav", ".zsav"})
-"""The endings of tables, which may be larger than other files."""
-KINDS = "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl) and transcripts (.txt, .md)"
+_LARGE = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods", ".sav", ".zsav", ".qdpx"})
+"""The endings of tables and of projects with recordings in them, which may be larger than other files."""
+KINDS = (
+    "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl), transcripts (.txt, .md)"
+    " and coded projects (.qdpx, .sqlite3, .qda)"
+)
 """The kinds of files that are read, in words."""
 
 
@@ -72,8 +81,8 @@ def is_readable(name: str) -> bool:
 
 def limit_of(name: str) -> int:
     """Return how large a file of this name may be, in bytes."""
-    table = PurePosixPath(name).suffix.lower() in _TABLES
-    return limits.MAX_TABLE_BYTES if table else limits.MAX_FILE_BYTES
+    large = PurePosixPath(name).suffix.lower() in _LARGE
+    return limits.MAX_TABLE_BYTES if large else limits.MAX_FILE_BYTES
 
 
 def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:

@@ -144,7 +144,7 @@ def is_missing(text: str) -> bool:
 
 
 ID_HEADING = re.compile(
-    r"(?:respondent|participant|response|record|user|interviewee|subject|case|person|customer|survey)?[ _-]*"
+    r"(?:respondent|resp|participant|response|record|user|interviewee|subject|case|person|customer|survey)?[ _-]*"
     r"(?:id|nr|no\.?|number|code|key|uuid|#)|respondent|participant|interviewee|column 1",
     re.IGNORECASE,
 )

@@ -131,7 +131,8 @@ def _notes(name: str, variables: Sequence[_Variable]) -> list[str]:
     if missing := [each for each in variables if each.declared]:
         shown = [f"{each.name} ({', '.join(each.text(value) for value in [*each.declared][:3])})" for each in missing]
         total = sum(each.declared.total() for each in missing)
-        notes.append(f"{name}: {total:,} values that the file declares missing were read as gaps: {_first(shown)}.")
+        values = f"{total:,} value{'' if total == 1 else 's'}"
+        notes.append(f"{name}: declared missing, and read as gaps: {values} of {_first(shown)}.")
     if ends := [each for each in variables if each.ends]:
         shown = [
             f"{each.name} ({', '.join(f'{_plain(v)} = {t}' for v, t in [*each.ends.items()][:3])})" for each in ends

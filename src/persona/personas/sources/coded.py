@@ -1,0 +1,261 @@
+"""Projects of qualitative analysis: interviews with what researchers coded in them, and the cases that they are of."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from persona.errors import InputError
+from persona.personas.sources.limits import too_many
+from persona.personas.sources.records import Dataset, Passage, Record, tidy
+from persona.personas.sources.transcripts import read_transcript
+
+_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s+|\n\s*")
+_WORD = re.compile(r"\w+")
+_MAX_CODINGS = 50_000
+_FIRST, _LAST = 6, 4
+_WINDOW = 200_000
+"""How far behind the one before a passage is looked for, in characters."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a source, by its characters; `end` is behind the last one."""
+
+    source: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Coding:
+    """A part of a source that a researcher gave a topic."""
+
+    span: Span
+    topic: str
+
+
+@dataclass
+class Source:
+    """One document of a project.
+
+    Args:
+        key: what names it in the project.
+        title: what researchers call it.
+        text: its words.
+        fields: what the project says of it, such as variables of a document.
+    """
+
+    key: str
+    title: str
+    text: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Case:
+    """A unit of analysis, which is mostly a person.
+
+    Args:
+        name: its name.
+        fields: its variables.
+        spans: the parts of sources that are about it.
+    """
+
+    name: str
+    fields: dict[str, str] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A passage, or a part of one, with its place."""
+
+    record: Record
+    span: Span
+    passage: Passage
+
+
+def read_project(name: str, sources: Sequence[Source], codings: Sequence[Coding], cases: Sequence[Case]) -> Dataset:
+    """Return the respondents of a project: its cases, and whoever else speaks in its sources.
+
+    Passages are parted at the sentences in which a coded part begins and ends, so that a topic has its own words.
+
+    Args:
+        name: the file, for messages and evidence.
+        sources: its documents.
+        codings: what was coded.
+        cases: the cases; empty if the project has none.
+
+    Raises:
+        InputError: nobody says anything in it.
+    """
+    if len(codings) > _MAX_CODINGS:
+        raise too_many(name, "coded passages", _MAX_CODINGS)
+    sources = [
+        replace(each, title=title) for each, title in zip(sources, _distinct(s.title for s in sources), strict=True)
+    ]
+    cases = [replace(case, name=own) for case, own in zip(cases, _distinct(c.name for c in cases), strict=True)]
+    result = Dataset()
+    pieces: list[_Piece] = []
+    people: dict[tuple[str, str], Record] = {}
+    for source in sources:
+        read = _transcript(name, source, result)
+        bounds = [coding for coding in codings if coding.span.source == source.key]
+        edges = _edges(source.text, _spans(bounds, cases, source.key))
+        for record in read.records:
+            people[record.key] = record
+            pieces += _pieces(source, record, bounds, edges)
+    of_cases, rest = _assigned(pieces, cases)
+    records = [_of_case(name, case, of_cases.get(case.name, ())) for case in cases]
+    result.records = [record for record in records if record.fields or record.passages]
+    if result.records:
+        result.notes.append(f"{name}: the respondents are the cases of the project ({len(result.records):,}).")
+    result.records += [
+        replace(record, passages=tuple(piece.passage for piece in own))
+        for key, record in people.items()
+        if (own := [piece for piece in rest if piece.record.key == key])
+    ]
+    if not result.records:
+        raise InputError(f"{name} holds no text of a respondent.", hint="Check that its sources hold interviews.")
+    result.notes += _notes(name, codings, pieces)
+    return result
+
+
+def _transcript(name: str, source: Source, result: Dataset) -> Dataset:
+    place = f"{name}, {source.title}"
+    try:
+        read = read_transcript(place, source.text)
+    except InputError:
+        result.notes.append(f"{place}: no text of a respondent.")
+        return Dataset()
+    result.notes += read.notes
+    result.left_out += read.left_out
+    result.speakers |= read.speakers
+    if len(read.records) == 1:
+        read.records = [replace(read.records[0], fields={**source.fields, **read.records[0].fields})]
+    return read
+
+
+def _spans(codings: Sequence[Coding], cases: Sequence[Case], key: str) -> Iterator[Span]:
+    yield from (coding.span for coding in codings)
+    yield from (span for case in cases for span in case.spans if span.source == key)
+
+
+def _edges(text: str, spans: Iterable[Span]) -> list[int]:
+    """Return where the sentences begin and end that spans of a text begin and end in."""
+    starts = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    edges: set[int] = set()
+    for span in spans:
+        edges |= {
+            starts[bisect_right(starts, span.start) - 1],
+            starts[min(bisect_left(starts, span.end), len(starts) - 1)],
+        }
+    return sorted(edges)
+
+
+def _pieces(source: Source, record: Record, codings: Sequence[Coding], edges: Sequence[int]) -> Iterator[_Piece]:
+    """Yield the passages of a respondent with their places and topics, parted at some characters of the source."""
+    at = 0
+    for passage in record.passages:
+        start, at = _place(source.text, record.id, passage.text, at)
+        inside = [edge for edge in edges if start < edge < at]
+        for begin, end, text in _parted(source.text, start, at, passage.text, inside):
+            topics = dict.fromkeys(
+                coding.topic for coding in codings if coding.span.start < end and begin < coding.span.end
+            )
+            piece = replace(passage, text=text, topics=(*passage.topics, *topics))
+            yield _Piece(record, Span(source.key, begin, end), piece)
+
+
+def _place(text: str, speaker: str, said: str, at: int) -> tuple[int, int]:
+    """Return where a passage stands in a source, behind a place: behind its speaker's name if that can be."""
+    words = _WORD.findall(said)
+    first = r"\W+".join(map(re.escape, words[:_FIRST]))
+    label = r"\W+".join(map(re.escape, _WORD.findall(speaker)))
+    for pattern in (rf"\b{label}\b[\W\d_]{{0,40}}?({first})\b", rf"\b({first})\b"):
+        if found := re.compile(pattern).search(text, at, at + _WINDOW):
+            start = found.start(1)
+            break
+    else:
+        return at, at
+    last = r"\W+".join(map(re.escape, words[-_LAST:]))
+    ended = re.compile(rf"\b{last}\b").search(text, max(start, start + len(said) * 9 // 10 - 60), start + _WINDOW)
+    return start, ended.end() if ended else start + len(said)
+
+
+def _parted(source: str, start: int, end: int, said: str, edges: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+    """Yield the parts of a passage between edges; all of it where its letters are not those of the source."""
+    letters = [n for n, c in enumerate(said) if c.isalnum()]
+    if not edges or sum(c.isalnum() for c in source[start:end]) != len(letters):
+        yield start, end, said
+        return
+    begin, cut, count = start, 0, 0
+    for edge in [*edges, end]:
+        count += sum(c.isalnum() for c in source[begin:edge])
+        behind = letters[count] if edge < end and count < len(letters) else len(said)
+        if part := said[cut:behind].strip():
+            yield begin, edge, part
+        begin, cut = edge, behind
+
+
+def _assigned(pieces: Sequence[_Piece], cases: Sequence[Case]) -> tuple[dict[str, list[_Piece]], list[_Piece]]:
+    """Return the pieces of each case, and those that are of none, or of several and of no one's name."""
+    found: dict[str, list[_Piece]] = {}
+    rest = []
+    for piece in pieces:
+        own = [case.name for case in cases if any(_overlap(span, piece.span) for span in case.spans)]
+        if len(own) > 1:
+            own = [each for each in own if each == piece.record.id]
+        if own:
+            found.setdefault(own[0], []).append(piece)
+        else:
+            rest.append(piece)
+    return found, rest
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a.source == b.source and a.start < b.end and b.start < a.end
+
+
+def _of_case(name: str, case: Case, pieces: Sequence[_Piece]) -> Record:
+    fields = dict(case.fields)
+    speakers = {piece.record.key: piece.record for piece in pieces}
+    for record in speakers.values():
+        fields = {**{key: str(value) for key, value in record.fields.items()}, **fields}
+    return Record(name, case.name, fields, tuple(piece.passage for piece in pieces))
+
+
+def _notes(name: str, codings: Sequence[Coding], pieces: Sequence[_Piece]) -> list[str]:
+    """Return how many coded parts are among what respondents say."""
+    spans = [piece.span for piece in pieces]
+    by_source = {span.source: [each for each in spans if each.source == span.source] for span in spans}
+    hit = [any(_overlap(coding.span, span) for span in by_source.get(coding.span.source, ())) for coding in codings]
+    topics = Counter(coding.topic for coding, inside in zip(codings, hit, strict=True) if inside)
+    notes = [f"{name}: topics that researchers coded: {len(topics):,}, in {sum(hit):,} places."] if codings else []
+    if missed := hit.count(False):
+        notes.append(f"{name}: left out, being no words of a respondent: {missed:,} of {len(hit):,} coded places.")
+    return notes
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Return names that all differ: the second “Interview” is “Interview (2)”."""
+    counts: Counter[str] = Counter()
+    found = []
+    for name in names:
+        counts[name] += 1
+        found.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+    return found
+
+
+def unique_names(names: Sequence[tuple[str, str]]) -> list[str]:
+    """Return names that all differ, those that are there twice with the name above them.
+
+    Args:
+        names: each with what stands above it; "" for nothing.
+    """
+    counts = Counter(tidy(name) for _, name in names)
+    return [f"{tidy(above)}: {tidy(name)}" if counts[tidy(name)] > 1 and above else tidy(name) for above, name in names]
