@@ -29,7 +29,7 @@ TABLE = {
     "red": [1.0, 2.0, None, None],
     "blue": [2.0, None, None, None],
 }
-LABELS = {"sat": "How satisfied are you?", "tv": "Television", "web": "The web"}
+LABELS: dict[str, str | None] = {"sat": "How satisfied are you?", "tv": "Television", "web": "The web"}
 VALUES = {
     "sat": {1.0: "Bad", 2.0: "Fair", 3.0: "Good", -9.0: "No answer"},
     "nps": {0.0: "Unlikely", 10.0: "Likely", 99.0: "Don't know"},

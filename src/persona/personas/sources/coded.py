@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from persona.errors import InputError
@@ -14,6 +14,7 @@ from persona.personas.sources.records import Dataset, Passage, Record, tidy
 from persona.personas.sources.transcripts import read_transcript
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s+|\n\s*")
+_ENDING = re.compile(r"\.(?:txt|docx?|odt|rtf|pdf|md|html?)$", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _MAX_CODINGS = 50_000
 _FIRST, _LAST = 6, 4
@@ -95,49 +96,53 @@ def read_project(name: str, sources: Sequence[Source], codings: Sequence[Coding]
     """
     if len(codings) > _MAX_CODINGS:
         raise too_many(name, "coded passages", _MAX_CODINGS)
-    sources = [
-        replace(each, title=title) for each, title in zip(sources, _distinct(s.title for s in sources), strict=True)
-    ]
     cases = [replace(case, name=own) for case, own in zip(cases, _distinct(c.name for c in cases), strict=True)]
-    result = Dataset()
-    pieces: list[_Piece] = []
-    people: dict[tuple[str, str], Record] = {}
-    for source in sources:
-        read = _transcript(name, source, result)
-        bounds = [coding for coding in codings if coding.span.source == source.key]
-        edges = _edges(source.text, _spans(bounds, cases, source.key))
-        for record in read.records:
-            people[record.key] = record
-            pieces += _pieces(source, record, bounds, edges)
-    of_cases, rest = _assigned(pieces, cases)
-    records = [_of_case(name, case, of_cases.get(case.name, ())) for case in cases]
-    result.records = [record for record in records if record.fields or record.passages]
-    if result.records:
-        result.notes.append(f"{name}: the respondents are the cases of the project ({len(result.records):,}).")
-    result.records += [
-        replace(record, passages=tuple(piece.passage for piece in own))
-        for key, record in people.items()
-        if (own := [piece for piece in rest if piece.record.key == key])
-    ]
+    titles = _distinct(_ENDING.sub("", source.title).replace("/", "-") for source in sources)
+    by_place = {f"{name}/{title}": source for source, title in zip(sources, titles, strict=True)}
+    result = _transcripts(by_place)
+    pieces = [*_all_pieces(by_place, result.records, codings, cases)]
+    result.records, of_cases = _respondents(name, pieces, result.records, cases)
     if not result.records:
         raise InputError(f"{name} holds no text of a respondent.", hint="Check that its sources hold interviews.")
+    if of_cases:
+        result.notes.append(f"{name}: the respondents are the cases of the project ({of_cases:,}).")
     result.notes += _notes(name, codings, pieces)
     return result
 
 
-def _transcript(name: str, source: Source, result: Dataset) -> Dataset:
-    place = f"{name}, {source.title}"
-    try:
-        read = read_transcript(place, source.text)
-    except InputError:
-        result.notes.append(f"{place}: no text of a respondent.")
-        return Dataset()
-    result.notes += read.notes
-    result.left_out += read.left_out
-    result.speakers |= read.speakers
-    if len(read.records) == 1:
-        read.records = [replace(read.records[0], fields={**source.fields, **read.records[0].fields})]
-    return read
+def _respondents(
+    name: str, pieces: Sequence[_Piece], people: Sequence[Record], cases: Sequence[Case]
+) -> tuple[list[Record], int]:
+    """Return the cases as respondents, then whoever else speaks; and how many are cases."""
+    of_cases, rest = _assigned(pieces, cases)
+    found = [_of_case(name, case, of_cases.get(case.name, ())) for case in cases]
+    found = [record for record in found if record.fields or record.passages]
+    own: dict[tuple[str, str], list[Passage]] = {}
+    for piece in rest:
+        own.setdefault(piece.record.key, []).append(piece.passage)
+    others = [replace(record, passages=tuple(own[record.key])) for record in people if record.key in own]
+    return [*found, *others], len(found)
+
+
+def _transcripts(sources: Mapping[str, Source]) -> Dataset:
+    """Return who speaks in some sources, given by what they are called in evidence."""
+    result = Dataset()
+    for place, source in sources.items():
+        try:
+            read = read_transcript(f"{place}.txt", source.text)  # whose ending is taken off where the name is an id
+        except InputError:
+            result.notes.append(f"{place}: no text of a respondent.")
+            continue
+        if len(read.records) == 1:
+            read.records = [replace(read.records[0], fields={**source.fields, **read.records[0].fields})]
+        result.extend(read)
+    result.records = [_without_ending(record) for record in result.records]
+    return result
+
+
+def _without_ending(record: Record) -> Record:
+    said = tuple(replace(each, file=each.file.removesuffix(".txt")) for each in record.passages)
+    return replace(record, file=record.file.removesuffix(".txt"), passages=said)
 
 
 def _spans(codings: Sequence[Coding], cases: Sequence[Case], key: str) -> Iterator[Span]:
@@ -157,10 +162,27 @@ def _edges(text: str, spans: Iterable[Span]) -> list[int]:
     return sorted(edges)
 
 
-def _pieces(source: Source, record: Record, codings: Sequence[Coding], edges: Sequence[int]) -> Iterator[_Piece]:
-    """Yield the passages of a respondent with their places and topics, parted at some characters of the source."""
+def _all_pieces(
+    sources: Mapping[str, Source], people: Sequence[Record], codings: Sequence[Coding], cases: Sequence[Case]
+) -> Iterator[_Piece]:
+    """Yield all that respondents say, by the source and then by the respondent."""
+    said: dict[str, dict[int, list[Passage]]] = {}
+    for number, record in enumerate(people):
+        for passage in record.passages:
+            said.setdefault(passage.file or record.file, {}).setdefault(number, []).append(passage)
+    for place, source in sources.items():
+        bounds = [coding for coding in codings if coding.span.source == source.key]
+        edges = _edges(source.text, _spans(bounds, cases, source.key))
+        for number, passages in said.get(place, {}).items():
+            yield from _pieces(source, people[number], passages, bounds, edges)
+
+
+def _pieces(
+    source: Source, record: Record, said: Sequence[Passage], codings: Sequence[Coding], edges: Sequence[int]
+) -> Iterator[_Piece]:
+    """Yield what a respondent says in a source with places and topics, parted at some characters of the source."""
     at = 0
-    for passage in record.passages:
+    for passage in said:
         start, at = _place(source.text, record.id, passage.text, at)
         inside = [edge for edge in edges if start < edge < at]
         for begin, end, text in _parted(source.text, start, at, passage.text, inside):
@@ -226,7 +248,7 @@ def _of_case(name: str, case: Case, pieces: Sequence[_Piece]) -> Record:
     speakers = {piece.record.key: piece.record for piece in pieces}
     for record in speakers.values():
         fields = {**{key: str(value) for key, value in record.fields.items()}, **fields}
-    return Record(name, case.name, fields, tuple(piece.passage for piece in pieces))
+    return Record(name, case.name, fields, tuple(replace(piece.passage, file="") for piece in pieces))
 
 
 def _notes(name: str, codings: Sequence[Coding], pieces: Sequence[_Piece]) -> list[str]:

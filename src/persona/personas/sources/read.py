@@ -65,6 +65,8 @@ _OF_TEXT = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".mar
 """The endings of files that are text."""
 _LARGE = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods", ".sav", ".zsav", ".qdpx"})
 """The endings of tables and of projects with recordings in them, which may be larger than other files."""
+_QUALCODER = "data.qda"
+"""The database in a project's folder of QualCoder."""
 KINDS = (
     "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl), transcripts (.txt, .md)"
     " and coded projects (.qdpx, .sqlite3, .qda)"
@@ -168,7 +170,8 @@ def read_path(path: Path) -> Dataset:
 def _read_folder(root: Path) -> Dataset:
     found, outside = _walk(root)
     visible = [item for item in found if not any(part.startswith(".") for part in item[0].split("/"))]
-    usable = [item for item in visible if is_readable(item[0])]
+    copies = copies_in_projects(name for name, _ in visible)
+    usable = [item for item in visible if is_readable(item[0]) and item[0] not in copies]
     if not usable:
         raise InputError(f"There is no research data in {printable(str(root))}.", hint=f"Persona reads {KINDS}.")
     if len(usable) > limits.MAX_FILES:
@@ -179,6 +182,7 @@ def _read_folder(root: Path) -> Dataset:
         dataset.notes.append(f"Not read, since they were removed meanwhile: {some(gone)}.")
     if skipped := [name for name, _ in visible if not is_readable(name)]:
         dataset.notes.append(f"Not read, being of other kinds: {some(skipped)}.")
+    dataset.notes += notes_on_copies(copies)
     if outside:
         dataset.notes.append(f"Not read, being links to what is not in the folder: {some(sorted(outside))}.")
     return dataset
@@ -215,6 +219,19 @@ def _contents(
 def _unreadable(name: str, error: OSError) -> PersonaError:
     kind = AccessDeniedError if isinstance(error, PermissionError) else InputError
     return kind(f"{name} cannot be read: {error.strerror or error}.", hint="Check its permissions and its disk.")
+
+
+def copies_in_projects(names: Iterable[str]) -> list[str]:
+    """Return which files lie in a project's folder of QualCoder, whose database holds their texts."""
+    found = [*names]
+    homes = [name.removesuffix(_QUALCODER) for name in found if PurePosixPath(name).name == _QUALCODER]
+    folders = tuple(f"{home}documents/" for home in homes)
+    return [name for name in found if folders and name.startswith(folders) and is_readable(name)]
+
+
+def notes_on_copies(copies: Sequence[str]) -> list[str]:
+    """Return the note on files that `copies_in_projects` names."""
+    return [f"Not read, being in a project that holds their texts: {some(copies)}."] if copies else []
 
 
 def some(names: Sequence[str]) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from persona.errors import BucketNotFoundError, InputError, NotFoundError
 from persona.personas.bounded import read_bounded
 from persona.personas.sources import limits
-from persona.personas.sources.read import KINDS, is_readable, limit_of, read_files, some
+from persona.personas.sources.read import (
+    KINDS,
+    copies_in_projects,
+    is_readable,
+    limit_of,
+    notes_on_copies,
+    read_files,
+    some,
+)
 from persona.personas.sources.records import Dataset
 from persona.storage.backend import StorageBackend, StorageObject
 from persona.storage.paths import printable
@@ -28,6 +36,8 @@ async def read_storage(storage: StorageBackend, path: str) -> Dataset:
     if single is not None:
         return read_files([(path.rsplit("/", 1)[-1], await _bytes(storage, single))])
     usable, skipped = await _listed(storage, path)
+    copies = copies_in_projects(_relative(path, found.path) for found in usable)
+    usable = [found for found in usable if _relative(path, found.path) not in copies]
     if not usable and not skipped:
         raise NotFoundError(f"There is nothing at {storage.url(path)}.", hint="Check the address of INPUT.")
     if not usable:
@@ -37,6 +47,7 @@ async def read_storage(storage: StorageBackend, path: str) -> Dataset:
     dataset = read_files([(_relative(path, found.path), await _bytes(storage, found)) for found in usable])
     if skipped:
         dataset.notes.append(f"Not read, being of other kinds: {some(skipped)}.")
+    dataset.notes += notes_on_copies(copies)
     return dataset
 
 
