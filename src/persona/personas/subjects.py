@@ -20,6 +20,7 @@ from persona.personas.content.decoding import Text, is_text, may_stand_in, other
 from persona.personas.content.documents import table_ids
 from persona.personas.content.mentions import mentions, occurs, similar, similar_ids, words
 from persona.personas.content.people import in_series, normalised
+from persona.personas.content.turns import speaks_anyone
 from persona.personas.library import SUFFIXES
 from persona.personas.named import named_in, path_ids
 from persona.personas.persona_cut import ERASED
@@ -282,7 +283,10 @@ def _in_text(name: str, data: bytes, reads: list[Text], subject: str, result: Lo
             result.trace = Trace((cut.what,), cut.data, doubts=cut.doubts)
             break
     if called and not result.others:
-        result.others = any(in_series(each, subject) and each != subject for each in words(reads[0].text))
+        text = reads[0].text
+        result.others = speaks_anyone(text, subject) or any(
+            in_series(each, subject) and each != subject for each in words(text)
+        )
     result.similar |= similar(reads[0].text, subject)
     if any(c.isdigit() for c in subject):
         result.similar |= similar_ids(rawdata.people(name, reads[0]), subject)

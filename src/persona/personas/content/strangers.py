@@ -13,10 +13,16 @@ _START = re.compile(r"[\s#*>_<\[(•–—-]*")
 _NAME = r"[^\W_][\w.’'-]*"
 _FIRST = re.compile(rf"({_NAME})(?: ({_NAME}))?(?: ({_NAME}))?")
 _BEHIND = re.compile(r"\s*(?:[\])>:：;|\t–—]|-\s|\(|\d{1,2}:\d{2}|$)")
-_TIMED = re.compile(r"[^\W\d_][^:\n]{0,40}?\s+[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?\s*")
+_TIMED = re.compile(r"([^\W\d_][^:\n]{0,40}?)\s+[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?\s*")
 _LONG = re.compile(r"[^\W\d_a-z][^.!?:\n]{0,80}:\s")
 _WITHIN = re.compile(rf"(?<![\w-])({_NAME}(?: {_NAME}){{0,2}})\s?(?:\([^()\n]{{0,60}}\)\s?)?[:：](?=\s)")
 _NEW = re.compile(rf"(?:[.!?…]|\s\s|\t)\s*(?-i:[^\W\d_a-z])[\w’'-]*(?: {_NAME})?[:：]\s")
+
+
+def timed_label(line: str) -> str:
+    """Return who speaks below a line such as ``Anna 0:15``; "" if it is no such line."""
+    match = _TIMED.fullmatch(line[:_HEAD].strip())
+    return normalised(match[1]) if match else ""
 
 
 class Strangers:

@@ -101,19 +101,16 @@ def plain(node: Node) -> object:
 
 
 def holds_others(node: Node, subject: str) -> bool:
-    """Say whether other people are surely in a tree: one who is like the respondent, or two by the same field."""
+    """Say whether other people may be in a tree: whoever is named is one, if it is not the respondent."""
     if bool(Naming(_fields(node)).others(subject)) or _holds_others(node, subject):
         return True
-    named: dict[str, set[str]] = {}
-    for key, value in _named(node):
-        named.setdefault(key, set()).add(value)
-    return any(len(values) > 1 for values in named.values())
+    return any(value != subject for value in _named(node))
 
 
-def _named(node: Node) -> Iterator[tuple[str, str]]:
+def _named(node: Node) -> Iterator[str]:
     for key, value in _fields(node):
         if names_person(key) and isinstance(value, str) and not (asks(value) or answers(value)):
-            yield key, normalised(value)
+            yield normalised(value)
     for inner in (*(node.items or ()), *(pair.node for pair in node.pairs or ())):
         yield from _named(inner)
 

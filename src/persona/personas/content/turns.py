@@ -20,7 +20,7 @@ from enum import Enum
 from itertools import pairwise
 
 from persona.personas.content.people import answers, asks, in_series, names, names_person, normalised, same
-from persona.personas.content.strangers import Strangers
+from persona.personas.content.strangers import Strangers, timed_label
 from persona.personas.sources.records import ID_HEADING
 
 _DATE = r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4},?[ T]*)"
@@ -111,6 +111,18 @@ def spoken_within(text: str) -> set[str]:
 def speak_others(text: str, subject: str) -> bool:
     """Say whether others surely speak in a text, such as the cell of a table."""
     return ":" in text and find_turns(text, subject).others
+
+
+def speaks_anyone(text: str, subject: str) -> bool:
+    """Say whether anyone speaks in an interview under a name or number that is not the respondent's.
+
+    It may be the respondent's own name, where the file is called by the id; or another's, whose words are all that an
+    erasure has left in the file.
+    """
+    lines = _parse(text)
+    _classify(lines, subject)
+    spoken = {line.label if line.kind == "turn" else timed_label(line.text) for line in lines} - {""}
+    return any(not asks(each) and not any(map(answers, names(each))) and subject not in names(each) for each in spoken)
 
 
 def find_turns(text: str, subject: str) -> Turns:
