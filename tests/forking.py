@@ -38,13 +38,7 @@ ROOT = Path(__file__).parents[1]
 REQUEST_BYTES = 1 << 17
 STATUS_BYTES = 8
 _LIBRARIES = (
-    "scipy.stats",
-    "sklearn.cluster",
-    "sklearn.decomposition",
-    "sklearn.feature_extraction.text",
-    "sklearn.metrics",
-    "sklearn.preprocessing",
-    "threadpoolctl",
+    "numpy",
     "urllib3",
 )
 

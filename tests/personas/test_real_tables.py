@@ -52,11 +52,11 @@ def test_every_quote_and_number_is_found_in_the_input(table: tuple[str, Made]) -
 
 
 def test_the_groups_are_those_that_a_researcher_would_expect(table: tuple[str, Made]) -> None:
-    """In the poll the camps of the vote; among the students those who write with the left hand."""
+    """In the poll the camps of the vote; among the students large hands and small ones, as of men and women."""
     name, (_, generated) = table
     titles = [persona.title for persona in generated.personas]
-    assert len(set(titles)) == len(titles) >= 3
-    expected = {"Chile": ("Vote: N", "Vote: Y", "Vote: U"), "survey": ("W.Hnd: Left",)}[name]
+    assert len(set(titles)) == len(titles) >= 2
+    expected = {"Chile": ("Vote: N", "Vote: Y", "Vote: U"), "survey": ("Wr.Hnd: 18.5 or less", "18.5 or more")}[name]
     for words in expected:
         assert sum(words in title for title in titles) == 1, titles
 

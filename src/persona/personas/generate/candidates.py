@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
+from persona.personas.generate.model.exact import hypergeometric_tail
 from persona.personas.model import Basis
 from persona.personas.survey import scales
 from persona.personas.survey.questions import Kind
@@ -111,6 +110,4 @@ def is_exceptional(count: int, total: int, of: int, out_of: int) -> float:
         of: those of all for whom it holds.
         out_of: all who answered.
     """
-    from scipy.stats import hypergeom
-
-    return float(np.clip(hypergeom.sf(count - 1, out_of, of, total), 0.0, 1.0))
+    return float(hypergeometric_tail(count, total, of, out_of))

@@ -1,130 +1,115 @@
-"""Answers as numbers: what the grouping of respondents is computed from.
-
-Each question is a block of columns with mean 0, so that a gap is 0: no opinion in any direction. A block's
-variance is its weight. What people do and think weighs fully, who they are (age, income, …) little: it is to
-describe a group, not to make it. What they say in their own words weighs, all in all, a little less than the
-questions.
-"""
+"""Answers as a mixture model takes them: which kind of block each closed question is, and which are a grid."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from persona.personas.generate.model.items import LEAST_GRID, Block, Choice, Level, Several, answered
 from persona.personas.sources.records import parts
 from persona.personas.survey import scales
-from persona.personas.survey.questions import Kind
+from persona.personas.survey.questions import Kind, Question
 from persona.personas.survey.survey import Column
 
-Matrix = NDArray[np.float64]
-
-DEMOGRAPHIC_WEIGHT = 0.1
-"""The variance of a question about the respondent; that of any other is 1."""
 _RARE = 0.02
-_LEAST_DEVIATION = 0.3
-_TOPICS = 12
+_LEAST_OF_AN_ANSWER = 3
+_LEAST_STEPS = 3
+_MOST_STEPS = 11
 
 
-def closed_matrix(columns: Sequence[Column], only_demographics: bool) -> Matrix:
-    """Return the answers to closed questions as a matrix, respondents by features.
+def blocks(columns: Sequence[Column]) -> list[Block]:
+    """Return closed questions as blocks, without those to which there is one answer only.
 
     Args:
-        columns: the closed questions.
-        only_demographics: there is nothing else, so these weigh fully.
+        columns: the closed questions that make groups.
     """
-    blocks = [
-        _block(column) * (DEMOGRAPHIC_WEIGHT**0.5 if column.question.about and not only_demographics else 1.0)
-        for column in columns
-    ]
-    return np.hstack(blocks) if blocks else np.zeros((0, 0))
+    grids = _grids([column.question for column in columns])
+    return [block for column in columns if (block := _block(column, grids.get(column.question.name, 0))) is not None]
 
 
-def _block(column: Column) -> Matrix:
-    """Return one question as columns of mean 0 and a variance of at most 1 in all."""
-    ordered = column.question.kind in (Kind.SCALE, Kind.NUMBER)
-    raw = _ranks(column) if ordered else _indicators(column)
-    given = np.array([answer is not None for answer in column.answers])
-    if not given.any():
-        return np.zeros((len(given), 1))
-    centred = np.where(given[:, None], raw - raw[given].mean(axis=0), 0.0)
-    deviation = float(np.sqrt((centred[given] ** 2).sum(axis=1).mean()))
-    # A question that nearly all answer alike would single out the few others: it gets less than full weight.
-    return np.asarray(centred / max(deviation, _LEAST_DEVIATION), dtype=np.float64)
+def _block(column: Column, grid: int) -> Block | None:
+    block = _of_kind(column, grid)
+    given = answered(block)
+    if isinstance(block, Choice):
+        return block if block.choices > 1 else None
+    if isinstance(block, Several):
+        return block if block.ticked.shape[1] else None
+    return block if given.any() and np.ptp(block.values[given]) > 0 else None
 
 
-def _ranks(column: Column) -> Matrix:
-    """Return places on a scale from 0 to 1.
-
-    They are the steps of a scale, or the share of respondents with a lower number.
-    """
-    if column.question.kind is Kind.SCALE:
-        steps = {
-            answer: index / max(1, len(column.question.categories) - 1)
-            for index, answer in enumerate(column.question.categories)
-        }
-        return np.array([[steps.get(str(answer), 0.5)] for answer in column.answers])
-    values = [scales.number(str(answer)) if answer is not None else None for answer in column.answers]
-    known = np.sort(np.array([value for value in values if value is not None]))
-    places = [0.5 if value is None else float(np.searchsorted(known, value, "right")) / len(known) for value in values]
-    return np.array(places)[:, None]
+def _of_kind(column: Column, grid: int) -> Block:
+    question = column.question
+    if question.kind is Kind.MULTIPLE:
+        return _several(column)
+    if question.kind is Kind.NUMBER or (question.kind is Kind.SCALE and len(question.categories) >= _LEAST_STEPS):
+        return Level(np.array([_place(question, answer) for answer in column.answers], dtype=np.float64), grid)
+    return _choice(column)
 
 
-def _indicators(column: Column) -> Matrix:
-    """Return a column for each choice that is not rare."""
-    cells = [set() if answer is None else set(parts(answer)) for answer in column.answers]
-    counts = Counter(choice for cell in cells for choice in cell)
-    least = max(2, _RARE * sum(bool(cell) for cell in cells))
-    chosen = [choice for choice in column.question.categories if counts[choice] >= least] or list(
-        column.question.categories[:1]
+def _place(question: Question, answer: object) -> float:
+    """Return where an answer stands on its scale, or the number that it is; NaN for a gap and what is off the scale."""
+    if answer is None:
+        return np.nan
+    if (value := scales.number(str(answer))) is not None:
+        return value
+    agreement = [place.rank for place in scales.level(str(answer)) if place.family == "agreement"]
+    if agreement and question.kind is Kind.SCALE:
+        return agreement[0]
+    return float(question.categories.index(str(answer))) if answer in question.categories else np.nan
+
+
+def _choice(column: Column) -> Choice:
+    """Return a question with one answer; answers of very few people are one."""
+    given = ["" if answer is None else "; ".join(parts(answer)) for answer in column.answers]
+    counts = Counter(answer for answer in given if answer)
+    least = max(_LEAST_OF_AN_ANSWER, _RARE * counts.total())
+    frequent = sorted((a for a in counts if counts[a] >= least), key=lambda a: (-counts[a], a))
+    codes = {answer: code for code, answer in enumerate(frequent)}
+    other = len(frequent)
+    found = np.array([codes.get(answer, other) if answer else -1 for answer in given], dtype=np.int64)
+    return Choice(found, other + bool((found == other).any()))
+
+
+def _several(column: Column) -> Several:
+    """Return a question with several answers; options that hardly anybody or nearly everybody ticked say nothing."""
+    cells = [None if answer is None else set(parts(answer)) for answer in column.answers]
+    counts = Counter(option for cell in cells if cell for option in cell)
+    asked = sum(cell is not None for cell in cells)
+    least = max(_LEAST_OF_AN_ANSWER, _RARE * asked)
+    kept = sorted((o for o in counts if least <= counts[o] <= asked - least), key=lambda o: (-counts[o], o))
+    ticked = np.array([[float(cell is not None and option in cell) for option in kept] for cell in cells])
+    return Several(
+        ticked.reshape(len(cells), len(kept)), np.array([cell is not None for cell in cells], dtype=np.bool_)
     )
-    return np.array([[float(choice in cell) for choice in chosen] for cell in cells])
 
 
-def text_matrix(texts: Sequence[str], seed: int) -> Matrix:
-    """Return what respondents say in their own words, respondents by topics; a silent one is all zeros.
-
-    TF-IDF over words and pairs of words, reduced to topics by a singular value decomposition.
-    """
-    weights = tf_idf(texts)
-    if weights is None:
-        return np.zeros((len(texts), 0))
-    topics = min(_TOPICS, weights.shape[0] - 1, weights.shape[1] - 1)
-    if topics < 2:
-        return np.asarray(weights.toarray(), dtype=np.float64)
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.preprocessing import normalize
-
-    with np.errstate(invalid="ignore", divide="ignore"):  # texts that are all the same do not vary
-        reduced = TruncatedSVD(topics, algorithm="arpack", random_state=seed).fit_transform(weights)
-    rows: Matrix = normalize(reduced)
-    spoken = np.abs(rows).sum(axis=1) > 0
-    rows[spoken] -= rows[spoken].mean(axis=0)
-    deviation = float(np.sqrt((rows[spoken] ** 2).sum(axis=1).mean())) if spoken.any() else 0.0
-    return rows / deviation if deviation > 0 else rows
+def _grids(questions: Sequence[Question]) -> dict[str, int]:
+    """Return the number of the grid of each question that is an item of one: six or more on one agreement scale."""
+    worded = [q.name for q in questions if q.kind is Kind.SCALE and _is_agreement(q)]
+    found: dict[str, int] = dict.fromkeys(worded, 1) if len(worded) >= LEAST_GRID else {}
+    steps = {q.name: whole for q in questions if q.kind is Kind.SCALE and (whole := _whole_steps(q))}
+    number = 2
+    while steps:
+        widest = Counter(steps.values()).most_common(1)[0][0]
+        alike = [name for name, each in steps.items() if each <= widest]
+        if len(alike) >= LEAST_GRID:
+            found.update(dict.fromkeys(alike, number))
+            number += 1
+        for name in alike:
+            del steps[name]
+    return found
 
 
-def tf_idf(texts: Sequence[str]) -> Any:
-    """Return the TF-IDF matrix of texts (scipy sparse), or None if no word is shared by two of them."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    spoken = sum(bool(text) for text in texts)
-    if spoken < 2:
-        return None
-    vectorizer = TfidfVectorizer(
-        analyzer=stems, sublinear_tf=True, min_df=2, max_df=max(2, round(0.6 * spoken)) if spoken > 5 else 1.0
-    )
-    try:
-        return vectorizer.fit_transform(texts)
-    except ValueError:  # nothing is left of the vocabulary
-        return None
+def _is_agreement(question: Question) -> bool:
+    families = [{place.family for place in scales.level(answer)} for answer in question.categories]
+    return len(families) >= _LEAST_STEPS and all("agreement" in each for each in families)
 
 
-def stems(text: str) -> list[str]:
-    """Return the stems of a text's content words, with repetitions, in their order."""
-    from persona.personas.generate.words import content_words, stem
-
-    return [stem(word) for word in content_words(text)]
+def _whole_steps(question: Question) -> frozenset[float]:
+    """Return the steps of a scale in whole numbers; empty if it is none."""
+    values = [scales.number(answer) for answer in question.categories]
+    whole = frozenset(value for value in values if value is not None and value == int(value))
+    enough = len(whole) == len(set(values)) and _LEAST_STEPS <= len(whole) <= _MOST_STEPS
+    return whole if enough else frozenset()

@@ -48,7 +48,7 @@ class Offline:
         _bounded(records, options)
         columns = survey.columns()
         voices = Voices(records, [column.question.name for column in columns if column.question.kind is Kind.TEXT])
-        grouping = group(records, columns, voices.texts(), options.count, options.seed)
+        grouping = group(records, columns, voices.texts(), options.count, options.seed, options.by)
         describer = Describer(
             records,
             columns,
@@ -57,7 +57,7 @@ class Offline:
             ungluer([column.question.name for column in columns]),
         )
         personas = _personas(describer, grouping, options)
-        coverage = share_of(len(records) - len(grouping.left_out), len(records))
+        coverage = share_of(sum(map(len, grouping.groups)), len(records))
         notes = [*survey.notes, *_notes(records, columns, grouping)]
         return Generated(personas, len(records), coverage, notes, grouping)
 

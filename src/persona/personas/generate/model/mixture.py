@@ -1,0 +1,180 @@
+"""A mixture model by expectation-maximisation, many fits at once.
+
+The classes of a latent class model (Lazarsfeld and Henry 1968; for mixed kinds of answers Hunt and Jorgensen 2003,
+“Mixture model clustering for mixed data with missing information”): within a class the questions are independent. The
+log-likelihood of a respondent in each class is linear in their row of the design, so that a step for all fits,
+starts and classes is two matrix products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from persona.personas.generate.model.items import Design, Matrix, Rows, on_grid
+from persona.personas.generate.model.parts import (
+    Parameters,
+    Sums,
+    firsts,
+    set_axes,
+    set_choices,
+    set_levels,
+    set_options,
+)
+
+_FIRST_STEPS = 6
+_TOLERANCE = 1e-4
+_MOST_STEPS = 60
+_BITS = 20
+"""Memberships and log-likelihoods of single answers are kept in parts of 2⁻²⁰: sums over 100,000 people are exact."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fits of one number of classes.
+
+    Args:
+        membership: fits by respondents by classes, rows add up to 1.
+        likelihood: the log-likelihood of each fit over the respondents that it was trained on.
+        each: the log-likelihood of every respondent, also of those it was not trained on: fits by respondents.
+    """
+
+    membership: Matrix
+    likelihood: Matrix
+    each: Matrix
+
+
+class Mixture:
+    """Fits a mixture to a design.
+
+    Args:
+        design: the answers.
+        weights: fits by respondents: 1 trains a fit, 0 does not; a fit for all is one row of ones.
+    """
+
+    def __init__(self, design: Design, weights: Matrix) -> None:
+        self._design = design
+        self._table = design.table
+        self._weights = weights
+        self._totals = weights @ self._table
+        self._axes, self._marks = design.spans()[4:]
+        self._squares = weights @ (self._table[:, self._axes] ** 2)
+        self._people = weights.sum(axis=1)
+
+    def fit(self, classes: int, starts: int, random: np.random.Generator, steps: int = _MOST_STEPS) -> Fit:
+        """Return the best of some starts of each fit.
+
+        Args:
+            classes: how many classes.
+            starts: how many starts of each fit.
+            random: draws the respondents that the starts begin with.
+            steps: the most steps.
+        """
+        found, membership, each = self._run(classes, starts, random, steps)
+        each = self._with_axes(each, found, self._table)
+        return Fit(membership.transpose(1, 0, 2), (each * self._weights).sum(axis=1), each)
+
+    def predict(self, classes: int, starts: int, random: np.random.Generator, asked: Design) -> Matrix:
+        """Return the log-likelihood of other answers of the same respondents, by the classes that these put them in."""
+        found, membership, _ = self._run(classes, starts, random, _MOST_STEPS)
+        logs = asked.table @ found.slopes[0].T
+        top = logs.max(axis=1)
+        each = np.log((membership[:, 0] * np.exp(logs - top[:, None])).sum(axis=1)) + top
+        return np.asarray(self._with_axes(each[:, None], found, asked.table)[0])
+
+    def _run(
+        self, classes: int, starts: int, random: np.random.Generator, steps: int
+    ) -> tuple[Parameters, Matrix, Matrix]:
+        """Return the parameters and memberships of the best starts, and the log-likelihoods of respondents."""
+        problem = np.repeat(np.arange(len(self._weights)), starts)
+        found = self._begin(classes, problem)
+        self._maximise(found, self._seeds(classes, problem, random), problem, first=True)
+        membership, each = self._expect(found)
+        for _ in range(min(_FIRST_STEPS, steps)):
+            self._maximise(found, membership, problem)
+            membership, each = self._expect(found)
+        likelihood = self._total(each, found, problem).reshape(-1, starts)
+        best = likelihood.round(6).argmax(axis=1) + np.arange(len(self._weights)) * starts
+        found, problem = found.of(best), problem[best]
+        membership, each, before = membership[:, best], each[:, best], likelihood.ravel()[best]
+        for _ in range(steps - _FIRST_STEPS):
+            self._maximise(found, membership, problem)
+            membership, each = self._expect(found)
+            after = self._total(each, found, problem)
+            done = bool((after - before < _TOLERANCE * self._people).all())
+            before = after
+            if done:
+                break
+        return found, membership, each
+
+    def _begin(self, classes: int, problem: Rows) -> Parameters:
+        """Return parameters by which all classes answer as everybody does."""
+        starts = len(problem)
+        level = self._design.level
+        base = self._totals[problem][:, self._design.spans()[1]] + 1e-3
+        if len(level):
+            base = np.log(base / np.add.reduceat(base, firsts(level), axis=1)[:, level])
+        tilt = np.zeros((starts, classes, int(level.max(initial=-1)) + 1))
+        slopes = np.zeros((starts, classes, self._table.shape[1]))
+        return Parameters(slopes, np.zeros((starts, classes)), tilt, base)
+
+    def _seeds(self, classes: int, problem: Rows, random: np.random.Generator) -> Matrix:
+        """Return memberships of single respondents, far apart as k-means++ draws them.
+
+        They are respondents by starts by classes.
+        """
+        table = self._table
+        squares = (table**2).sum(axis=1)
+        weights = self._weights[problem].T
+        nearest = np.ones_like(weights)
+        membership = np.zeros((*weights.shape, classes))
+        starts = np.arange(len(problem))
+        for each in range(classes):
+            chances = np.cumsum(weights * nearest, axis=0)
+            drawn = random.random(len(problem)) * chances[-1]
+            row = np.minimum((chances <= drawn).sum(axis=0), len(table) - 1)
+            membership[row, starts, each] = 1.0
+            away = np.maximum(squares[:, None] - 2 * table @ table[row].T + squares[row], 0.0).round(9)
+            nearest = away if each == 0 else np.minimum(nearest, away)
+            nearest[:, (weights * nearest).sum(axis=0) <= 0] = 1.0
+        return membership
+
+    def _maximise(self, found: Parameters, membership: Matrix, problem: Rows, first: bool = False) -> None:
+        """Set the parameters to those that explain memberships best, given the prior."""
+        weighted = membership * self._weights[problem].T[:, :, None]
+        rows, starts, classes = weighted.shape
+        counts = (weighted.reshape(rows, -1).T @ self._table).reshape(starts, classes, -1)
+        sums = Sums(counts, self._totals[problem], self._squares[problem])
+        set_choices(self._design, sums, found.slopes)
+        set_levels(self._design, sums, found)
+        set_options(self._design, sums, found.slopes)
+        set_axes(self._design, sums, found, first)
+        on_grid(found.slopes, _BITS)
+        people = np.ones((starts, classes)) if first else weighted.sum(axis=0) + 1
+        found.shares = np.log(people / people.sum(axis=1, keepdims=True))
+
+    def _expect(self, found: Parameters) -> tuple[Matrix, Matrix]:
+        """Return memberships, respondents by starts by classes, and log-likelihoods but for what axes add."""
+        starts, classes, columns = found.slopes.shape
+        logs = self._table @ found.slopes.reshape(starts * classes, columns).T
+        logs = logs.reshape(-1, starts, classes) + found.shares
+        top = logs.max(axis=2, keepdims=True)
+        logs -= top
+        np.exp(logs, out=logs)
+        total = logs.sum(axis=2, keepdims=True)
+        logs /= total
+        return on_grid(logs, _BITS), (top + np.log(total))[:, :, 0]
+
+    def _total(self, each: Matrix, found: Parameters, problem: Rows) -> Matrix:
+        """Return the log-likelihood of each start over its respondents."""
+        total = (each * self._weights[problem].T).sum(axis=0)
+        count = self._totals[problem][:, self._marks].sum(axis=1)
+        squares = self._squares[problem].sum(axis=1)
+        return np.asarray(total - 0.5 * (count * np.log(2 * np.pi * found.variance) + squares / found.variance))
+
+    def _with_axes(self, each: Matrix, found: Parameters, table: Matrix) -> Matrix:
+        """Return the log-likelihood of each respondent with what axes add whatever the class: fits by respondents."""
+        count, squares = table[:, self._marks].sum(axis=1), (table[:, self._axes] ** 2).sum(axis=1)
+        variance = found.variance[:, None]
+        return np.asarray(each.T - 0.5 * (count * np.log(2 * np.pi * variance) + squares / variance))

@@ -1,0 +1,168 @@
+"""Whether answers hold groups at all, and how many: the tests that a grouping has to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from persona.personas.generate.model.items import Design, Matrix, Rows
+from persona.personas.generate.model.mixture import Mixture
+from persona.personas.generate.model.source import Source
+
+CLEAR = 5.0
+"""So many standard deviations two classes must gain over shuffled tables."""
+REPRODUCIBLE = 0.7
+EXPLORATORY = 0.5
+NEAR_PEAK = 0.05
+STARTS = 10
+_TABLES = 20
+_TEST_SAMPLE = 400
+_TEST_STARTS = 6
+_TEST_STEPS = 20
+_SPLITS = 5
+_SPLIT_SAMPLE = 1000
+_SPLIT_STARTS = 4
+_SPLIT_STEPS = 30
+_CLEARLY = 2.0
+
+
+def drawn(size: int, most: int, seed: int) -> Rows:
+    """Return at most so many of ``size`` respondents, drawn at random, in their order."""
+    if size <= most:
+        return np.arange(size)
+    return np.sort(np.random.default_rng(seed).permutation(size)[:most])
+
+
+def separation(source: Source, size: int, seed: int) -> float:
+    """Return by how many standard deviations two classes gain more likelihood than on shuffled tables.
+
+    Args:
+        source: the answers.
+        size: of how many respondents.
+        seed: of the sample, if they are many, and of the shuffling.
+    """
+    sample = source.take(drawn(size, _TEST_SAMPLE, seed))
+    gain = _gain(sample.design(), seed)
+    chance = [_gain(sample.shuffled(np.random.default_rng([seed, each])).design(), seed) for each in range(_TABLES)]
+    spread = float(np.std(chance, ddof=1))
+    return (gain - float(np.mean(chance))) / max(spread, 1e-6 * max(1.0, abs(gain)))
+
+
+def _gain(design: Design, seed: int) -> float:
+    """Return how much more likely the answers are of two classes than of one."""
+    if not design.table.shape[1]:
+        return 0.0
+    model = Mixture(design, np.ones((1, len(design.table))))
+    random = np.random.default_rng(seed)
+    two = model.fit(2, _TEST_STARTS, random, _TEST_STEPS).likelihood[0]
+    return float(two - model.fit(1, 1, random, 1).likelihood[0])
+
+
+@dataclass(frozen=True)
+class Split:
+    """What split halves say of one number of groups.
+
+    Args:
+        agreement: the adjusted Rand index of the groups that two halves make of everybody, averaged over splits.
+        foreseen: the log-likelihood of each respondent by the half that they are not in, averaged over splits.
+    """
+
+    agreement: float
+    foreseen: Matrix
+
+
+class Halves:
+    """Splits respondents into halves, trains on both, and compares how each would group everybody.
+
+    Args:
+        design: the answers.
+        seed: of the sample, if they are many, and of the splits.
+    """
+
+    def __init__(self, design: Design, seed: int) -> None:
+        sample = design.take(drawn(len(design.table), _SPLIT_SAMPLE, seed))
+        size = len(sample.table)
+        self._seed = seed
+        self._weights = np.zeros((2 * _SPLITS, size))
+        for split in range(_SPLITS):
+            order = np.random.default_rng([seed, split]).permutation(size)
+            self._weights[2 * split, order[: size // 2]] = 1.0
+            self._weights[2 * split + 1, order[size // 2 :]] = 1.0
+        self._model = Mixture(sample, self._weights)
+
+    def split(self, number: int) -> Split:
+        """Return what the halves say of a number of groups."""
+        fit = self._model.fit(number, _SPLIT_STARTS, np.random.default_rng([self._seed, number]), _SPLIT_STEPS)
+        labels = fit.membership.argmax(axis=2)
+        agreement = [adjusted_rand(*labels[2 * split : 2 * split + 2]) for split in range(_SPLITS)]
+        foreseen = (fit.each * (1 - self._weights)).sum(axis=0) / _SPLITS
+        return Split(float(np.mean(agreement)), foreseen)
+
+
+def ranked(splits: dict[int, Split]) -> list[int]:
+    """Return the numbers of groups, the best first.
+
+    The best is the largest within 0.05 of the peak of agreement; the next is the best of the others. A number is passed
+    over if a larger one is reproducible and foresees the answers of the half that it was not trained on clearly
+    better: then two of its groups are one only because halves are small.
+    """
+    left = {number: split for number, split in splits.items() if not _is_too_few(number, splits)}
+    order = []
+    while left:
+        peak = max(split.agreement for split in left.values())
+        order.append(max(number for number, split in left.items() if split.agreement >= peak - NEAR_PEAK))
+        del left[order[-1]]
+    return order
+
+
+def _is_too_few(number: int, splits: dict[int, Split]) -> bool:
+    for other, split in splits.items():
+        if other > number and split.agreement >= REPRODUCIBLE:
+            better = split.foreseen - splits[number].foreseen
+            error = float(better.std()) / len(better) ** 0.5
+            if better.mean() > _CLEARLY * max(error, 1e-12):
+                return True
+    return False
+
+
+def adjusted_rand(one: NDArray[np.intp], other: NDArray[np.intp]) -> float:
+    """Return how far two groupings agree beyond chance, 1 if they are the same (Hubert and Arabie 1985)."""
+    width = int(other.max(initial=0)) + 1
+    table = np.bincount(one * width + other, minlength=(int(one.max(initial=0)) + 1) * width).reshape(-1, width)
+
+    def pairs(counts: NDArray[np.intp]) -> float:
+        return float((counts * (counts - 1)).sum()) / 2
+
+    both, first, second = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
+    every = pairs(np.array([len(one)]))
+    expected = first * second / every if every else 0.0
+    most = (first + second) / 2
+    return (both - expected) / (most - expected) if most != expected else 1.0
+
+
+def memberships(design: Design, number: int, seed: int) -> Matrix:
+    """Return how far each respondent belongs to each class of the best of ten fits, rows adding up to 1."""
+    model = Mixture(design, np.ones((1, len(design.table))))
+    return np.asarray(model.fit(number, STARTS, np.random.default_rng(seed), steps=200).membership[0])
+
+
+def held_out_gain(design: Design, number: int, seed: int) -> float:
+    """Return how much better classes predict held-out answers than one class does, in log-likelihood an answer.
+
+    A tenth of the answers is hidden from the fit, and predicted from the other answers of the same respondent.
+    """
+    sample = design.take(drawn(len(design.table), _SPLIT_SAMPLE, seed))
+    random = np.random.default_rng(seed)
+    hidden = random.random((len(sample.table), int(sample.item.max(initial=-1)) + 1)) < 0.1
+    shown = Mixture(sample.only(~hidden), np.ones((1, len(sample.table))))
+    asked = sample.only(hidden)
+    found = [shown.predict(classes, STARTS, random, asked) for classes in (number, 1)]
+    return float((found[0] - found[1]).sum() / max(1, asked.answers()))
+
+
+def sizes(labels: NDArray[np.intp], number: int) -> Sequence[int]:
+    """Return the size of each class."""
+    return [int(size) for size in np.bincount(labels, minlength=number)]
