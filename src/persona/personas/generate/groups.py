@@ -306,7 +306,9 @@ def _said(found: _Found, size: int) -> list[str]:
             if found.structure.found
             else ("the answers have no more to do with one another than shuffled ones")
         )
-        notes.append(f"No groups found: {why}. One profile describes everybody.")
+        notes.append(
+            f"No groups found: {why}. One profile describes everybody. --by makes one for each answer to a question."
+        )
     if size < LEAST_RESPONDENTS and found.structure.kind == "exploratory":
         notes.append(f"{size} respondents are too few to be grouped. One exploratory profile describes them all.")
     if found.structure.kind == "constructed":

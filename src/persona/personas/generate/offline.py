@@ -182,7 +182,7 @@ def _members(records: Sequence[Record]) -> list[Members]:
 def _notes(records: Sequence[Record], columns: Sequence[Column], grouping: Grouping) -> list[str]:
     """Return what a researcher should know about what was left out."""
     notes = list(grouping.notes)
-    if grouping.left_out:
+    if grouping.left_out and grouping.structure.kind != "by":
         share = percent(share_of(len(grouping.left_out), len(records)))
         notes.append(
             f"{len(grouping.left_out):,} of {len(records):,} respondents ({share}) are in no group: "
