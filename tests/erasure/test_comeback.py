@@ -177,6 +177,10 @@ def test_a_paused_migration_is_resumed_after_an_erasure(
     assert set(_objects(target)) == set(DATA)
     erased = persona(*ERASE, "--json")
     assert erased.json["journal_rows"] == 2
+    assert erased.code == 1  # the copies are still at the destination
+    assert [each["reason"].split(" before")[0] for each in erased.json["left"]] == [
+        f"The job may have copied the respondent to file://{target}/"
+    ]
     assert not [name for name, data in files_below(home).items() if b"E08.mp3" in data]
     resumed = persona("storage", "migrate", "resume", "--json")
     assert resumed.code == 1, resumed.err
@@ -187,6 +191,7 @@ def test_a_paused_migration_is_resumed_after_an_erasure(
     again = persona("storage", "migrate", "resume", resumed.json["id"], "--json")
     assert again.code == 0, again.out
     assert _objects(target) == contents(settings)
+    assert persona(*ERASE, "--json").json["complete"]
 
 
 def _objects(folder: Path) -> dict[str, bytes]:

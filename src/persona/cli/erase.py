@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from persona.storage.outbox_entry import Entry
 
 _AGAIN = "It names the respondent again after it was erased. Run the command again."
+_UNFINISHED = (
+    "The job may have copied the respondent to {} before it was paused. Resume it, which removes such copies, or remove "
+    "the job with “persona storage migrate prune”; then run the command again."
+)
 _TAKEN_OUT = ("erased", "outbox", "cache_entries", "journal_rows")
 
 
@@ -144,7 +148,7 @@ class _Erasure:
         finally:
             await noting.close()
         more, cache_error = self._from_caches(left.versions, {each.path for each in done.erased})
-        rows, journals = self._from_journals()
+        rows, journals = self._from_journals(location)
         left.unread += [*unread, *journals, *done.failed, *done.doubts, *cache_error]
         left.unsearched += unsearched
         return self._receipt(location, f"{salt}/{mark}", done, left, waiting, copies + more, rows, past=past)
@@ -185,14 +189,16 @@ class _Erasure:
         except ConfigError as error:
             return 0, [Unread("the cache", str(error))]
 
-    def _from_journals(self) -> tuple[int, list[Unread]]:
-        """Remove the rows of journals whose paths name the respondent; journals hold no content."""
+    def _from_journals(self, location: str) -> tuple[int, list[Unread]]:
+        """Remove the rows of journals that name the respondent, and name jobs that may have copied their words."""
         from persona.personas.findings import Unread
         from persona.personas.subjects import names
         from persona.transfer.jobs import Jobs
 
         jobs = Jobs(self._session.workspace.home, self._session.workspace.name)
         count, failed = jobs.forget(lambda path: names(path, self._subject))
+        elsewhere = {job: url for job, url in jobs.unfinished().items() if not url.startswith(location)}
+        failed |= {job: _UNFINISHED.format(url) for job, url in elsewhere.items() if job not in failed}
         return count, [Unread(f"the journal {name}", reason) for name, reason in failed.items()]
 
     def _masked(self, text: str) -> str:

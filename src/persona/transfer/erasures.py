@@ -21,7 +21,7 @@ from persona.errors import BucketNotFoundError, ConflictError, NotFoundError, Pe
 from persona.storage.backend import IfVersion, RefusedName, StorageBackend
 from persona.storage.reserved import BACKUPS
 from persona.transfer.journal import Journal
-from persona.transfer.model import WRITING, Action, Endpoint, Guard, Row, Step
+from persona.transfer.model import Action, Endpoint, Guard, Row, Step
 
 BATCH = 16
 """Objects that are checked at once."""
@@ -43,7 +43,7 @@ _LARGE = (
 def note_baseline(journal: Journal, guard: Guard | None) -> None:
     """Note the tombstones that are known before the first object is copied; none if something was copied before."""
     if journal.get(BASELINE) is None:
-        journal.set(**{BASELINE: [] if _wrote(journal) or guard is None else [*guard.marks]})
+        journal.set(**{BASELINE: [] if journal.wrote() or guard is None else [*guard.marks]})
 
 
 async def check(
@@ -60,7 +60,7 @@ async def check(
     Raises:
         PersonaError: a place cannot be asked; the job has to be resumed.
     """
-    if not _wrote(journal):
+    if not journal.wrote():
         return
     while (guard := await load()) is not None:
         if (newer := guard.since(journal.get(BASELINE, ()))) is None:
@@ -76,11 +76,6 @@ async def check(
         with journal.transaction():
             journal.refuse(SIDE, noted)
             journal.set(**{BASELINE: [*guard.marks]})
-
-
-def _wrote(journal: Journal) -> bool:
-    written = {Step.COPIED.value, Step.VERIFIED.value}
-    return bool(journal.tally().count(WRITING, written).objects or journal.removed_rows())
 
 
 async def _check_row(row: Row, guard: Guard, target: StorageBackend) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -302,6 +302,16 @@ class Jobs:
             except (ConflictError, sqlite3.Error) as error:
                 failed[file.stem] = str(error)
         return count, failed
+
+    def unfinished(self) -> dict[str, str]:
+        """Return the destinations, as URLs, of the jobs that have copied something and have not ended, by job."""
+        found = {}
+        for info in (each for each in self.infos() if not each.ended):
+            journal = self.open(info.id)
+            with closing(journal):
+                if journal.wrote():
+                    found[info.id] = str(info.facts["destination"]["url"])
+        return found
 
     def _lock(self, job: str) -> Path:
         return self.folder / f"{job}.lock"

@@ -21,7 +21,7 @@ from persona.storage.backend import Digest, RefusedName
 from persona.storage.content_headers import ContentHeaders
 from persona.storage.sqlite import connect
 from persona.transfer.journal_errors import ANEW, full, translated
-from persona.transfer.model import PROVED, Action, Count, Row, Step, Tally
+from persona.transfer.model import PROVED, WRITING, Action, Count, Row, Step, Tally
 
 FORMAT = 2
 _SCHEMA = """
@@ -182,6 +182,11 @@ class Journal:
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'removed'").fetchone():
             return {}
         return dict(self._db.execute("SELECT digest, version FROM removed").fetchall())
+
+    def wrote(self) -> bool:
+        """Say whether the job has written anything to the destination."""
+        written = {Step.COPIED.value, Step.VERIFIED.value}
+        return bool(self.tally().count(WRITING, written).objects or self.removed_rows())
 
     def path_digest(self, path: str) -> str:
         """Return the digest of a path as `removed_rows` has it."""
