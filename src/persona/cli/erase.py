@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _AGAIN = "It names the respondent again after it was erased. Run the command again."
 _UNFINISHED = (
-    "The job may have copied the respondent to {} before it was paused. Resume it, which removes such copies, or remove "
-    "the job with “persona storage migrate prune”; then run the command again."
+    "The job may have copied the respondent to {} before it was paused. Resume it, which removes such copies, or "
+    "remove the job with “persona storage migrate prune”; then run the command again."
 )
 _TAKEN_OUT = ("erased", "outbox", "cache_entries", "journal_rows")
 
