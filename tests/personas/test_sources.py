@@ -112,7 +112,7 @@ def test_json_list_object_and_nesting() -> None:
         "id": "p1",
         "profile.age": "34",
         "profile.score": "1.50",
-        "tools": "bus; bike",
+        "tools": ("bus", "bike"),
         "happy": "true",
     }
     assert [passage.field for passage in records[1].passages] == ["notes", "notes"]

@@ -16,6 +16,7 @@ from persona.errors import InputError
 from persona.personas.sources import limits
 from persona.personas.sources.read import read_files
 from persona.personas.sources.records import Dataset, Hint
+from persona.personas.survey.understand import understand
 
 TABLE = {
     "resp_id": ["a1", "a2", "a3", "a4"],
@@ -62,10 +63,13 @@ def read(data: bytes) -> Dataset:
 def test_labels_missing_values_and_dates(tmp_path: Path) -> None:
     plain, packed = (read(written(tmp_path / "s.sav", compress=each)) for each in (False, True))
     assert plain == packed
-    assert [(record.id, dict(record.fields)) for record in plain.records][2:] == [
+    assert plain.records[2].fields["sat"] == "No answer"
+    survey = understand(plain)
+    assert [(record.id, dict(record.fields)) for record in survey.respondents][2:] == [
         ("a3", {"resp_id": "a3", "nps": "10", "day": "2026-03-01", "said": "It's late", "tv": "No", "web": "0"}),
         ("a4", {"resp_id": "a4", "age": "20", "day": "2026-03-01"}),
     ]
+    assert any("No answer" in note for note in survey.notes)
     assert plain.records[0].fields["sat"] == "Bad"
     assert plain.records[0].fields["age"] == "30.5"
     assert plain.hints["sat"] == Hint(
@@ -73,7 +77,6 @@ def test_labels_missing_values_and_dates(tmp_path: Path) -> None:
     )
     assert plain.hints["age"] == Hint(missing=("997",))
     assert plain.notes == [
-        "s.sav: declared missing, and read as gaps: 3 values of sat (No answer), nps (Don't know), age (997).",
         "s.sav: only some values have a label, so the numbers were read: nps (0 = Unlikely, 10 = Likely).",
     ]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from persona.errors import InputError
+from persona.personas.sources.form_definitions import is_service, likelihood, missing_pages
+from persona.personas.sources.forms import plain_rows
 from persona.personas.sources.limits import MAX_HEADING, MAX_MARKS, MAX_RECORDS, lines_of, too_long, too_many
-from persona.personas.sources.records import Dataset, Passage, Record, identify, is_missing, tidy
+from persona.personas.sources.records import Answer, Dataset, Hint, Passage, Record, identify, is_missing, tidy
 from persona.personas.sources.transcripts import answers_in, is_transcript
 from persona.storage.paths import printable
 
@@ -20,15 +23,18 @@ MAX_DEPTH = 8
 
 
 def read_json(name: str, text: str) -> Dataset:
-    """Read a list of records, or an object that holds one: the longest list of objects in it.
+    """Read a list of records, or an object that holds one: that of responses, or the longest list of objects in it.
 
     Raises:
         InputError: the text is not JSON, with line and column; or there are no records in it.
     """
     _check_marks(name, text)
     document = _parse(name, text, 1)
-    rows = max(_lists(document), key=len, default=[])
-    return _dataset(name, rows)
+    rows = max(_lists(document), key=lambda rows: (likelihood(rows), len(rows)), default=[])
+    dataset = _dataset(name, document, rows)
+    if total := missing_pages(document, len(rows)):
+        dataset.notes.append(f"{name} holds {len(rows):,} of {total:,} responses: fetch the other pages as well.")
+    return dataset
 
 
 def read_json_lines(name: str, text: str) -> Dataset:
@@ -46,7 +52,7 @@ def read_json_lines(name: str, text: str) -> Dataset:
         if not isinstance(row, dict):
             raise InputError(f"{name}, line {number}: a record is an object, and this is not: {line.strip()[:40]}")
         rows.append(row)
-    return _dataset(name, rows)
+    return _dataset(name, [], rows)
 
 
 def _parse(name: str, text: str, first_line: int) -> Any:
@@ -101,10 +107,11 @@ def _lists(value: Any, depth: int = 0) -> Iterator[list[dict[str, Any]]]:
             yield from _lists(inner, depth + 1)
 
 
-def _dataset(name: str, rows: list[dict[str, Any]]) -> Dataset:
+def _dataset(name: str, document: Any, rows: list[dict[str, Any]]) -> Dataset:
     if len(rows) > MAX_RECORDS:
         raise too_many(name, "records", MAX_RECORDS)
-    read = [_read(row) for row in rows]
+    unread: Counter[str] = Counter()
+    read = [_read(row, unread) for row in plain_rows(document, rows)]
     if not any(fields or passages for fields, passages in read):
         raise InputError(
             f"{name} holds no records.",
@@ -113,41 +120,49 @@ def _dataset(name: str, rows: list[dict[str, Any]]) -> Dataset:
     headings = list(dict.fromkeys(key for fields, _ in read for key in fields))
     if (longest := max(map(len, headings), default=0)) > MAX_HEADING:
         raise too_long(f"{name}: a key", longest, MAX_HEADING)
-    ids = identify([fields for fields, _ in read], headings)
-    return Dataset(
-        [
-            Record(name, key, fields, tuple(passages))
-            for key, (fields, passages) in zip(ids, read, strict=True)
-            if fields or passages
-        ]
-    )
+    ids = identify([{key: str(value) for key, value in fields.items()} for fields, _ in read], headings)
+    records = [
+        Record(name, key, fields, tuple(passages))
+        for key, (fields, passages) in zip(ids, read, strict=True)
+        if fields or passages
+    ]
+    notes = [f"{name}: not read, being lists of objects that are no answers: {', '.join(unread)}."] if unread else []
+    return Dataset(records, notes, {key: Hint(metadata=True) for key in headings if is_service(key)})
 
 
-def _read(row: dict[str, Any]) -> tuple[dict[str, str], list[Passage]]:
-    """Return a record's answers and what it holds of spoken text."""
-    fields: dict[str, str] = {}
+def _read(row: dict[str, Any], unread: Counter[str]) -> tuple[dict[str, Answer], list[Passage]]:
+    """Return a record's answers and what it holds of spoken text; count the lists that hold neither."""
+    fields: dict[str, Answer] = {}
     passages: list[Passage] = []
     for key, value in _leaves(row, ""):
-        if isinstance(value, list):
-            passages += _spoken(key, value)
+        if isinstance(value, tuple):
+            fields[key] = value
+        elif isinstance(value, list):
+            found = _spoken(key, value)
+            passages += found
+            unread[key] += not found and any(isinstance(each, dict) and each for each in value)
         elif is_transcript(value):
             passages += answers_in(value)
         elif not is_missing(plain := tidy(value)):
             fields[key] = plain
+    for key in [key for key, count in unread.items() if not count]:
+        del unread[key]
     return fields, passages
 
 
 def _leaves(row: dict[str, Any], prefix: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield names and values: nested objects by dotted names, lists of short values joined by semicolons."""
+    """Yield names and values: nested objects by dotted names, lists of short values as tuples."""
     for key, value in row.items():
         name = tidy(f"{prefix}{key}") or "no name"
         if isinstance(value, dict):
             if depth < MAX_DEPTH:
                 yield from _leaves(value, f"{name}.", depth + 1)
+        elif isinstance(value, tuple):
+            yield name, value
         elif isinstance(value, list):
-            scalars = [text for item in value if (text := _scalar(item))]
+            scalars = [text for item in value if (text := tidy(_scalar(item)))]
             if scalars and len(scalars) == len(value) and max(map(len, scalars)) <= 60:
-                yield name, "; ".join(scalars)
+                yield name, tuple(dict.fromkeys(scalars))
             else:
                 yield name, value
         elif text := _scalar(value):

@@ -26,7 +26,7 @@ def read_sav(name: str, data: bytes) -> Dataset:
     """Read a data file with what its dictionary says of the variables.
 
     A variable's label is the question's wording. If each value that occurs has a label, the labels are the answers, in
-    the order of their codes. Declared missing values are gaps. A multiple response set is one question.
+    the order of their codes. Declared missing values are in the hints. A multiple response set is one question.
 
     Raises:
         InputError: the reader is not installed; the file is damaged, or larger than what is taken.
@@ -57,7 +57,7 @@ class _Variable:
         self.declared = Counter(value for value in values if self._is_missing(value))
         rest = {value for value in values if not (value is None or value == "" or value in self.declared)}
         self.labelled = bool(self._labels) and rest <= self._labels.keys()
-        self.ends = {} if self.labelled else {value: self._labels[value] for value in rest & self._labels.keys()}
+        self.ends = {} if self.labelled else {value: text for value, text in self._labels.items() if value in rest}
 
     def text(self, value: Any) -> str:
         """Return a value as it is shown."""
@@ -67,7 +67,7 @@ class _Variable:
 
     def answers(self) -> list[str]:
         """Return the answer of each respondent; "" is a gap."""
-        texts = {value: self.text(value) for value in set(self.values) - self.declared.keys()}
+        texts = {value: self.text(value) for value in set(self.values)}
         return [texts.get(value, "") for value in self.values]
 
     def hint(self) -> Hint:
@@ -128,11 +128,6 @@ def _dataset(name: str, answers: Mapping[str, tuple[list[str], Hint]], notes: li
 
 def _notes(name: str, variables: Sequence[_Variable]) -> list[str]:
     notes = []
-    if missing := [each for each in variables if each.declared]:
-        shown = [f"{each.name} ({', '.join(each.text(value) for value in [*each.declared][:3])})" for each in missing]
-        total = sum(each.declared.total() for each in missing)
-        values = f"{total:,} value{'' if total == 1 else 's'}"
-        notes.append(f"{name}: declared missing, and read as gaps: {values} of {_first(shown)}.")
     if ends := [each for each in variables if each.ends]:
         shown = [
             f"{each.name} ({', '.join(f'{_plain(v)} = {t}' for v, t in [*each.ends.items()][:3])})" for each in ends
