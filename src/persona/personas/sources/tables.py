@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from persona.errors import InputError
 from persona.personas.sources.headings import Heading, distinct
@@ -19,6 +20,7 @@ from persona.personas.sources.limits import (
     too_long,
     too_many,
 )
+from persona.personas.sources.platforms import Platform, left_out, platform_of
 from persona.personas.sources.records import Dataset, Record, identify, is_missing, tidy
 
 DELIMITERS = ",;\t|"
@@ -58,16 +60,25 @@ def table(name: str, rows: Sequence[Sequence[str]]) -> Dataset:
     layout = lay_out(filled)
     _check_headings(name, layout.headings)
     names, notes = distinct(name, layout.headings)
-    hints = {each: heading.hint for each, heading in zip(names, layout.headings, strict=True)}
+    platform = platform_of(names)
+    hints = {
+        each: replace(heading.hint, metadata=True) if each in platform.columns else heading.hint
+        for each, heading in zip(names, layout.headings, strict=True)
+    }
     answers = [_answers(names, filled[number]) for number in layout.body()]
     if not any(answers):
         raise InputError(f"{name} holds no answers: every cell is empty.")
     if len(answers) > MAX_RECORDS:
         raise too_many(name, "rows", MAX_RECORDS)
     ids = identify(answers, names)
-    records = [Record(name, key, row) for key, row in zip(ids, answers, strict=True) if row]
-    left_out = Counter({"totals": len(layout.totals), "notes and sources": len(layout.remarks)})
-    return Dataset(records, [*_layout_notes(name, filled, layout), *notes], hints, +left_out)
+    reasons = left_out(platform, answers)
+    records = [
+        Record(name, key, row) for key, row, reason in zip(ids, answers, reasons, strict=True) if row and not reason
+    ]
+    out = Counter(reason for reason in reasons if reason)
+    notes = [*_layout_notes(name, filled, layout), *_platform_notes(name, platform, out), *notes]
+    out += Counter({"totals": len(layout.totals), "notes and sources": len(layout.remarks)})
+    return Dataset(records, notes, hints, out)
 
 
 def _answers(names: Sequence[str], row: Sequence[str]) -> dict[str, str]:
@@ -96,6 +107,18 @@ def _layout_notes(name: str, rows: Sequence[Sequence[str]], layout: Layout) -> l
             first = next(cell for cell in rows[numbers[0]] if cell)
             shown = f"“{first[:60]}”" + (f" and {len(numbers) - 1} more" if len(numbers) > 1 else "")
             notes.append(f"{name}: left out, being {'rows' if len(numbers) > 1 else 'a row'} {what}: {shown}.")
+    return notes
+
+
+def _platform_notes(name: str, platform: Platform, out: Mapping[str, int]) -> list[str]:
+    """Return which platform wrote a table, and which of its rows are no responses."""
+    if not platform.name:
+        return []
+    columns = len(platform.columns)
+    notes = [f"{name}: an export of {platform.name}; {columns} columns of its own hold no answers."]
+    if out:
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(out.items()))
+        notes.append(f"{name}: responses left out: {listed}.")
     return notes
 
 

@@ -190,6 +190,8 @@ def _merge(draft: Draft, stem: str, boxes: list[Box]) -> None:
     _asked(draft, boxes, answers)
     counts = {box.option: sum(box.option in (answer or ()) for answer in answers) for box in boxes}
     name = stem if stem not in draft.columns or stem in {box.name for box in boxes} else f"{stem} (ticked)"
+    if name != stem:
+        _count_once(draft, stem, name, answers)
     draft.merge(name, [box.name for box in boxes], answers)
     boxes_word = "tick box" if len(boxes) == 1 else "tick boxes"
     why = f"{len(boxes)} {boxes_word}, one column an option"
@@ -203,6 +205,22 @@ def _merge(draft: Draft, stem: str, boxes: list[Box]) -> None:
     )
     options = some([box.option for box in boxes], 3)
     draft.notes.append(f"“{name}”: {len(boxes)} {boxes_word} read as one question with several answers ({options}).")
+
+
+def _count_once(draft: Draft, summary: str, name: str, answers: Sequence[Answer | None]) -> None:
+    """Ignore a column that holds in one cell what the boxes of its name hold, as KoBo's “both” does."""
+    for separator in (None, ";", ","):
+        lists = [
+            tuple(part.strip() for part in cell.split(separator) if part.strip()) if isinstance(cell, str) else None
+            for cell in draft.columns[summary]
+        ]
+        both = [(cell, ticked) for cell, ticked in zip(lists, answers, strict=True) if cell and ticked]
+        if both and sum(len(cell) == len(ticked) for cell, ticked in both) >= 0.95 * len(both):
+            draft.columns[summary] = [*lists]
+            why = f"the same as “{name}”, which is compared"
+            draft.decided[summary] = Question(summary, Kind.MULTIPLE, Use.IGNORE, why, draft.hint(summary).label)
+            draft.notes.append(f"“{summary}” holds the same as its tick boxes, and counts once.")
+            return
 
 
 def _asked(draft: Draft, boxes: Sequence[Box], answers: list[Answer | None]) -> None:
