@@ -17,6 +17,22 @@ TABLES = {
     "Windows-1252": (b"id,A\nP1,x\nP2,caf\xe9\n", b"id,A\nP2,caf\xe9\n"),
     "one respondent in many rows": (b"Participant,A\nP1,x\nP2,y\nP1,z\n", b"Participant,A\nP2,y\n"),
     "nobody else": (b"id,A\nP1,x\n", None),
+    "three heading rows": (
+        b'ResponseId,Q1\nResponse ID,"How\nis it?"\n"{""ImportId"":""_r""}","{""ImportId"":""Q""}"\nP1,x\nP2,y\n',
+        b'ResponseId,Q1\nResponse ID,"How\nis it?"\n"{""ImportId"":""_r""}","{""ImportId"":""Q""}"\nP2,y\n',
+    ),
+    "questions over options": (
+        b"Respondent ID,Q,,\n,A,B,C\nP1,A,,C\nP2,,B,\nP3,A,,\n",
+        b"Respondent ID,Q,,\n,A,B,C\nP2,,B,\nP3,A,,\n",
+    ),
+    "a title above and a source below": (
+        b"sep=;\nA survey;;\nid;A;B\nP1;x;y\nP2;y;z\nSource: ours;;\n",
+        b"sep=;\nA survey;;\nid;A;B\nP2;y;z\nSource: ours;;\n",
+    ),
+    "an id that others share, and a gap": (
+        b"id,A\nP1,x\nP2,y\nP1,z\nP3,a\nP4,a\n,b\n",
+        b"id,A\nP2,y\nP3,a\nP4,a\n,b\n",
+    ),
 }
 
 
@@ -138,3 +154,14 @@ def test_words_in_title_and_summary_are_hidden(personas: dict[str, bytes]) -> No
 def test_what_names_nobody_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         subject_of(text)
+
+
+def test_each_row_of_an_id_that_several_share_is_found(personas: dict[str, bytes]) -> None:
+    """Two rows of P7 are “P7 (row 2)” and “P7 (row 4)” in a persona."""
+    name, data = next((name, data) for name, data in personas.items() if b"record: E08" in data)
+    shared = data.replace(b"record: E08", b"record: E08 (row 2)").replace(b"- E08\n", b"- E08 (row 2)\n")
+    assert shared != data
+    found = trace(name, shared, "E08")
+    assert found is not None
+    assert found.left is not None
+    assert b"E08" not in found.left

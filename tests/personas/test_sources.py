@@ -370,3 +370,28 @@ def test_a_file_that_is_swapped_for_a_link_out_of_its_folder_is_not_read(
     assert any(
         note == f"Not read, being links to what is not in the folder: {name}." for note in dataset.notes
     ) is not (read_it)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "says"),
+    [
+        (
+            "ID,Q\nP1,a\nP7,b\nP3,c\nP7,d\nP5,e\n,f\n",
+            ["P1", "P7 (row 2)", "P3", "P7 (row 4)", "P5", "row 6"],
+            "s.csv: 2 rows share their id with others, as “P7 (row 2)”; 1 have no id, as “row 6”.",
+        ),
+        ("Participant,Q\nP1,a\nP1,b\n", ["P1 (row 1)", "P1 (row 2)"], "2 rows share their id"),
+        ("ID,Q\n1,a\n1,b\n", ["row 1", "row 2"], ""),
+        ("ID,Q\nrow 2,a\n,b\nP3,c\n", ["row 2", "row 2'", "P3"], "2 have no id"),
+        (
+            "ID,Q\ncafe\u0301,a\ncaf\u00e9,b\nP3,c\nP4,d\nP5,e\n",
+            ["cafe\u0301 (row 1)", "caf\u00e9 (row 2)", "P3", "P4", "P5"],
+            "2 rows share",
+        ),
+        ("code,Participant,Q\na,P1,x\na,P2,y\nb,P3,z\n", ["P1", "P2", "P3"], ""),
+    ],
+)
+def test_ids_survive_where_a_few_rows_have_none_of_their_own(text: str, ids: list[str], says: str) -> None:
+    dataset = read_files([("s.csv", text.encode())])
+    assert [record.id for record in dataset.records] == ids
+    assert says in " ".join(dataset.notes)

@@ -21,6 +21,7 @@ MAX_NOTED = 20_000
 SECTIONS = ("demographics", "goals", "pain_points", "behaviours", "motivations")
 """Where a persona has statements."""
 _ROW = re.compile(r"row \d+")
+_SHARED = re.compile(r" \(row \d+\)'*$")
 _WORD = re.compile(r"\w+")
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _MIN_PART = 3
@@ -42,8 +43,11 @@ def named_in(persona: Persona) -> set[str]:
 
 
 def records_of(file: str, records: Iterable[str]) -> set[str]:
-    """Return the ids that some records of a file name; for ``row 3`` and “Participant” the file's own names as well."""
-    found = {normalised(each) for each in records}
+    """Return the ids that some records of a file name; for ``row 3`` and “Participant” the file's own names as well.
+
+    ``P7 (row 12)`` is one of several rows of P7.
+    """
+    found = {normalised(_SHARED.sub("", each)) for each in records}
     if any(_ROW.fullmatch(each) or answers(each) for each in found):
         found |= {normalised(each) for each in path_ids(file)}
     return found

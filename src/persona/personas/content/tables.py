@@ -11,7 +11,7 @@ from persona.errors import InputError
 from persona.personas.content.people import Naming, is_number, names_person, normalised, same
 from persona.personas.content.turns import speak_others
 from persona.personas.sources.layout import lay_out
-from persona.personas.sources.records import ID_HEADING, is_missing, tidy
+from persona.personas.sources.records import id_column, is_missing, tidy
 from persona.personas.sources.tables import delimiter_of
 
 
@@ -101,19 +101,17 @@ class Table:
 
     def _key_column(self) -> int | None:
         """Return the column that gives evidence its ids, as `sources.records.identify` chooses it."""
-        named = (n for n, each in enumerate(self.headings) if ID_HEADING.fullmatch(each or f"column {n + 1}"))
-        return next((n for n in named if self._is_unique(n)), None)
+        return id_column(self.headings, self._values, repeated=False)
+
+    def _values(self, column: int) -> list[str]:
+        values = [row.cells[column] if column < len(row.cells) else "" for row in self.rows]
+        return ["" if is_missing(each) else each for each in values]
 
     def _naming_columns(self) -> list[int]:
         """Return the columns that name people; one that may number anything if it is the only one to name them."""
         people = [n for n, each in enumerate(self.headings) if names_person(each)]
         numbers = [n for n, each in enumerate(self.headings) if is_number(each or f"column {n + 1}")]
         return people if people or self._key is not None or len(numbers) > 1 else numbers
-
-    def _is_unique(self, column: int) -> bool:
-        values = [row.cells[column] for row in self.rows if column < len(row.cells)]
-        values = [each for each in values if not is_missing(each)]
-        return len(values) == len(self.rows) == len({normalised(each) for each in values})
 
 
 def _rows(name: str, text: str, delimiter: str) -> Iterator[Row]:

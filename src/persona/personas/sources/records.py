@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from persona.personas.sources.limits import MAX_ID
@@ -144,23 +144,87 @@ def is_missing(text: str) -> bool:
 
 
 ID_HEADING = re.compile(
-    r"(?:respondent|resp|participant|response|record|user|interviewee|subject|case|person|customer|survey)?[ _-]*"
-    r"(?:id|nr|no\.?|number|code|key|uuid|#)|respondent|participant|interviewee|column 1",
+    r"(?:respondent|resp|participant|response|record|user|interviewee|subject|case|person|customer|survey|submission"
+    r"|instance|panelist|prolific|worker|serial)?[ _-]*"
+    r"(?:id|nr|no\.?|number|code|key|uuid|pid|#)|respondent|participant|interviewee|column 1",
     re.IGNORECASE,
 )
 """What the heading of a column says that holds the respondents' ids."""
 
 
-def identify(rows: Iterable[Mapping[str, str]], headings: Iterable[str]) -> list[str]:
-    """Return an id for each row: out of the first column that is one, otherwise ``row 1``, ``row 2``, ….
+_WHO = re.compile(r"(?:respondent|participant|interviewee)(?:[ _-]*(?:id|nr|no\.?|number|code|key|#))?", re.IGNORECASE)
+_MOST = 0.5
+"""The share of rows with an id that no other has, from which on the others are exceptions."""
 
-    A column is an id if its heading says so and its values are all there and all differ.
+
+def id_column(
+    headings: Sequence[str], values_of: Callable[[int], Sequence[str]], *, repeated: bool = True
+) -> int | None:
+    """Return the place of the column that holds the ids of respondents, None if there is none.
+
+    It is the first whose heading says so and whose values are all there and all differ. Else it is the one of which
+    half at least do: where two rows have one id, all others keep theirs.
+
+    Args:
+        headings: one a column; "" is “column 1” and so on.
+        values_of: gives the values of a column, by its place; "" is a gap.
+        repeated: whether a column will do of which no value is alone, if its heading names respondents.
     """
-    table = list(rows)
-    for heading in headings:
-        if not ID_HEADING.fullmatch(heading.strip()):
+    best: tuple[float, int] | None = None
+    for place, heading in enumerate(headings):
+        plain = heading.strip() or f"column {place + 1}"
+        if not ID_HEADING.fullmatch(plain):
             continue
-        ids = [row.get(heading, "") for row in table]
-        if all(0 < len(each) <= MAX_ID for each in ids) and len(set(ids)) == len(ids):
-            return ids
-    return [f"row {number}" for number in range(1, len(table) + 1)]
+        values = values_of(place)
+        if not values or any(len(value) > MAX_ID for value in values):
+            continue
+        alone = sum(count == 1 for count in _times(values).values()) / len(values)
+        if alone == 1:
+            return place
+        if (alone >= _MOST or (repeated and _WHO.fullmatch(plain) and any(values))) and (
+            best is None or alone > best[0]
+        ):
+            best = alone, place
+    return best[1] if best else None
+
+
+def _times(values: Iterable[str]) -> Counter[str]:
+    """Return how often each value is there, in the form in which ids are compared."""
+    return Counter(unicodedata.normalize("NFC", value) for value in values if value)
+
+
+def identify(rows: Iterable[Mapping[str, str]], headings: Iterable[str]) -> list[str]:
+    """Return an id for each row, all different: the value of `id_column`, otherwise ``row 1``, ``row 2``, ….
+
+    Two rows of one id are two respondents, ``P7 (row 7)`` and ``P7 (row 12)``: a search for P7 finds both.
+    """
+    table, names = list(rows), list(headings)
+    place = id_column(names, lambda place: [row.get(names[place], "") for row in table])
+    values = [row.get(names[place], "") for row in table] if place is not None else [""] * len(table)
+    times = _times(values)
+    ids, taken = [], {value for value in values if times[unicodedata.normalize("NFC", value)] == 1}
+    for number, value in enumerate(values, start=1):
+        each = value
+        if value not in taken:
+            each = f"{value} (row {number})" if value else f"row {number}"
+            while each in taken:  # somebody's own id reads “row 3”
+                each += "'"
+            taken.add(each)
+        ids.append(each)
+    return ids
+
+
+def id_note(name: str, ids: Sequence[str]) -> str:
+    """Return what to say of ids that are not all of the respondents' own, "" if they are, or if none is.
+
+    Args:
+        name: the file.
+        ids: as `identify` gives them.
+    """
+    shared = [each for each in ids if re.search(r".\(row \d+\)'*$", each)]
+    none = [each for each in ids if re.fullmatch(r"row \d+'*", each)]
+    if not shared and (not none or len(none) == len(ids)):
+        return ""
+    parts = [f"{len(shared):,} rows share their id with others, as “{shared[0]}”"] if shared else []
+    parts += [f"{len(none):,} have no id, as “{none[0]}”"] if none else []
+    return f"{name}: {'; '.join(parts)}. Each row is a respondent."

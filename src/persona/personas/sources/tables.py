@@ -21,7 +21,7 @@ from persona.personas.sources.limits import (
     too_many,
 )
 from persona.personas.sources.platforms import Platform, left_out, platform_of
-from persona.personas.sources.records import Dataset, Record, identify, is_missing, tidy
+from persona.personas.sources.records import Dataset, Record, id_note, identify, is_missing, tidy
 
 DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
@@ -77,6 +77,7 @@ def table(name: str, rows: Sequence[Sequence[str]]) -> Dataset:
     ]
     out = Counter(reason for reason in reasons if reason)
     notes = [*_layout_notes(name, filled, layout), *_platform_notes(name, platform, out), *notes]
+    notes += [note for note in [id_note(name, [record.id for record in records])] if note]
     out += Counter({"totals": len(layout.totals), "notes and sources": len(layout.remarks)})
     return Dataset(records, notes, hints, out)
 
