@@ -73,12 +73,23 @@ def put(settings: StorageSettings, contents: Mapping[str, bytes]) -> None:
 def persona_file(name: str) -> bytes:
     """Return a persona that is valid and small."""
     count = {"count": 1, "total": 1, "share": 1.0}
-    head = {"schema_version": 1, "id": name, "name": name.title(), "title": "Title", "summary": "Summary"}
-    lists = ("demographics", "goals", "pain_points", "behaviours", "motivations", "quotes", "members")
+    head = {"schema_version": 2, "id": name, "name": name.title(), "title": "Title", "summary": "Summary"}
+    lists = [
+        "goals",
+        "pain_points",
+        "behaviours",
+        "motivations",
+        "sets_apart",
+        "themes",
+        "shared",
+        "demographics",
+        "quotes",
+        "members",
+    ]
     rest: dict[str, Any] = {section: [] for section in lists} | {
         "respondents": count,
         "coverage": {"statements": 1.0, "members": 1.0, "input": 1.0},
-        "generation": {"provider": "offline", "seed": 0, "version": "1"},
+        "generation": {"provider": "offline", "seed": 0, "version": "1", "structure": "none", "groups": 1},
     }
     return json.dumps(head | rest).encode()
 

@@ -392,8 +392,8 @@ def test_a_persona_that_was_edited_keeps_its_comments(personas: dict[str, bytes]
 
 def test_a_name_in_a_persona_that_others_speak_is_named(personas: dict[str, bytes]) -> None:
     path, data = next(iter(personas.items()))
-    title = document.read(path, data).title
-    spoken = data.replace(f"title: {title}".encode(), f"title: {title}, as Zebedee said".encode(), 1)
+    name = document.read(path, data).name
+    spoken = data.replace(f"name: {name}".encode(), f"name: {name}, as Zebedee said".encode(), 1)
     found = look(path, spoken, "Zebedee").trace
     assert found is not None
     assert (found.certain, found.left) == (False, spoken)

@@ -32,8 +32,7 @@ SURVEY = b"id,q,r\n" + b"".join(b"%d,%s,The bus is late\n" % (n, b"yes" if n % 2
 @pytest.fixture
 def evil() -> Persona:
     made = generate(understand(read_files([("a.csv", SURVEY)])), Asked(count=1)).personas[0]
-    quote = made.goals + made.pain_points + made.behaviours + made.motivations + made.demographics
-    found = quote[0].evidence[0].model_copy(update={"quote": EVIL, "record": EVIL, "file": EVIL})
+    found = made.statements()[0].evidence[0].model_copy(update={"quote": EVIL, "record": EVIL, "file": EVIL})
     return made.model_copy(update={"name": EVIL, "title": EVIL, "summary": EVIL, "quotes": [found]})
 
 

@@ -175,9 +175,10 @@ def test_show(library: MemoryBackend, capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["show", "personas", path.split("/")[1].removesuffix(".yaml")]) == 0
     assert capsys.readouterr().out == by_path
     assert f"Location: memory://{path}\n" in by_path
-    for heading in ("Goals:", "Pain points:", "Behaviours:", "Motivations:", "Who they are:", "Quotes:"):
+    for heading in ("Behaviours:", "What sets them apart:", "In their own words:", "Who they are:", "Quotes:"):
         assert f"\n{heading}\n" in by_path
-    assert "; everybody " in by_path
+    assert "; rest " in by_path
+    assert "; defining)" in by_path
     assert run(["show", path, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown.pop("path") == path

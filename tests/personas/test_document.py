@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ def text(persona: Persona) -> str:
 
 def test_round_trip_keeps_order_unicode_and_long_lines(persona: Persona, text: str) -> None:
     assert document.read("p.yaml", text.encode()) == persona
-    assert text.startswith("schema_version: 1\nid: ")
+    assert text.startswith("schema_version: 2\nid: ")
     assert persona.summary in text
     assert "\\u" not in text
     assert "&id" not in text
@@ -42,14 +44,15 @@ def test_any_tidy_text_survives_yaml(value: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("schema_version: 1", "schema_version: 2", "schema_version 2, and this Persona knows up to 1"),
-        ("schema_version: 1", "schema_version: one", "schema_version: Input should be a valid integer"),
-        ("schema_version: 1", "version: 1", "it has no schema_version"),
-        ("schema_version: 1", "schema_version: 1\nextra: 1", "extra: Extra inputs are not permitted"),
+        ("schema_version: 2", "schema_version: 3", "schema_version 3, and this Persona knows up to 2"),
+        ("schema_version: 2", "schema_version: 1", "schema_version 1, which this Persona no longer reads"),
+        ("schema_version: 2", "schema_version: one", "schema_version: Input should be a valid integer"),
+        ("schema_version: 2", "version: 2", "it has no schema_version"),
+        ("schema_version: 2", "schema_version: 2\nextra: 1", "extra: Extra inputs are not permitted"),
         ("\nname: ", "\nname: 1 #", "name: Input should be a valid string"),
         ("\nname: ", "\nnom: ", "name: Field required"),
         ("\nid: ", "\nid: ../", "id: String should match pattern"),
-        ("  count: 19", "  count: 90", "respondents: Value error, count, total and share do not fit"),
+        ("  count: ", "  count: 90 #", "respondents: Value error, count, total and share do not fit"),
         ("  share: ", "  share: 7 #", "respondents.share: Input should be less than or equal to 1"),
         ("  seed: 0", "  seed: zero", "generation.seed"),
         ("\nname: ", "\nname: [", "not YAML"),
@@ -93,10 +96,14 @@ def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_counts_and_bases() -> None:
     assert counted(1, 3) == Count(count=1, total=3, share=0.3333)
     assert share_of(0, 0) == 0.0
+    assert Count(count=1, total=3, share=0.5, weighted=True).share == 0.5
+    wrong: dict[str, Any]
     for wrong in (
         {},
         {"field": "Q"},
-        {"mentions": ["a"], "field": "Q"},
+        {"said": [["a"]], "field": "Q"},
+        {"said": [[]]},
+        {"said": [["a"]], "topics": ["b"]},
         {"answers": ["a"]},
         {"at_least": 1.0},
     ):

@@ -38,9 +38,17 @@ def test_json_holds_the_whole_persona(entries: list[Entry]) -> None:
 def test_csv_has_a_row_a_statement(entries: list[Entry]) -> None:
     rows = list(csv.reader(io.StringIO(export(entries, "csv").decode(), newline="")))
     assert rows[0] == list(CSV_COLUMNS)
-    assert len(rows) == 1 + sum(len(p.statements()) + len(p.demographics) + len(p.quotes) for _, p in entries)
+    answers = sum(len(each.shares) for _, p in entries for each in p.demographics)
+    assert len(rows) == 1 + answers + sum(len(p.statements()) + len(p.quotes) for _, p in entries)
     assert {len(row) for row in rows} == {len(CSV_COLUMNS)}
-    assert {row[5] for row in rows[1:]} >= {"goals", "pain_points", "behaviours", "motivations", "quotes"}
+    assert {row[5] for row in rows[1:]} >= {
+        "pain_points",
+        "behaviours",
+        "sets_apart",
+        "themes",
+        "demographics",
+        "quotes",
+    }
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
@@ -60,11 +68,10 @@ def test_markdown_shows_markup_as_it_is(entries: list[Entry]) -> None:
     assert "> \\<script\\>\\*x\\*\\</script\\> \\[a\\](b) \\| \\`c\\` \\# d" in text
     assert text.startswith(f"# {persona.name}: ")
     for heading in (
-        "Who they are",
-        "Goals",
-        "Pain points",
         "Behaviours",
-        "Motivations",
+        "What sets them apart",
+        "In their own words",
+        "Who they are",
         "Quotes",
         "Coverage",
     ):

@@ -48,7 +48,7 @@ def test_every_respondent_is_read(table: tuple[str, Made]) -> None:
 def test_every_quote_and_number_is_found_in_the_input(table: tuple[str, Made]) -> None:
     _, (survey, generated) = table
     for persona in generated.personas:
-        check(persona, survey.respondents)
+        check(persona, survey)
 
 
 def test_the_groups_are_those_that_a_researcher_would_expect(table: tuple[str, Made]) -> None:

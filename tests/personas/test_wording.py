@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from persona.personas.generate.sections import of_sentence, of_statement
-from persona.personas.generate.titles import common_endings, titles
+from persona.personas.generate.sections import section_of
+from persona.personas.generate.titles import Group, common_endings, titles
 from persona.personas.generate.wording import label, third_person, ungluer, word, word_range
 from persona.personas.generate.words import sentences, stem, stems_of
 from persona.personas.sources.records import Dataset, Record
 from persona.personas.survey import scales
 from persona.personas.survey.demographics import is_demographic
-from persona.personas.survey.questions import Kind, Question
+from persona.personas.survey.questions import Kind, Question, Use
 from persona.personas.survey.understand import understand
 
 
@@ -23,10 +23,10 @@ from persona.personas.survey.understand import understand
         ),
         ("Is it rude to talk?", ["Yes, somewhat rude", "Yes, very rude"], "Thinks it is rude to talk"),
         ("Is it rude to talk?", ["No, not at all rude"], "Thinks it is not rude to talk"),
-        ("Is it rude to talk?", ["Perhaps"], "“Is it rude to talk?” — “Perhaps”"),
+        ("Is it rude to talk?", ["Perhaps"], "Is it rude to talk: Perhaps"),
         ("How often do you travel by plane?", ["Never"], "Never travels by plane"),
         ("How often do you fly?", ["A few times per month"], "Flies a few times per month"),
-        ("How often do you cook?", ["Hm"], "“How often do you cook?” — “Hm”"),
+        ("How often do you cook?", ["Hm"], "How often do you cook: Hm"),
         (
             "Do you ever recline your seat when you fly?",
             ["Once in a while"],
@@ -35,16 +35,16 @@ from persona.personas.survey.understand import understand
         ("Do you have any children under 18?", ["Yes"], "Has children under 18"),
         ("Do you have any children under 18?", ["No"], "Does not have any children under 18"),
         ("Do you rent or own your home?", ["Own"], "Owns their home"),
-        ("Do you rent or own your home?", ["Neither"], "“Do you rent or own your home?” — “Neither”"),
-        ("Who do you live with?", ["Partner"], "Lives with: “Partner”"),
+        ("Do you rent or own your home?", ["Neither"], "Do you rent or own your home: Neither"),
+        ("Who do you live with?", ["Partner"], "Lives with: Partner"),
         ("Have you ever smoked on your balcony?", ["No"], "Has never smoked on their balcony"),
         ("Have you ever smoked on your balcony?", ["Yes"], "Has smoked on their balcony"),
-        ("Have you moved?", ["Maybe"], "“Have you moved?” — “Maybe”"),
+        ("Have you moved?", ["Maybe"], "Have you moved: Maybe"),
         ("Given the opportunity, would you ban seats?", ["Yes"], "Would ban seats"),
         ("If it were free, would you use it?", ["No"], "If it were free, would not use it"),
-        ("Would you?", ["Yes"], "“Would you?” — “Yes”"),
+        ("Would you?", ["Yes"], "Would you: Yes"),
         ("Are you married?", ["No"], "Is not married"),
-        ("Are you married?", ["It depends"], "“Are you married?” — “It depends”"),
+        ("Are you married?", ["It depends"], "Are you married: It depends"),
         (
             "How worried are you about your bills?",
             ["A little worried"],
@@ -53,13 +53,13 @@ from persona.personas.survey.understand import understand
         ("How easy is it to pay?", ["Very difficult"], "Finds it very difficult to pay"),
         ("How easy do you find it to pay?", ["Easy"], "Finds it easy to pay"),
         ("How important is price to you?", ["Very important"], "Finds price very important"),
-        ("How long is the trip?", ["Long"], "“How long is the trip?” — “Long”"),
+        ("How long is the trip?", ["Long"], "How long is the trip: Long"),
         ("I plan my meals", ["Agree", "Strongly agree"], "Agrees: “I plan my meals”"),
         ("I plan my meals", ["Strongly disagree"], "Strongly disagrees: “I plan my meals”"),
         ("I plan my meals", ["Neutral"], "I plan my meals: Neutral"),
-        ("What is your main reason?", ["Price"], "Main reason: “Price”"),
-        ("Which features do you use?", ["Maps", "Alerts"], "Uses “Maps” or “Alerts”"),
-        ("favourite_tool", ["Pen", "Ink", "Chalk"], "Favourite tool: Pen, Ink or Chalk"),
+        ("What is your main reason?", ["Price"], "Main reason: Price"),
+        ("Which features do you use?", ["Maps", "Alerts"], "Features they use: Maps or Alerts"),
+        ("favourite_tool", ["Pen", "Ink", "Chalk"], "Favourite tool: “Pen”, “Ink” or “Chalk”"),
     ],
 )
 def test_question_and_answer_become_a_statement(question: str, answers: list[str], says: str) -> None:
@@ -69,7 +69,7 @@ def test_question_and_answer_become_a_statement(question: str, answers: list[str
 def test_ranges_read_as_ranges() -> None:
     assert word_range("age", 18, 18).text == "Age: 18"
     assert word_range("age", 18, 30).text == "Age: 18 to 30"
-    assert word_range("How old?", 18.5, None).text == "“How old?” — 18.5 or more"
+    assert word_range("How old?", 18.5, None).text == "How old: 18.5 or more"
     assert word_range("age", None, 30).text == "Age: 30 or less"
 
 
@@ -173,25 +173,18 @@ def test_demographics_are_short_headings_or_plain_questions() -> None:
     assert not any(map(is_demographic, ["What role does the price play for you?", "Is it rude to talk?"]))
 
 
-def test_sections_of_statements() -> None:
-    assert of_statement("Thinks it is very rude to talk", "Is it rude?") == "pain_points"
-    assert of_statement("Thinks it is not rude to talk", "Is it rude?") == "motivations"
-    assert of_statement("Would ban seats", "Would you ban seats?") == "goals"
-    assert of_statement("Would not ban seats", "Would you ban seats?") == "behaviours"
-    assert of_statement("Is very worried about their bills", "How worried are you?") == "pain_points"
-    assert of_statement("Main reason: “Price”", "What is your main reason?") == "motivations"
-    assert of_statement("Flies often", "How often do you fly?") == "behaviours"
+def test_sections_follow_from_the_question() -> None:
+    def section(wording: str, named: str = "") -> str:
+        return section_of(Question("q", Kind.CHOICE, Use.DRIVE, label=wording, section=named))
 
-
-def test_sections_of_sentences() -> None:
-    assert of_sentence("The key expires.", "What annoys you most?") == "pain_points"
-    assert of_sentence("A warm bedroom.", "What would you like it to do?") == "goals"
-    assert of_sentence("The key expires.", "What is missing?") == "pain_points"
-    assert of_sentence("I hope it gets better.", "turn 1") == "goals"
-    assert of_sentence("I hate waiting.", "turn 1") == "pain_points"
-    assert of_sentence("Because it is fun.", "turn 1") == "motivations"
-    assert of_sentence("I usually take the bus.", "turn 1") == "behaviours"
-    assert of_sentence("The bus is red.", "turn 1") == ""
+    assert section("How often do you fly?") == "behaviours"
+    assert section("What is your main reason for flying?") == "motivations"
+    assert section("What are your main goals for this year?") == "goals"
+    assert section("How worried are you about your bills?") == "pain_points"
+    assert section("Is it rude to talk?") == ""
+    assert section("How many times is it acceptable to get up?") == ""
+    assert section("Is it rude to talk?", "Pain points") == "pain_points"
+    assert section("Is it rude to talk?", "Manners") == "Manners"
 
 
 def test_words_and_sentences() -> None:
@@ -206,12 +199,11 @@ def test_words_and_sentences() -> None:
 
 
 def test_groups_that_nothing_tells_apart_have_different_titles() -> None:
-    assert titles([[], [], []]) == [
-        "Answers like most respondents",
-        "Answers like most respondents (II)",
-        "Answers like most respondents (III)",
+    groups = [Group(name, [], lambda *_: 1.0) for name in ("Ada", "Ben")]
+    assert titles(groups, (), "(exploratory)") == [
+        "No single answer stands out (exploratory)",
+        "Ben: no single answer stands out (exploratory)",
     ]
-    assert titles([[]], ["Speaks of bus and bike"]) == ["Speaks of bus and bike"]
     asked = [
         "Is it rude to sit on a plane?",
         "Is it rude to sing on a plane?",

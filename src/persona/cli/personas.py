@@ -107,7 +107,8 @@ def show(session: Session, path: str, key: str | None) -> None:
 
 def persona_text(persona: Persona, location: str) -> str:
     """Return what ``show`` shows to a person."""
-    from persona.personas.model import SECTIONS, percent
+    from persona.personas.export import distribution
+    from persona.personas.model import percent
 
     coverage = persona.coverage
     rows = [
@@ -117,26 +118,25 @@ def persona_text(persona: Persona, location: str) -> str:
         ("Coverage", f"{percent(coverage.members)} of the group share at least half of what is stated"),
     ]
     parts = [persona.summary]
-    for title, statements in (
-        ("Who they are", persona.demographics),
-        *((label, getattr(persona, section)) for section, label in SECTIONS.items()),
-    ):
+    for _, title, statements in persona.parts():
         if statements:
             parts += ["", f"{title}:", *(row for statement in statements for row in _statement(statement))]
+    if persona.demographics:
+        parts += ["", "Who they are:", *(f"  - {distribution(each)}" for each in persona.demographics)]
     if persona.quotes:
         parts += ["", "Quotes:", *(f"  “{q.quote}” — {q.file}, {q.record}" for q in persona.quotes)]
     return "\n".join([heading(persona.name), fields(rows), "", *map(line, parts)])
 
 
 def _statement(statement: Statement) -> list[str]:
-    from persona.personas.export import shares
+    from persona.personas.export import quoted, shares
 
+    said = f"  - {statement.text} ({shares(statement)})"
+    if quotes := quoted(statement):
+        return [said, *(f"      “{each.quote}” — {each.file}, {each.record}" for each in quotes)]
     first = statement.evidence[0]
     more = f" and {len(statement.evidence) - 1} more" if len(statement.evidence) > 1 else ""
-    return [
-        f"  - {statement.text} ({shares(statement.group, statement.everyone)})",
-        f"      {first.file}, {first.record}{more}",
-    ]
+    return [said, f"      {first.file}, {first.record}{more}"]
 
 
 @click.command(cls=PersonaCommand)

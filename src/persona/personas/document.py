@@ -77,6 +77,11 @@ def read(name: str, data: bytes) -> Persona:
             f"{name} has schema_version {version}, and this Persona knows up to {SCHEMA_VERSION}.",
             hint="Update Persona to read it.",
         )
+    if isinstance(version, int) and 0 < version < SCHEMA_VERSION:
+        raise InputError(
+            f"{name} has schema_version {version}, which this Persona no longer reads.",
+            hint="Generate the personas again.",
+        )
     try:
         return Persona.model_validate(content)
     except ValidationError as error:

@@ -12,14 +12,14 @@ from typing import Any
 from persona.errors import InputError, UsageError
 from persona.neutral import cell, inline, json_text
 from persona.personas import document
-from persona.personas.model import SECTIONS, Count, Evidence, Persona, Statement, percent
+from persona.personas.model import Distribution, Evidence, Persona, Statement, percent
 from persona.storage.paths import printable, sort_key
 
 Entry = tuple[str, Persona]
 """A persona with its path."""
 CSV_COLUMNS = (
     "id", "name", "title", "respondents", "share", "section", "statement", "count", "total", "share_of_group",
-    "share_of_everyone", "distinct", "file", "record", "field", "quote",
+    "share_of_rest", "kind", "file", "record", "field", "quote",
 )  # fmt: skip
 
 
@@ -64,16 +64,14 @@ def to_csv(entries: Sequence[Entry]) -> bytes:
 
 
 def _rows(persona: Persona) -> Iterator[list[Any]]:
-    for section in ("demographics", *SECTIONS):
-        for statement in getattr(persona, section):
-            first = statement.evidence[0]
-            counts = [
-                statement.group.count,
-                statement.group.total,
-                statement.group.share,
-                statement.everyone.share,
-            ]
-            yield [section, statement.text, *counts, "yes" if statement.distinct else "no", *_source(first)]
+    for key, _, statements in persona.parts():
+        for each in statements:
+            counts = [each.group.count, each.group.total, each.group.share, each.rest.share]
+            yield [key, each.text, *counts, each.kind, *_source(each.evidence[0])]
+    for of in persona.demographics:
+        for share in of.shares:
+            counts = [share.group.count, share.group.total, share.group.share, share.rest.share]
+            yield ["demographics", f"{of.label}: {share.text}", *counts, share.differs, "", "", of.field, ""]
     for quote in persona.quotes:
         yield ["quotes", "", "", "", "", "", "", *_source(quote)]
 
@@ -90,12 +88,11 @@ def to_markdown(entries: Sequence[Entry]) -> bytes:
 def markdown(persona: Persona) -> str:
     """Return one persona as Markdown."""
     lines = [f"# {inline(persona.name)}: {inline(persona.title)}", "", inline(persona.summary), ""]
-    for heading, statements in (
-        ("Who they are", persona.demographics),
-        *((heading, getattr(persona, section)) for section, heading in SECTIONS.items()),
-    ):
+    for _, heading, statements in persona.parts():
         if statements:
-            lines += [f"## {heading}", "", *(_bullet(statement) for statement in statements), ""]
+            lines += [f"## {inline(heading)}", "", *(_bullet(statement) for statement in statements), ""]
+    if persona.demographics:
+        lines += ["## Who they are", "", *(f"- {inline(distribution(each))}" for each in persona.demographics), ""]
     if persona.quotes:
         lines += [
             "## Quotes",
@@ -113,14 +110,33 @@ def markdown(persona: Persona) -> str:
 
 
 def _bullet(statement: Statement) -> str:
-    first = statement.evidence[0]
-    said = f"{inline(statement.text)} ({shares(statement.group, statement.everyone)})"
-    return f"- {said}  \n  {inline(_where(first))}"
+    said = f"{inline(statement.text)} ({shares(statement)})"
+    quotes = [f"“{inline(item.quote)}” — {inline(_where(item))}" for item in quoted(statement)]
+    return "  \n  ".join([f"- {said}", *(quotes or [inline(_where(statement.evidence[0]))])])
 
 
-def shares(group: Count, everyone: Count) -> str:
-    """Return a share beside that of everybody: ``62 %, 13 of 21; everybody 21 %``."""
-    return f"{percent(group.share)}, {group.count} of {group.total}; everybody {percent(everyone.share)}"
+def quoted(statement: Statement) -> list[Evidence]:
+    """Return the quotes that a statement is shown with: those of free text, where they say more than an answer."""
+    return statement.evidence if statement.basis.field is None else []
+
+
+def shares(statement: Statement) -> str:
+    """Return a share beside that of the rest: ``62 %, 13 of 21; rest 21 %; defining``."""
+    group, rest = statement.group, statement.rest
+    parts = [f"{percent(group.share)}, {group.count:,} of {group.total:,}"]
+    parts += [f"rest {percent(rest.share)}"] if rest.total else []
+    return "; ".join([*parts, *([] if statement.kind == "shared" else [statement.kind])])
+
+
+def distribution(of: Distribution) -> str:
+    """Return the answers to a question in one line: ``Age: 18-29 62 % (rest 21 %, more), 30-44 38 % (rest 40 %)``."""
+    total = of.shares[0].group.total if of.shares else 0
+    given = [
+        f"{each.text} {percent(each.group.share)}"
+        + (f" (rest {percent(each.rest.share)}{each.differs and f', {each.differs}'})" if each.rest.total else "")
+        for each in of.shares
+    ]
+    return f"{of.label}: {', '.join(given)} ({total:,} answered)"
 
 
 def _where(item: Evidence) -> str:

@@ -18,8 +18,6 @@ NOTES = "subjects-2"
 """The kind of note on a persona's file: its words, as a JSON list. It ends with its own version."""
 MAX_NOTED = 20_000
 """A persona of more words is read instead."""
-SECTIONS = ("demographics", "goals", "pain_points", "behaviours", "motivations")
-"""Where a persona has statements."""
 _ROW = re.compile(r"row \d+")
 _SHARED = re.compile(r" \(row \d+\)'*$")
 _WORD = re.compile(r"\w+")
@@ -31,9 +29,8 @@ _MIN_PART = 3
 def evidence_of(persona: Persona) -> Iterator[Evidence]:
     """Yield all evidence of a persona, and its quotes."""
     yield from persona.quotes
-    for section in SECTIONS:
-        for statement in getattr(persona, section):
-            yield from statement.evidence
+    for statement in persona.statements():
+        yield from statement.evidence
 
 
 def named_in(persona: Persona) -> set[str]:

@@ -9,7 +9,7 @@ from persona.personas import document
 from persona.personas.content import yaml_text
 from persona.personas.content.decoding import Text, readings
 from persona.personas.content.trees import Node, Pruned
-from persona.personas.named import SECTIONS, evidence_of, records_of
+from persona.personas.named import evidence_of, records_of
 
 if TYPE_CHECKING:
     from persona.personas.model import Evidence, Members, Persona, Statement
@@ -39,9 +39,9 @@ def without(persona: Persona, data: bytes, subject: str) -> PersonaCut:
         return PersonaCut((), data)
     marked = _marked(persona, subject)
     plain = _purged(marked)
-    if not plain["members"] or not any(plain[section] for section in SECTIONS):
-        return PersonaCut(what, None)
     left = type(persona).model_validate(plain)
+    if not left.members or not left.statements():
+        return PersonaCut(what, None)
     return PersonaCut(what, _edited(data, marked, left) or document.write(left))
 
 
@@ -63,9 +63,13 @@ def _marked(persona: Persona, subject: str) -> dict[str, Any]:
     others = {item.quote for item in evidence_of(persona) if not _is_of(item, subject)}
     alone = (quote for quote in said if len(quote) >= _LONG and not any(quote in other for other in others))
     verbatim = sorted(alone, key=len, reverse=True)
+    from persona.personas.model import SECTIONS
+
     plain: dict[str, Any] = document.plain(persona)
     for section in SECTIONS:
         plain[section] = [_statement(each, subject, verbatim) for each in getattr(persona, section)]
+    for part, own in zip(plain.get("sections", []), persona.sections, strict=False):
+        part["statements"] = [_statement(each, subject, verbatim) for each in own.statements]
     plain["quotes"] = [_GONE if _is_of(item, subject) else item.model_dump() for item in persona.quotes]
     plain["members"] = [_members(part, subject) for part in persona.members]
     for name in ("title", "summary"):
@@ -88,11 +92,7 @@ def _statement(statement: Statement, subject: str, verbatim: list[str]) -> Any:
         return _GONE
     plain = statement.model_dump(mode="json", exclude_defaults=True)
     plain["evidence"] = [_GONE if _is_of(item, subject) else item.model_dump() for item in statement.evidence]
-    if any(quote in statement.text for quote in verbatim) and statement.basis.mentions:
-        said = {item.quote for item in statement.evidence if _is_of(item, subject)}
-        for quote in sorted(said, key=len, reverse=True):  # another respondent stands for the others now
-            plain["text"] = plain["text"].replace(quote, kept[0].quote)
-    elif not statement.basis.answers:
+    if not statement.basis.answers:
         plain["text"] = _hidden(plain["text"], verbatim)
     return plain
 

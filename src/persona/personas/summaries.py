@@ -26,7 +26,7 @@ from persona.storage.reserved import LeftOut
 if TYPE_CHECKING:
     from persona.personas.model import Persona
 
-NOTES = "persona-1"
+NOTES = "persona-2"
 """The kind of note on a file: id, name and title of a persona, or else the reason why it is none, as JSON.
 
 It ends with the version of the schema: a newer Persona looks anew at what an older one could not read.

@@ -1,238 +1,328 @@
-"""One group in words: statements that set it apart, who its respondents are, quotes."""
+"""What can be said of each group: statements that set it apart, what it shares, who its respondents are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from persona.personas.evidence import count, holds
-from persona.personas.generate.candidates import is_exceptional, is_numeric
-from persona.personas.generate.sections import of_statement
-from persona.personas.generate.voices import Sentence, Voices, diverse
+import numpy as np
+
+from persona.personas.generate.answers import Answers, Flags
+from persona.personas.generate.claims import Claim, claims, is_numeric
+from persona.personas.generate.comparison import Comparison, Family, compare, phi
+from persona.personas.generate.demographics import Demographics
+from persona.personas.generate.grouping import Grouping
+from persona.personas.generate.sections import section_of
+from persona.personas.generate.voices import Voices
 from persona.personas.generate.wording import Wording, word, word_range
-from persona.personas.model import Basis, Count, Evidence, Statement
-from persona.personas.sources.records import Answer, Record, parts
-from persona.personas.survey import scales
-from persona.personas.survey.survey import Column
+from persona.personas.model import SECTIONS, Basis, Count, Distribution, Evidence, Statement, StatementKind
+from persona.personas.sources.records import parts
+from persona.personas.survey.questions import Kind
+from persona.personas.survey.survey import Survey
 
-LEAST_DIFFERENCE = 0.1
-"""A group differs in something if its share is higher than everybody's by this much, …"""
-LEAST_SHARE = 0.3
-"""… and at least this share of it says so, …"""
-LIKELIHOOD = 0.01
-"""… and chance alone would give that in one of a hundred samples at most; of twenty below 100 respondents."""
-MOST_STATEMENTS = 5
-"""The most statements in a section."""
-_TYPICAL_SHARE = 0.5
-_LEAST_ABOUT = 0.2
+LEAST_SHARE = 0.4
+"""A statement holds for at least this share of the group, …"""
+LEAST_DIFFERENCE = 0.15
+"""… by at least this much more than of the rest, …"""
+LEAST_ANSWERED = 0.5
+"""… and at least this share of the group answered, …"""
+LEAST_PEOPLE = 5
+"""… which is at least so many people."""
+SHARED = 0.5
+"""Most of the group, and of the rest, have something in common from this share on."""
+REPEATS = 0.6
+"""A statement repeats another one from this correlation (phi) over the respondents on."""
+MOST_STATEMENTS = 6
+"""The most statements in a section; ten where there is one profile of everybody."""
+_MOST_OF_EVERYBODY = 10
+_MOST_OPTIONS = 3
 _EVIDENCE = 3
 _QUOTES = 4
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """Something that sets a group apart.
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A statement on a group, with what a title needs to know.
 
     Args:
+        claim: what holds.
+        verdict: for whom it holds, and who answered.
         statement: with its counts.
-        section: where it belongs.
+        section: the key of a section, or a heading of a codebook.
         score: how much it tells; higher is more.
         wording: how it reads, in parts.
-        demographic: whether it says who they are.
+        sensitive: whether it is no matter for a title.
     """
 
+    claim: Claim
+    verdict: tuple[Flags, Flags]
     statement: Statement
     section: str
     score: float
     wording: Wording
-    demographic: bool = False
+    sensitive: bool = False
+
+
+@dataclass
+class Description:
+    """What is said of one group.
+
+    Args:
+        members: the places of its respondents.
+        findings: all statements, the most telling of each section first.
+        demographics: who they are.
+        quotes: sentences that stand for it, beside those of the themes.
+    """
+
+    members: list[int]
+    findings: list[Finding]
+    demographics: list[Distribution]
+    quotes: list[Evidence] = field(default_factory=list)
+
+    def of(self, section: str) -> list[Statement]:
+        """Return the statements of a section."""
+        return [each.statement for each in self.findings if each.section == section]
+
+    def own_sections(self) -> dict[str, list[Statement]]:
+        """Return the statements under headings of a codebook."""
+        return {each.section: self.of(each.section) for each in self.findings if each.section not in SECTIONS}
 
 
 class Describer:
-    """Describes groups of one data set.
+    """Describes the groups of one run.
 
     Args:
-        records: the respondents.
-        columns: the questions.
-        bases: what could be said; see `candidates`.
-        voices: the free text.
-        mend: mends typing errors of headings, for rewriting.
+        survey: the input.
+        voices: its free text.
+        grouping: the groups.
+        mend: mends typing errors of questions, for rewriting.
     """
 
-    def __init__(
-        self,
-        records: Sequence[Record],
-        columns: Sequence[Column],
-        bases: Sequence[Basis],
-        voices: Voices,
-        mend: Callable[[str], str],
-    ) -> None:
-        self.records = records
-        self.columns = {column.question.name: column for column in columns}
+    def __init__(self, survey: Survey, voices: Voices, grouping: Grouping, mend: Callable[[str], str]) -> None:
+        self.records = survey.respondents
         self.voices = voices
+        self.grouping = grouping
         self.mend = mend
-        self.verdicts = [(basis, [holds(basis, record) for record in records]) for basis in bases]
-        self.totals = [_tally(verdicts, range(len(records))) for _, verdicts in self.verdicts]
-
-    def closed(self, members: Sequence[int]) -> list[Candidate]:
-        """Return what the group's answers say, the most telling first; one for each question."""
-        found: dict[str, Candidate] = {}
-        for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
-            group = _tally(verdicts, members)
-            candidate = self._judge(basis, group, everyone, [i for i in members if verdicts[i]])
-            if candidate is None:
-                continue
-            best = found.get(basis.field or "")
-            if best is None or (candidate.statement.distinct, candidate.score) > (
-                best.statement.distinct,
-                best.score,
-            ):
-                found[basis.field or ""] = candidate
-        return sorted(found.values(), key=lambda c: (not c.statement.distinct, -c.score, c.statement.text))
-
-    def _judge(self, basis: Basis, group: Count, everyone: Count, holding: Sequence[int]) -> Candidate | None:
-        """Return a statement that the group differs in, or that most of it shares.
-
-        None if it says neither.
-        """
-        distinct = self._is_distinct(group, everyone)
-        if not distinct and (group.share < _TYPICAL_SHARE or len(basis.answers) > 1 or not basis.answers):
-            return None
-        column = self.columns[basis.field or ""]
-        wording = self._words(basis)
-        evidence = [self._cell(i, basis) for i in _spread(holding, _EVIDENCE)]
-        statement = Statement(
-            text=wording.text,
-            group=group,
-            everyone=everyone,
-            distinct=distinct,
-            basis=basis,
-            evidence=evidence,
+        closed = (
+            survey.columns([question for question in survey.questions if question.closed]) if survey.questions else []
         )
-        lift = group.share - everyone.share
-        # Of two answers that differ alike, the one that more of the group gives says more about it, and a
-        # rewritten statement reads better than a quoted one.
-        plain = (0.85 if wording.text.startswith("“") else 1.0) * 0.93 ** max(0, len(basis.answers) - 2)
-        score = lift * group.share**0.5 * plain if distinct else group.share
-        section = of_statement(wording.text, column.question.name)
-        return Candidate(statement, section, score, wording, column.question.about)
+        self.columns = {column.question.name: column for column in closed}
+        self.answers = Answers(closed)
+        self.comparison = Comparison(len(self.records), grouping, survey.weights)
+        self.alone = len(grouping.groups) == 1
+        self._driving = set(grouping.driving)
+        self._demographics = Demographics(closed, self.answers, self.comparison, grouping)
+        stated = [c for c in closed if not c.question.about or c.question.name in self._driving]
+        spoken = voices.claims(grouping)
+        self._spoken = dict(spoken)
+        self.claims = [*claims(stated), *self._spoken]
+        self.tallies = [self.comparison.tally(self.verdict(claim)) for claim in self.claims]
+        self._asked = self._with_base()
+        self._family = self._compared()
 
-    def _is_distinct(self, group: Count, everyone: Count) -> bool:
-        if group.share < LEAST_SHARE or group.share - everyone.share < LEAST_DIFFERENCE or group.count < 2:
+    def verdict(self, claim: Claim) -> tuple[Flags, Flags]:
+        """Return for whom a claim holds, and who answered."""
+        if claim.field:
+            return self.answers.verdict(claim)
+        return self._spoken[claim], self.voices.coded if claim.topics else self.voices.speak
+
+    def _with_base(self) -> Flags:
+        """Return of which groups enough answered each claim's question, claims by groups."""
+        if not self.tallies:
+            return np.zeros((0, len(self.comparison.sizes)), dtype=np.bool_)
+        answered = np.array([tally.answered[:-1] for tally in self.tallies])
+        few = np.array([not claim.field and self.voices.few for claim in self.claims])
+        least = np.where(few[:, None], 1, LEAST_PEOPLE)
+        return np.asarray(answered >= np.maximum(least, LEAST_ANSWERED * self.comparison.sizes), dtype=np.bool_)
+
+    def is_defining(self, claim: Claim) -> bool:
+        """Say whether what a claim rests on made the groups."""
+        if claim.field:
+            return claim.field in self._driving
+        return len(self.grouping.groups) > 1 and self._driving.isdisjoint(self.columns)
+
+    def _compared(self) -> Family | None:
+        """Compare each group with the rest; what made the groups is a family of its own."""
+        if not self.claims:
+            return None
+        defining = np.array([self.is_defining(claim) for claim in self.claims])[:, None]
+        made = compare(self.tallies, self._asked & defining)
+        other = compare(self.tallies, self._asked & ~defining)
+        few = np.array([not claim.field and self.voices.few for claim in self.claims])[:, None]
+        significant = made.significant | other.significant | few
+        return Family(made.share, made.rest, made.answered, made.others, made.held, significant)
+
+    def describe(self, group: int) -> Description:
+        """Return what can be said of a group."""
+        members = self.grouping.groups[group]
+        findings: list[Finding] = []
+        if self._family is not None:
+            self._choose(self._telling(group), group, findings)
+            self._choose(self._common(group), group, findings)
+        used = {item.quote for each in findings for item in each.statement.evidence}
+        quotes = self.voices.telling(members, _QUOTES, used) if self.voices.speak[members].any() else []
+        return Description(members, findings, self._demographics.of(group), quotes)
+
+    def _telling(self, group: int) -> Iterator[tuple[float, int, StatementKind]]:
+        """Yield what sets a group apart: its score, which claim it is, and of which kind."""
+        family = self._family
+        if family is None or self.alone:
+            return
+        share, rest = family.share[:, group], family.rest[:, group]
+        passed = self._asked[:, group] & family.significant[:, group] & (family.others[:, group] > 0)
+        passed &= (share >= LEAST_SHARE) & (share - rest >= LEAST_DIFFERENCE - 1e-9)
+        passed &= family.held[:, group] >= np.minimum(2, self.comparison.sizes[group])
+        for number in np.flatnonzero(passed):
+            claim = self.claims[number]
+            score = (share[number] - rest[number]) * share[number] ** 0.5 * _weight(claim)
+            yield float(score), int(number), "defining" if self.is_defining(claim) else "descriptive"
+
+    def _common(self, group: int) -> Iterator[tuple[float, int, StatementKind]]:
+        """Yield what most of a group has in common with most of the rest, or what most of everybody say."""
+        family = self._family
+        if family is None:
+            return
+        share, rest = family.share[:, group], family.rest[:, group]
+        enough = np.array([SHARED if claim.field else LEAST_SHARE for claim in self.claims])
+        passed = self._asked[:, group] & (share >= enough)
+        if not self.alone:
+            passed &= (rest >= SHARED) & (np.abs(share - rest) < LEAST_DIFFERENCE)
+            passed &= family.others[:, group] >= LEAST_PEOPLE
+        passed &= family.held[:, group] >= np.minimum(2, self.comparison.sizes[group])
+        for number in np.flatnonzero(passed):
+            claim = self.claims[number]
+            if (claim.field or self.alone) and self._is_narrow(claim):
+                yield (
+                    float(share[number] * 0.9 ** max(0, len(claim.answers) - 1) * _weight(claim)),
+                    int(number),
+                    "shared",
+                )
+
+    def _is_narrow(self, claim: Claim) -> bool:
+        """Say whether a claim leaves out at least half of the steps of its scale: “2 or more of 5” says nothing."""
+        column = self.columns.get(claim.field)
+        if column is None or claim.answers:
+            return column is None or 2 * len(claim.answers) <= max(2, len(column.question.categories))
+        if column.question.kind is Kind.NUMBER or not is_numeric(column):
             return False
-        likelihood = LIKELIHOOD if everyone.total >= 100 else 0.05
-        return is_exceptional(group.count, group.total, everyone.count, everyone.total) <= likelihood
+        steps = [float(step) for step in map(_number, column.question.categories) if step is not None]
+        inside = [s for s in steps if s >= (claim.at_least or -np.inf) and s <= (claim.at_most or np.inf)]
+        return 2 * len(inside) <= len(steps)
 
-    def _words(self, basis: Basis) -> Wording:
-        question = basis.field or ""
-        if basis.answers:
-            return word(question, basis.answers, self.mend(question))
-        return word_range(question, basis.at_least, basis.at_most)
-
-    def _cell(self, i: int, basis: Basis) -> Evidence:
-        record, field = self.records[i], basis.field or ""
-        return Evidence(file=record.file, record=record.id, field=field, quote=_quoted(basis, record.fields[field]))
-
-    def spoken(self, members: Sequence[int]) -> tuple[list[Candidate], list[Evidence]]:
-        """Return what the group says in its own words, and quotes that stand for it."""
-        themes = self.voices.themes(members)
-        told = self.voices.sentences(members, themes)
-        found: list[Candidate] = []
-        taken: list[Sentence] = []
-        for section in ("goals", "pain_points", "behaviours", "motivations"):
-            best = diverse([s for s in told if s.section == section], 3, taken)
-            taken += best
-            found += [c for sentence in best if (c := self._voice(sentence, section, themes, members))]
-        quotes = diverse(told, _QUOTES, taken) or taken[:_QUOTES]
-        return found, [quote.evidence for quote in quotes]
-
-    def theme(self, members: Sequence[int]) -> str:
-        """Return what a group speaks of, in the words that it uses most for it.
-
-        "" if nothing sets it apart.
-        """
-        forms = self.voices.forms(members, list(self.voices.themes(members))[:3])
-        return f"Speaks of {', '.join(forms[:-1])} and {forms[-1]}" if len(forms) > 1 else ""
-
-    def _voice(
-        self, sentence: Sentence, section: str, themes: dict[str, float], members: Sequence[int]
-    ) -> Candidate | None:
-        """Return a sentence as a statement, counted by its two most telling words.
-
-        None if nobody else says them.
-        """
-        words = sorted((s for s in sentence.stems if s in themes), key=lambda s: (-themes[s], s))[:2]
-        basis = Basis(mentions=words, open_fields=self.voices.open_fields)
-        group = count(basis, [self.records[i] for i in members])
-        everyone = count(basis, self.records)
-        if group.count < 2:
-            return None
-        forms = " and ".join(f"“{self.voices.form(found, sentence.quote)}”" for found in words)
-        text = f"Talks about {forms}: “{sentence.quote}”"
-        statement = Statement(
-            text=text,
-            group=group,
-            everyone=everyone,
-            distinct=is_exceptional(group.count, group.total, everyone.count, everyone.total) <= 0.05,
-            basis=basis,
-            evidence=[sentence.evidence],
-        )
-        return Candidate(statement, section, (group.share - everyone.share) * group.share**0.5, Wording(text))
-
-    def demographics(self, members: Sequence[int]) -> list[Statement]:
-        """Return what is known of who the respondents are.
-
-        For each question it is what the group stands out by, or what most of it answers.
-        """
-        found: dict[str, Statement] = {}
-        for basis, verdicts, everyone in self._about(members):
-            group = _tally(verdicts, members)
-            distinct = self._is_distinct(group, everyone)
-            column = basis.field or ""
-            best = found.get(column)
-            if (
-                group.share < _LEAST_ABOUT
-                or group.count < min(2, len(members))
-                or (best and (best.distinct, best.group.count) >= (distinct, group.count))
-            ):
+    def _choose(self, scored: Iterator[tuple[float, int, StatementKind]], group: int, findings: list[Finding]) -> None:
+        """Add the best claims to the findings: none that repeats another one, few of one question."""
+        best = sorted(scored, key=lambda each: (-each[0], self.claims[each[1]]))
+        most = _MOST_OF_EVERYBODY if self.alone else MOST_STATEMENTS
+        for score, number, kind in best:
+            claim = self.claims[number]
+            if self._of_question(claim.field, findings) or self._repeats(claim, findings):
                 continue
-            found[column] = Statement(
-                text=self._words(basis).text,
-                group=group,
-                everyone=everyone,
-                distinct=distinct,
-                basis=basis,
-                evidence=[self._cell(i, basis) for i in _spread([i for i in members if verdicts[i]], 1)],
-            )
-        return [found[name] for name in self.columns if name in found]
+            section = self._section(claim, kind)
+            full = sum(each.section == section for each in findings) >= most
+            found = None if full else self._finding(number, group, kind, section, score)
+            findings += [found] if found else []
 
-    def _about(self, members: Sequence[int]) -> Iterator[tuple[Basis, list[bool | None], Count]]:
-        """Yield single answers to questions about the respondents.
+    def _of_question(self, name: str, findings: Sequence[Finding]) -> bool:
+        """Say whether as much is said of a question as may be."""
+        column = self.columns.get(name)
+        several = column is not None and column.question.kind is Kind.MULTIPLE
+        most = _MOST_OPTIONS if several else 1
+        return bool(name) and sum(each.claim.field == name for each in findings) >= most
 
-        For numbers the middle half of the group.
-        """
-        for (basis, verdicts), everyone in zip(self.verdicts, self.totals, strict=True):
-            if self.columns[basis.field or ""].question.about and len(basis.answers) == 1:
-                yield basis, verdicts, everyone
-        for column in self.columns.values():
-            numbers = sorted(v for i in members if (v := scales.number(str(column.answers[i] or ""))) is not None)
-            if column.question.about and is_numeric(column) and numbers:
-                low, high = numbers[len(numbers) // 4], numbers[(3 * len(numbers) - 1) // 4]
-                basis = Basis(field=column.question.name, at_least=low, at_most=high)
-                verdicts = [holds(basis, record) for record in self.records]
-                yield basis, verdicts, _tally(verdicts, range(len(self.records)))
+    def _repeats(self, claim: Claim, findings: Sequence[Finding]) -> bool:
+        words = _words(claim)
+        if any(words & _words(each.claim) for each in findings):
+            return True
+        verdict = self.verdict(claim)
+        return any(phi(verdict, each.verdict) >= REPEATS for each in findings)
+
+    def _section(self, claim: Claim, kind: StatementKind) -> str:
+        if not claim.field:
+            return "themes"
+        if kind == "shared" and not self.alone:
+            return "shared"
+        section = section_of(self.columns[claim.field].question)
+        return section or ("shared" if kind == "shared" else "sets_apart")
+
+    def _finding(self, number: int, group: int, kind: StatementKind, section: str, score: float) -> Finding | None:
+        claim, members = self.claims[number], self.grouping.groups[group]
+        wording = self.words(claim, members)
+        verdict = self.verdict(claim)
+        evidence = self._evidence(claim, [i for i in members if verdict[0][i]])
+        if not evidence:
+            return None
+        own, rest = self.comparison.counts(self.tallies[number], group)
+        basis = Basis(
+            field=claim.field or None,
+            answers=list(claim.answers),
+            at_least=claim.at_least,
+            at_most=claim.at_most,
+            said=[list(forms) for forms in claim.said],
+            topics=list(claim.topics),
+            open_fields=self.voices.open_fields if claim.said else [],
+        )
+        statement = Statement(text=wording.text, group=own, rest=rest, kind=kind, basis=basis, evidence=evidence)
+        question = self.columns[claim.field].question if claim.field else None
+        sensitive = question is not None and question.sensitive and question.name not in self._driving
+        return Finding(claim, verdict, statement, section, score, wording, sensitive)
+
+    def words(self, claim: Claim, members: Sequence[int]) -> Wording:
+        """Return how a claim reads."""
+        if not claim.field:
+            text = self.voices.text(claim, members)
+            return Wording(text, "Speaks of", text.removeprefix("Speaks of ")) if claim.said else Wording(text)
+        question = self.columns[claim.field].question
+        if claim.answers:
+            several = question.kind is Kind.MULTIPLE
+            return word(question.wording, claim.answers, self.mend(question.wording), several=several)
+        return word_range(question.wording, claim.at_least, claim.at_most)
+
+    def _evidence(self, claim: Claim, holding: Sequence[int]) -> list[Evidence]:
+        if not claim.field:
+            most = 12 if self.voices.few else _EVIDENCE  # of few people each is heard
+            quotes = self.voices.quotes(claim, holding, most)
+            return quotes if len(quotes) >= min(2, len(holding)) else []
+        found = []
+        for i in _spread(holding, _EVIDENCE):
+            record = self.records[i]
+            given = parts(record.fields[claim.field])
+            quote = next((part for part in given if part in claim.answers), given[0])
+            found.append(Evidence(file=record.file, record=record.id, field=claim.field, quote=quote))
+        return found
+
+    def fits_all(self, findings: Sequence[Finding]) -> tuple[Flags, Flags]:
+        """Return for whom all of some findings hold, and who answered all of them."""
+        holds = np.ones(len(self.records), dtype=np.bool_)
+        answered = holds.copy()
+        for each in findings:
+            holds &= each.verdict[0] & each.verdict[1]
+            answered &= each.verdict[1]
+        return holds, answered
+
+    def share_of_all(self, inside: Flags, everybody: Flags) -> Count:
+        """Return how many respondents of all are in a set."""
+        return self.comparison.of_all(self.comparison.tally((inside, everybody)))
+
+    def effective(self, verdict: tuple[Flags, Flags], group: int) -> tuple[float, float]:
+        """Return of how many respondents of equal weight the shares of a group and of the rest are."""
+        return self.comparison.effective(self.comparison.tally(verdict), group)
 
 
-def _quoted(basis: Basis, answer: Answer) -> str:
-    """Return what of an answer a statement rests on."""
-    return next((part for part in parts(answer) if part in basis.answers), parts(answer)[0])
+def _number(text: str) -> float | None:
+    from persona.personas.survey import scales
+
+    return scales.number(text)
 
 
-def _tally(verdicts: Sequence[bool | None], members: Sequence[int]) -> Count:
-    from persona.personas.model import counted
+def _weight(claim: Claim) -> float:
+    """Return how much a claim is worth beside others that differ as much: phrases more, many answers at once less."""
+    if claim.said:
+        return 0.9 if len(claim.said) > 1 else 1.15 if " " in claim.said[0][0] else 1.0
+    return float(0.93 ** max(0, len(claim.answers) - 2))
 
-    given = [verdicts[i] for i in members if verdicts[i] is not None]
-    return counted(sum(bool(verdict) for verdict in given), len(given))
+
+def _words(claim: Claim) -> frozenset[str]:
+    return frozenset(word for forms in claim.said for form in forms for word in form.split())
 
 
 def _spread(items: Sequence[int], most: int) -> Iterator[int]:

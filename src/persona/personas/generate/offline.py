@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
+
+import numpy as np
 
 from persona import __version__
 from persona.errors import InputError
-from persona.personas.evidence import covered_by
-from persona.personas.generate.candidates import candidates
-from persona.personas.generate.describe import MOST_STATEMENTS, Candidate, Describer
+from persona.personas.generate.comparison import wilson
+from persona.personas.generate.describe import Describer, Description, Finding
+from persona.personas.generate.fit import Fit, Interval
 from persona.personas.generate.grouping import Grouping
 from persona.personas.generate.groups import group
 from persona.personas.generate.names import names, unique_ids
 from persona.personas.generate.provider import Generated, Options
-from persona.personas.generate.titles import common_endings, summary, titles
+from persona.personas.generate.summary import MARKS, summary
+from persona.personas.generate.titles import EVERYBODY, NO_GROUPS, Group, common_endings, titles
 from persona.personas.generate.voices import Voices
-from persona.personas.generate.wording import Wording, ungluer
+from persona.personas.generate.wording import ungluer
 from persona.personas.model import (
     SCHEMA_VERSION,
-    SECTIONS,
     Coverage,
-    Evidence,
     Generation,
     Members,
     Persona,
-    Statement,
-    counted,
+    Section,
     percent,
     share_of,
 )
 from persona.personas.sources.records import Record
 from persona.personas.survey.questions import Kind, Use
 from persona.personas.survey.survey import Column, Survey
+
+TOP = 3
+"""Of so many statements the run tells how many respondents fit them all."""
 
 
 class Offline:
@@ -47,19 +49,151 @@ class Offline:
         records = survey.respondents
         _bounded(records, options)
         columns = survey.columns()
-        voices = Voices(records, [column.question.name for column in columns if column.question.kind is Kind.TEXT])
+        speakers = {*survey.speakers, *(record.id for record in records if record.passages)}
+        open_fields = [
+            c.question.name for c in columns if c.question.kind is Kind.TEXT and c.question.use is not Use.IGNORE
+        ]
+        voices = Voices(records, open_fields, speakers)
         grouping = group(records, columns, voices.texts(), options.count, options.seed, options.by)
-        describer = Describer(
-            records,
-            columns,
-            candidates(columns),
-            voices,
-            ungluer([column.question.name for column in columns]),
-        )
-        personas = _personas(describer, grouping, options)
+        describer = Describer(survey, voices, grouping, ungluer([column.question.wording for column in columns]))
+        made = _Run(describer, grouping, options).personas()
         coverage = share_of(sum(map(len, grouping.groups)), len(records))
-        notes = [*survey.notes, *_notes(records, columns, grouping)]
-        return Generated(personas, len(records), coverage, notes, grouping)
+        notes = [*survey.notes, *_notes(records, columns, grouping), *made.notes]
+        return Generated(made.personas, len(records), coverage, notes, grouping, made.fits)
+
+
+@dataclass
+class _Made:
+    """The personas of a run.
+
+    Args:
+        personas: the largest group first.
+        fits: how far respondents fit them.
+        notes: what was not kept.
+    """
+
+    personas: list[Persona]
+    fits: list[Fit]
+    notes: list[str]
+
+
+class _Run:
+    """Puts together what is said of the groups of one run."""
+
+    def __init__(self, describer: Describer, grouping: Grouping, options: Options) -> None:
+        self._describer = describer
+        self._grouping = grouping
+        self._options = options
+
+    def personas(self) -> _Made:
+        """Return the personas of all groups of which anything can be said; a title is chosen knowing the others."""
+        described = [self._describer.describe(number) for number in range(len(self._grouping.groups))]
+        kept = [(number, each) for number, each in enumerate(described) if each.findings]
+        notes = [_unsaid(each) for each in described if not each.findings]
+        called = names(len(kept), self._options.seed, self._options.name_prefix)
+        titled = self._titles(kept, called)
+        personas, fits = [], []
+        for (number, each), key, name, title in zip(kept, unique_ids(called), called, titled, strict=True):
+            persona = self._persona(number, each, name, title)
+            personas.append(persona.model_copy(update={"id": key}))
+            fits.append(self._fit(number, each, key))
+        return _Made(personas, fits, notes)
+
+    def _titles(self, kept: Sequence[tuple[int, Description]], called: Sequence[str]) -> list[str]:
+        if self._describer.alone:
+            return [NO_GROUPS if self._grouping.structure.kind == "none" else EVERYBODY for _ in kept]
+        groups = [
+            Group(name, each.findings, self._together(each), self._options.by)
+            for (_, each), name in zip(kept, called, strict=True)
+        ]
+        questions = [column.question.wording for column in self._describer.columns.values()]
+        return titles(groups, common_endings(questions), MARKS.get(self._grouping.structure.kind, ""))
+
+    def _together(self, described: Description) -> Callable[[Finding, Finding], float]:
+        members = np.array(described.members, dtype=np.int64)
+
+        def share(one: Finding, other: Finding) -> float:
+            holds, answered = self._describer.fits_all([one, other])
+            return float(holds[members].sum()) / max(1, int(answered[members].sum()))
+
+        return share
+
+    def _persona(self, number: int, found: Description, name: str, title: str) -> Persona:
+        records = self._describer.records
+        members = [records[i] for i in found.members]
+        everybody = np.ones(len(records), dtype=np.bool_)
+        inside = np.zeros(len(records), dtype=np.bool_)
+        inside[found.members] = True
+        respondents = self._describer.share_of_all(inside, everybody)
+        statements = sorted(found.findings, key=lambda each: (not each.claim.field, -each.score))
+        kind = self._grouping.structure.kind
+        said = [each.statement for each in statements if not each.sensitive]
+        return Persona(
+            schema_version=SCHEMA_VERSION,
+            id="persona",
+            name=name,
+            title=title,
+            summary=summary(name, respondents, said, found.demographics, kind, alone=self._describer.alone),
+            respondents=respondents,
+            coverage=Coverage(
+                statements=1.0,  # a statement without evidence is not made
+                members=_covered(found),
+                input=share_of(sum(map(len, self._grouping.groups)), len(records)),
+            ),
+            goals=found.of("goals"),
+            pain_points=found.of("pain_points"),
+            behaviours=found.of("behaviours"),
+            motivations=found.of("motivations"),
+            sets_apart=found.of("sets_apart"),
+            sections=[Section(heading=key, statements=each) for key, each in found.own_sections().items()],
+            themes=found.of("themes"),
+            shared=found.of("shared"),
+            demographics=found.demographics,
+            quotes=found.quotes,
+            members=_members(members),
+            generation=Generation(
+                provider=Offline.name,
+                seed=self._options.seed,
+                version=__version__,
+                structure=kind,
+                groups=len(self._grouping.groups),
+            ),
+        )
+
+    def _fit(self, number: int, found: Description, key: str) -> Fit:
+        """Return how many respondents fit the top statements, and how sure each share is."""
+        telling = [each for each in found.findings if each.statement.kind != "shared"] or found.findings
+        top = sorted(telling, key=lambda each: -each.score)[:TOP]
+        tally = self._describer.comparison.tally(self._describer.fits_all(top))
+        group, rest = self._describer.comparison.counts(tally, number)
+        intervals = []
+        for each in found.findings:
+            own, others = self._describer.effective(each.verdict, number)
+            statement = each.statement
+            intervals.append(
+                Interval(
+                    statement.text,
+                    statement.group.share,
+                    wilson(statement.group.share, own),
+                    statement.rest.share if others else None,
+                    wilson(statement.rest.share, others) if others else None,
+                )
+            )
+        return Fit(key, len(top), group, rest, tuple(intervals))
+
+
+def _unsaid(described: Description) -> str:
+    count = len(described.members)
+    return f"No persona for a group of {count:,}: no statement about it meets the rules."
+
+
+def _covered(found: Description) -> float:
+    """Return the share of members for whom at least half of the statements hold that they answered."""
+    telling = [each for each in found.findings if each.statement.kind != "shared"] or found.findings
+    holds = sum((each.verdict[0] & each.verdict[1])[found.members].astype(np.int64) for each in telling)
+    answered = sum(each.verdict[1][found.members].astype(np.int64) for each in telling)
+    fitting = (np.asarray(answered) > 0) & (2 * np.asarray(holds) >= np.asarray(answered))
+    return share_of(int(fitting.sum()), len(found.members))
 
 
 def _bounded(records: Sequence[Record], options: Options) -> None:
@@ -70,106 +204,6 @@ def _bounded(records: Sequence[Record], options: Options) -> None:
             f"There cannot be {options.count} personas of {len(records)} respondents.",
             hint="Ask for fewer with --count, or leave it out.",
         )
-
-
-@dataclass(frozen=True)
-class _Description:
-    """What is said about one group."""
-
-    members: list[int]
-    sections: dict[str, list[Candidate]]
-    about: list[Statement]
-    quotes: list[Evidence]
-    theme: str
-
-    def of(self, section: str) -> list[Statement]:
-        """Return the statements of a section."""
-        return [candidate.statement for candidate in self.sections[section]]
-
-    @property
-    def chosen(self) -> list[Candidate]:
-        """All statements, the most telling first, answers before words."""
-        found = [candidate for section in self.sections.values() for candidate in section]
-        return sorted(found, key=lambda c: (bool(c.statement.basis.mentions), not c.statement.distinct, -c.score))
-
-    @property
-    def for_title(self) -> list[Candidate]:
-        """What a title may be made of: the answers, and if there are none and no theme, who they are."""
-        answers = [c for c in self.chosen if not c.statement.basis.mentions]
-        if answers or self.theme:
-            return answers
-        return [Candidate(statement, "", 0.0, Wording(statement.text)) for statement in self.about]
-
-
-class _Titled(NamedTuple):
-    """How a persona is called."""
-
-    id: str
-    name: str
-    title: str
-
-
-def _personas(describer: Describer, grouping: Grouping, options: Options) -> list[Persona]:
-    """Return the personas of all groups; a title is chosen knowing the others."""
-    found = [_described(describer, members) for members in grouping.groups]
-    called = names(len(found), options.seed, options.name_prefix)
-    titled = titles(
-        [each.for_title for each in found],
-        [each.theme for each in found],
-        common_endings(list(describer.columns)),
-    )
-    covered = share_of(sum(map(len, grouping.groups)), len(describer.records))
-    made = Generation(provider=Offline.name, seed=options.seed, version=__version__)
-    return [
-        _persona(describer.records, each, _Titled(key, name, title), covered, made)
-        for each, key, name, title in zip(found, unique_ids(called), called, titled, strict=True)
-    ]
-
-
-def _described(describer: Describer, members: list[int]) -> _Description:
-    spoken, quotes = describer.spoken(members)
-    closed = [c for c in describer.closed(members) if not c.demographic]
-    sections = {section: _section(section, closed, spoken) for section in SECTIONS}
-    return _Description(members, sections, describer.demographics(members), quotes, describer.theme(members))
-
-
-def _persona(
-    records: Sequence[Record], found: _Description, titled: _Titled, covered: float, made: Generation
-) -> Persona:
-    members = [records[i] for i in found.members]
-    respondents = counted(len(members), len(records))
-    return Persona(
-        schema_version=SCHEMA_VERSION,
-        id=titled.id,
-        name=titled.name,
-        title=titled.title,
-        summary=summary(titled.name, respondents, found.chosen, found.about),
-        respondents=respondents,
-        coverage=Coverage(
-            statements=1.0 if found.chosen else 0.0,  # a statement without evidence is not made
-            members=covered_by([c.statement.basis for c in found.chosen], members),
-            input=covered,
-        ),
-        demographics=found.about,
-        goals=found.of("goals"),
-        pain_points=found.of("pain_points"),
-        behaviours=found.of("behaviours"),
-        motivations=found.of("motivations"),
-        quotes=found.quotes,
-        members=_members(members),
-        generation=made,
-    )
-
-
-def _section(section: str, telling: Sequence[Candidate], spoken: Sequence[Candidate]) -> list[Candidate]:
-    """Return the statements of a section.
-
-    They are what sets the group apart or, if there is nothing, what most of it says.
-    """
-    closed = [c for c in telling if c.section == section]
-    distinct = [c for c in closed if c.statement.distinct][:MOST_STATEMENTS]
-    said = [c for c in spoken if c.section == section]
-    return [*distinct, *said] or closed[:2]
 
 
 def _members(records: Sequence[Record]) -> list[Members]:

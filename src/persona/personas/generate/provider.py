@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Protocol
 
 from persona.errors import InputError, UsageError
-from persona.personas.evidence import check
+from persona.personas.evidence import Proof
+from persona.personas.generate.fit import Fit
 from persona.personas.generate.grouping import Grouping
 from persona.personas.model import Persona
 from persona.personas.survey.survey import Survey
@@ -47,6 +48,7 @@ class Generated:
         coverage: the share of them who are in a group, from 0 to 1.
         notes: what was left out, and why.
         grouping: who is in which group, and how far that can be trusted.
+        fits: how many respondents fit the top statements of each persona, and how sure its shares are.
     """
 
     personas: Sequence[Persona]
@@ -54,6 +56,7 @@ class Generated:
     coverage: float
     notes: Sequence[str]
     grouping: Grouping
+    fits: Sequence[Fit] = ()
 
 
 class Provider(Protocol):
@@ -100,6 +103,7 @@ def generate(survey: Survey, options: Options, provider_name: str = "offline") -
             f"The input makes a persona that cannot be kept: {place}: {first['msg']}.",
             hint="Shorten the questions and answers that are longer than a page.",
         ) from error
+    proof = Proof(survey)
     for persona in generated.personas:
-        check(persona, survey.respondents)
+        proof.check(persona)
     return generated

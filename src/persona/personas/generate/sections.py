@@ -1,97 +1,60 @@
-"""Which section of a persona a statement belongs to, by the words in it. Plain rules, in a fixed order."""
+"""Which section of a persona the statements on a question belong to: the codebook says it, or the question's form."""
 
 from __future__ import annotations
 
 import re
 
-_RULES: tuple[tuple[str, str], ...] = (
-    # Asking and wishing come before what is wrong: “I wish it were not so hard” is a goal.
+from persona.personas.model import SECTIONS
+from persona.personas.survey.questions import Question
+
+_BY_NAME = {"pain point": "pain_points", "behavior": "behaviours", "behaviour": "behaviours", "goal": "goals"} | {
+    "motivation": "motivations",
+    "frustrations": "pain_points",
+}
+_FORMS = (
     (
         "goals",
-        r"\b(?:wants?|wanted|wish(?:es)?|hop(?:e|es|ing)|goals?|aims?"
-        r"|would (?:love|like|eliminate|change|use|pay|rather)"
-        r"|plan(?:s|ning)? to|trying to|would be (?:great|nice|good|lovely)|i'd (?:love|like|rather|want)"
-        r"|need(?:s)? (?:to|a|an|it|something)|looking for|look for|if only|ideally|dream|hope to|improve)\b",
+        r"\b(?:your|main|primary|biggest|top) (?:\w+ ){0,2}goals?\b|^goals?\b"
+        r"|\bwould you (?:most )?(?:like|want|wish)\b|\bdo you (?:most )?(?:want|hope|wish|aim|plan)\b"
+        r"|\bare you (?:hoping|planning|trying|aiming|looking) (?:to|for)\b"
+        r"|\bwould you change\b|\byou (?:were|are) looking for\b",
     ),
     (
         "pain_points",
-        r"\b(?:frustrat\w*|annoy\w*|difficult\w*|rude\w*|hat(?:e|es|ed)|problems?|wast(?:e|es|ed|ing)"
-        r"|stress\w*|worr(?:y|ied|ies)"
-        r"|struggl\w*|hard(?:er|est)?|confus\w*|fail(?:s|ed|ure)?|broken?|slow|expensive|overwhelm\w*"
-        r"|guilt\w*|pain\w*|worst"
-        r"|awful|terribl\w*|unhappy|dissatisfied|never works?|gives? up|gave up|tired|exhaust\w*"
-        r"|fed up|irritat\w*|barriers?"
-        r"|challeng\w*|obstacles?|complain\w*|disappoint\w*|unreliable|scared|afraid|anxious|panic\w*"
-        r"|chaos|nightmare|sick of"
-        r"|drives me|gets in the way|puts? (?:you|me|them) off"
-        r"|too (?:much|many|long|little|few|small)|lonely|boring|bored|dread\w*)\b",
+        r"\bfrustrat\w*|\bannoy\w*|\bchalleng\w*|\bpain points?\b|\bbarriers?\b|\bobstacles?\b|\bstruggl\w*"
+        r"|\bworr(?:y|ies|ied)\b|\bgets? in (?:the|your) way\b|\b(?:prevents?|stops?|keeps?) you\b|\bdo you dislike\b"
+        r"|\bproblems? (?:do|did|have|are)\b|\bdifficult(?:y|ies)\b|\bhow (?:difficult|hard|stress\w*)\b"
+        r"|\bgo(?:es)? wrong\b",
     ),
     (
         "motivations",
-        r"\b(?:because|so that|valu(?:e|es|ed)|important|matters?|reasons?|why|motivat\w*"
-        r"|care(?:s)? about|enjoy\w*|love(?:s|d)?"
-        r"|proud|believ\w*|should|agrees?|disagrees?|thinks?|prefer\w*|worth|trust\w*"
-        r"|feels? (?:good|right|like)|obligation"
-        r"|rather|fun|healthy|health|meaning\w*|opinion|priority|priorities|satisfied|happy|in favour)\b",
+        r"^why\b|\breasons?\b|\bmotivat\w*|\bwhat made you\b|\bhow important\b|\bmatters? (?:most )?to you\b"
+        r"|\bdo you value\b|\bimportan(?:t|ce) (?:is|are|of)\b|\bdecided? you\b",
     ),
     (
         "behaviours",
-        r"\b(?:how often|how many|how much|do you|usually|always|often|sometimes|never|every"
-        r"|use(?:s|d)?|does|buy|buys|cooks?"
-        r"|have you|has|per (?:day|week|month)|i (?:do|go|keep|make|write|check|plan|order|shop))\b",
+        r"\bhow (?:often|frequently) (?:do|did|have)\b|\bhow many times (?:do|did|have|a|per|in)\b"
+        r"|\bdo you (?:ever|usually|normally|typically|regularly|currently|generally)\b|^have you (?:ever|already)\b"
+        r"|\bwhen (?:did|do) you\b|^(?:which|what)\b.* (?:do|did|have) you "
+        r"(?:currently |regularly |usually |mostly |mainly )?"
+        r"(?:use|used|buy|bought|do|read|watch|visit|play|eat|drink)\b"
+        r"|\bhow (?:much|many)\b.*\bdo you (?:spend|use|buy|drink|eat|smoke|work|read|watch|travel)\b"
+        r"|^how do you (?:usually|typically|normally|mainly|get|travel|pay|find)\b",
     ),
 )
-_COMPILED = [(section, re.compile(pattern, re.IGNORECASE)) for section, pattern in _RULES]
-_DENIED = re.compile(
-    r"\bnot (?:\w+ ){0,2}(?:rude|difficult|hard|annoy\w*|stress\w*|worr\w*|at all|a problem)\b|^does not\b",
-    re.IGNORECASE,
-)
+_COMPILED = [(section, re.compile(pattern, re.IGNORECASE)) for section, pattern in _FORMS]
 
 
-_OPINION = re.compile(r"^(?:thinks|finds|(?:strongly |completely |totally )?(?:dis)?agrees?)\b", re.IGNORECASE)
-_WISH = re.compile(
-    r"^would (?!not)|^(?:wants|hopes|plans)\b|\b(?:wish|goal|want|hope|would you like|looking for)\b",
-    re.IGNORECASE,
-)
+def section_of(question: Question) -> str:
+    """Return the section of the statements on a question.
 
-_ASKS_FOR_WISHES = re.compile(
-    r"\bwould you (?:like|want|change|need|wish)\b|\byou (?:wish|hope|want|could change|need)\b"
-    r"|\b(?:goals?|ideal\w*|wish list)\b"
-    r"|\bwould (?:help|make|change|a good)\b|\bgave you one thing\b",
-    re.IGNORECASE,
-)
-_ASKS_FOR_TROUBLE = re.compile(
-    r"\b(?:in the way|worries|missing|goes wrong|went wrong|do you dislike|least)\b", re.IGNORECASE
-)
-
-
-def of_statement(text: str, question: str) -> str:
-    """Return the section of a statement from a closed question.
-
-    What somebody wishes is a goal; an opinion is a pain point if it finds something wrong, and otherwise what
-    they value; the question decides where the answer does not; what no rule knows is behaviour.
+    Returns:
+        A key of `persona.personas.model.SECTIONS`, a heading of the codebook's own, or "" if nothing says so.
     """
-    plain = text.replace("’", "'")
-    pain = bool(_COMPILED[1][1].search(plain)) and not _DENIED.search(plain)
-    if _OPINION.search(plain):
-        return "pain_points" if pain else "motivations"
-    if _WISH.search(plain) or (_WISH.search(question) and not plain.lower().startswith("would not")):
-        return "goals"
-    if pain:
-        return "pain_points"
-    if _COMPILED[2][1].search(plain) or _COMPILED[2][1].search(question):
-        return "motivations"
-    return "behaviours"
-
-
-def of_sentence(sentence: str, question: str) -> str:
-    """Return the section of something that somebody said, or "" if no rule knows it.
-
-    A question that asks for wishes or for what is wrong decides; otherwise the words do.
-    """
-    if _ASKS_FOR_WISHES.search(question):
-        return "goals"
-    if _COMPILED[1][1].search(question) or _ASKS_FOR_TROUBLE.search(question):
-        return "pain_points"
-    plain = sentence.replace("’", "'")
-    return next((section for section, pattern in _COMPILED if pattern.search(plain)), "")
+    named = " ".join(question.section.replace("_", " ").split())
+    if named:
+        plain = named.lower()
+        fixed = {heading.lower(): key for key, heading in SECTIONS.items()} | {k.replace("_", " "): k for k in SECTIONS}
+        return fixed.get(plain) or _BY_NAME.get(plain) or named
+    wording = " ".join(question.wording.split())
+    return next((section for section, pattern in _COMPILED if pattern.search(wording)), "")

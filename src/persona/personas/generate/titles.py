@@ -1,24 +1,44 @@
-"""Titles that say how groups differ, all different; and the summary."""
+"""Titles: one or two answers that set a group apart, no two alike."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from persona.personas.generate.wording import lower_first
+from persona.personas.evidence import LONGEST_TITLE
+from persona.personas.generate.describe import LEAST_SHARE, Finding
+from persona.personas.generate.wording import Wording, lower_first
 from persona.personas.generate.words import stems_of
-from persona.personas.model import percent
+from persona.personas.survey import scales
 
-if TYPE_CHECKING:
-    from persona.personas.generate.describe import Candidate
-    from persona.personas.model import Count, Statement
-
-LONGEST = 130
-"""The longest title, in characters."""
+NOTHING = "No single answer stands out"
+EVERYBODY = "Everybody"
+NO_GROUPS = "Everybody: no groups found"
 _ALIKE = 0.5
+_NEGATIVE = re.compile(
+    r"(?:does|do|is|are|has|have|would|will|can|could|did|was) (?:not|never)\b|never\b"
+    r"|(?:strongly |completely |totally )?disagrees\b|(?:thinks|finds) .{0,40}\bnot\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """What a title is chosen from.
+
+    Args:
+        name: the persona's name, for a last resort.
+        findings: its statements.
+        together: returns the share of the group for whom two findings hold at once.
+        first: the field whose answer the title begins with; "" if none does.
+    """
+
+    name: str
+    findings: Sequence[Finding]
+    together: Callable[[Finding, Finding], float]
+    first: str = ""
 
 
 def common_endings(questions: Sequence[str]) -> list[str]:
@@ -32,63 +52,85 @@ def common_endings(questions: Sequence[str]) -> list[str]:
     return sorted((tail for tail, count in tails.items() if count >= 3), key=lambda tail: (-len(tail), tail))
 
 
-def titles(groups: Sequence[Sequence[Candidate]], themes: Sequence[str] = (), endings: Sequence[str] = ()) -> list[str]:
+def titles(groups: Sequence[Group], endings: Sequence[str] = (), mark: str = "") -> list[str]:
     """Return a title for each group.
 
     Args:
-        groups: what each answered, the most telling first.
-        themes: what each speaks of, for those whose answers do not set them apart; "" if nothing does.
+        groups: what each has.
         endings: what titles leave out at the end of a statement; see `common_endings`.
+        mark: what stands at the end of each title, as “(exploratory)”.
     """
     taken: list[str] = []
-    for candidates, theme in zip(groups, themes or [""] * len(groups), strict=True):
-        options = _options([_shortened(candidate, endings) for candidate in candidates], theme)
-        title = next((option for option in options if option not in taken), options[0])
-        number = 1
-        while title in taken:  # nothing tells these groups apart in words
-            number += 1
-            title = f"{options[0]} ({'I' * number})"
-        taken.append(title)
+    used: set[str] = set()
+    tail = f" {mark}" if mark else ""
+    room = LONGEST_TITLE - len(tail)
+    for group in groups:
+        options = [(text, parts) for text, parts in _options(group, endings, room) if f"{text}{tail}" not in taken]
+        fresh = [each for each in options if used.isdisjoint(each[1])]
+        last = (_shortened(f"{group.name}: {lower_first(NOTHING)}", room), frozenset[str]())
+        text, parts = [*fresh, *options, last][0]
+        taken.append(f"{text}{tail}")
+        used |= parts
     return taken
 
 
-def _options(candidates: Sequence[Candidate], theme: str) -> list[str]:
-    """Return possible titles, the best first: two statements joined, one alone, and a last resort."""
-    distinct = [c for c in candidates if c.statement.distinct]
-    if theme and not distinct:
-        return [theme, "Answers like most respondents"]
-    telling = distinct or list(candidates)
-    short = [c for c in telling if len(c.wording.text) <= 100]
-    options = []
-    for first in short[:1]:
-        options += [joined for other in short[1:6] if (joined := _join(first, other))]
-    options += [c.wording.text for c in short[:6]]
-    options += [_cut(c.wording.text) for c in telling[:3]]
-    return [*options, "Answers like most respondents"]
+def _options(group: Group, endings: Sequence[str], room: int) -> list[tuple[str, frozenset[str]]]:
+    """Return possible titles, the best first: two statements joined, one alone, a last resort."""
+    telling = [each for each in group.findings if each.statement.kind != "shared" and not each.sensitive]
+    telling.sort(
+        key=lambda each: (each.claim.field != group.first or not group.first, not each.claim.field, -each.score)
+    )
+    pool = [each for each in telling if is_positive(each)]
+    words = {id(each): _text(each, endings) for each in telling}
+    texts = {key: each.text for key, each in words.items()}
+    options: list[tuple[str, frozenset[str]]] = []
+    for first in pool[:3]:
+        for second in pool:
+            joined = _join(words[id(first)], words[id(second)])
+            if first is not second and joined and len(joined) <= room and group.together(first, second) >= LEAST_SHARE:
+                options.append((joined, frozenset({texts[id(first)], texts[id(second)]})))
+        options += _alone(texts[id(first)], room)
+    options += [option for each in pool[3:] for option in _alone(texts[id(each)], room)]
+    options += [(_shortened(texts[id(each)], room), frozenset({texts[id(each)]})) for each in pool[:3]]
+    options.append((NOTHING, frozenset()))
+    negative = [each for each in telling if not is_positive(each)]
+    return options + [option for each in negative for option in _alone(texts[id(each)], room)]
 
 
-def _shortened(candidate: Candidate, endings: Sequence[str]) -> Candidate:
-    """Return a candidate whose wording lacks a common ending."""
-    text, rest = candidate.wording.text, candidate.wording.rest
-    ending = next((f" {ending}" for ending in endings if text.endswith(f" {ending}")), "")
-    wording = replace(candidate.wording, text=text.removesuffix(ending), rest=rest.removesuffix(ending))
-    return replace(candidate, wording=wording)
+def _alone(text: str, room: int) -> list[tuple[str, frozenset[str]]]:
+    return [(text, frozenset({text}))] if len(text) <= room else []
 
 
-def _join(first: Candidate, second: Candidate) -> str:
-    """Return two statements as one, their common lead said once.
+def is_positive(finding: Finding) -> bool:
+    """Say whether a statement says what people do or think, not what they do not."""
+    denied = any(
+        (scales.polarity(answer) < 0 and len(answer) > 1)  # “N” may be anything
+        or any(
+            place.side < 0 and place.family in ("agreement", "frequency", "degree") for place in scales.level(answer)
+        )
+        for answer in finding.claim.answers
+    )
+    return not denied and not _NEGATIVE.match(finding.wording.text)
 
-    It is "" if they say nearly the same or get too long.
-    """
-    one, two = first.wording, second.wording
+
+def _text(finding: Finding, endings: Sequence[str]) -> Wording:
+    """Return how a finding reads without a common ending."""
+    wording = finding.wording
+    ending = next((f" {ending}" for ending in endings if wording.text.endswith(f" {ending}")), "")
+    text, rest = (each.removesuffix(ending) for each in (wording.text, wording.rest))
+    if finding.claim.said:  # the other form of a word and the sentence are for the statement to tell
+        text, rest = (re.sub(r" \(or “[^”]*”\)| in one sentence$", "", each) for each in (text, rest))
+    return replace(wording, text=text, rest=rest)
+
+
+def _join(one: Wording, two: Wording) -> str:
+    """Return two statements as one, what both begin with said once; "" if they say nearly the same."""
     if _overlap(one.rest or one.text, two.rest or two.text) >= _ALIKE:
         return ""
     if one.lead and one.lead == two.lead:
-        text = f"{one.text} and {two.rest}"
-    else:
-        labelled = ": " in two.text.split("“")[0]
-        text = f"{one.text}, and {two.text if labelled else lower_first(two.text)}"
-    return text if len(text) <= LONGEST else ""
+        return f"{one.text}; {two.rest}"
+    labelled = ": " in two.text.split("“")[0]
+    return f"{one.text}; {two.text if labelled else lower_first(two.text)}"
 
 
 def _overlap(one: str, two: str) -> float:
@@ -96,30 +138,17 @@ def _overlap(one: str, two: str) -> float:
     return len(a & b) / len(a | b) if a and b else 0.0
 
 
-def _cut(text: str) -> str:
-    """Return a text of at most the length of a title, cut between words."""
-    if len(text) <= LONGEST:
+def _shortened(text: str, room: int) -> str:
+    """Return a text that fits: its question is cut between words, its answer kept if there is room."""
+    if len(text) <= room:
         return text
-    # The digits of a number that was cut would be another number.
-    return re.sub(r"\d+$", "", text[: LONGEST - 1].rsplit(" ", 1)[0]) + "…"
+    question, mark, answer = text.rpartition(": ")
+    left = room - len(answer) - len(mark) - 1
+    if mark and left >= 20:
+        return f"{_cut(question, left)}…{mark}{answer}"
+    return f"{_cut(text, room - 1)}…"
 
 
-def summary(name: str, respondents: Count, telling: Sequence[Candidate], about: Sequence[Statement]) -> str:
-    """Return a few sentences about a group, every number in them out of its counts."""
-    parts = [
-        f"{name} stands for {respondents.count:,} of {respondents.total:,} respondents ({percent(respondents.share)})."
-    ]
-    distinct = [c for c in telling if c.statement.distinct][:3]
-    if distinct:
-        parts.append("What sets this group apart: " + "; ".join(_shares(c.statement) for c in distinct) + ".")
-    elif telling:
-        parts.append("Most of them say: " + "; ".join(_shares(c.statement) for c in telling[:3]) + ".")
-    different = [statement for statement in about if statement.distinct]
-    if different:
-        parts.append("More often than others: " + "; ".join(_shares(statement) for statement in different[:3]) + ".")
-    return " ".join(parts)
-
-
-def _shares(statement: Statement) -> str:
-    group, everyone = percent(statement.group.share), percent(statement.everyone.share)
-    return f"{statement.text} ({group} against {everyone} of everybody)"
+def _cut(text: str, room: int) -> str:
+    """Return the beginning of a text, cut between words; a number is not cut, since it would be another one."""
+    return re.sub(r"\W*\d*$", "", text[: room + 1].rsplit(" ", 1)[0])[:room]

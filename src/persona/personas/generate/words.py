@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from functools import lru_cache
 from sys import intern
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’)]))\s+(?=[\"'“‘(]?[A-Z0-9À-ÞА-Я])")
+ADDRESS = re.compile(
+    r"(?:https?://|www\.)\S+|\S+@\S+\.\w+|(?<!\w)(?:[\w-]+\.)+(?:com|org|net|info|io|dev|app|gov|edu|co|uk|de|fr)\b\S*",
+    re.IGNORECASE,
+)
+"""Addresses of pages and people: no words."""
 
-_FILLERS = frozenset(
+FILLERS = frozenset(
     """
     able about above across actually after again against ah all almost alone along already also although
     always am among an and another any anyone anything anyway april are arent around as ask at august
@@ -47,12 +51,12 @@ def content_words(text: str) -> list[str]:
 
 
 def _is_filler(word: str) -> bool:
-    return word in _FILLERS or stem(word) in _filler_stems()
+    return word in FILLERS or stem(word) in _filler_stems()
 
 
 @lru_cache(maxsize=1)
 def _filler_stems() -> frozenset[str]:
-    return frozenset(stem(word) for word in _FILLERS)
+    return frozenset(stem(word) for word in FILLERS)
 
 
 @lru_cache(maxsize=100_000)
@@ -81,15 +85,6 @@ def stem(word: str) -> str:
 def stems_of(text: str) -> frozenset[str]:
     """Return the stems of a text's content words."""
     return frozenset(map(stem, content_words(text)))
-
-
-def mentions(text: str, stems: Collection[str]) -> bool:
-    """Say whether a text has a word with one of these stems."""
-    if text.isascii():  # then a stem is what a word in lower case begins with, which is found sooner
-        lower = text.lower()
-        if not any(found in lower for found in stems):
-            return False
-    return not stems_of(text).isdisjoint(stems)
 
 
 def sentences(text: str) -> list[str]:
