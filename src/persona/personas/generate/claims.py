@@ -88,6 +88,14 @@ def _ranges(column: Column) -> Iterator[Claim]:
             yield Claim(column.question.name, (), step if step == different[0] else None, step)
 
 
+def middle(column: Column) -> list[Claim]:
+    """Return the range of the middle half of all numbers, if there are any."""
+    given = values(column)
+    if column.question.kind is not Kind.NUMBER or not given:
+        return []
+    return [Claim(column.question.name, (), given[len(given) // 4], given[(3 * len(given) - 1) // 4])]
+
+
 def bands(column: Column) -> list[Claim]:
     """Return four ranges with about as many respondents each; together they hold all numbers."""
     given = values(column)

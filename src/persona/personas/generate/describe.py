@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from persona.personas.generate.answers import Answers, Flags
-from persona.personas.generate.claims import Claim, claims, is_numeric
+from persona.personas.generate.claims import Claim, claims, is_numeric, middle
 from persona.personas.generate.comparison import Comparison, Family, compare, phi
 from persona.personas.generate.demographics import Demographics
 from persona.personas.generate.grouping import Grouping
@@ -115,7 +115,8 @@ class Describer:
         stated = [c for c in closed if not c.question.about or c.question.name in self._driving]
         spoken = voices.claims(grouping)
         self._spoken = dict(spoken)
-        self.claims = [*claims(stated), *self._spoken]
+        of_everybody = [claim for column in stated for claim in middle(column)] if self.alone else []
+        self.claims = [*claims(stated), *of_everybody, *self._spoken]
         self.tallies = [self.comparison.tally(self.verdict(claim)) for claim in self.claims]
         self._asked = self._with_base()
         self._family = self._compared()
@@ -203,7 +204,9 @@ class Describer:
         column = self.columns.get(claim.field)
         if column is None or claim.answers:
             return column is None or 2 * len(claim.answers) <= max(2, len(column.question.categories))
-        if column.question.kind is Kind.NUMBER or not is_numeric(column):
+        if column.question.kind is Kind.NUMBER:
+            return claim in middle(column)
+        if not is_numeric(column):
             return False
         steps = [float(step) for step in map(_number, column.question.categories) if step is not None]
         inside = [s for s in steps if s >= (claim.at_least or -np.inf) and s <= (claim.at_most or np.inf)]
