@@ -118,20 +118,21 @@ def persona_text(persona: Persona, location: str) -> str:
         ("Coverage", f"{percent(coverage.members)} of the group share at least half of what is stated"),
     ]
     parts = [persona.summary]
+    alone = persona.generation.groups == 1
     for _, title, statements in persona.parts():
         if statements:
-            parts += ["", f"{title}:", *(row for statement in statements for row in _statement(statement))]
+            parts += ["", f"{title}:", *(row for statement in statements for row in _statement(statement, alone=alone))]
     if persona.demographics:
-        parts += ["", "Who they are:", *(f"  - {distribution(each)}" for each in persona.demographics)]
+        parts += ["", "Who they are:", *(f"  - {distribution(each, alone=alone)}" for each in persona.demographics)]
     if persona.quotes:
         parts += ["", "Quotes:", *(f"  “{q.quote}” — {q.file}, {q.record}" for q in persona.quotes)]
     return "\n".join([heading(persona.name), fields(rows), "", *map(line, parts)])
 
 
-def _statement(statement: Statement) -> list[str]:
+def _statement(statement: Statement, *, alone: bool) -> list[str]:
     from persona.personas.export import quoted, shares
 
-    said = f"  - {statement.text} ({shares(statement)})"
+    said = f"  - {statement.text} ({shares(statement, alone=alone)})"
     if quotes := quoted(statement):
         return [said, *(f"      “{each.quote}” — {each.file}, {each.record}" for each in quotes)]
     first = statement.evidence[0]

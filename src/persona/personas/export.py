@@ -88,11 +88,17 @@ def to_markdown(entries: Sequence[Entry]) -> bytes:
 def markdown(persona: Persona) -> str:
     """Return one persona as Markdown."""
     lines = [f"# {inline(persona.name)}: {inline(persona.title)}", "", inline(persona.summary), ""]
+    alone = persona.generation.groups == 1
     for _, heading, statements in persona.parts():
         if statements:
-            lines += [f"## {inline(heading)}", "", *(_bullet(statement) for statement in statements), ""]
+            lines += [f"## {inline(heading)}", "", *(_bullet(each, alone=alone) for each in statements), ""]
     if persona.demographics:
-        lines += ["## Who they are", "", *(f"- {inline(distribution(each))}" for each in persona.demographics), ""]
+        lines += [
+            "## Who they are",
+            "",
+            *(f"- {inline(distribution(each, alone=alone))}" for each in persona.demographics),
+            "",
+        ]
     if persona.quotes:
         lines += [
             "## Quotes",
@@ -109,8 +115,8 @@ def markdown(persona: Persona) -> str:
     return "\n".join(lines)
 
 
-def _bullet(statement: Statement) -> str:
-    said = f"{inline(statement.text)} ({shares(statement)})"
+def _bullet(statement: Statement, *, alone: bool) -> str:
+    said = f"{inline(statement.text)} ({shares(statement, alone=alone)})"
     quotes = [f"“{inline(item.quote)}” — {inline(_where(item))}" for item in quoted(statement)]
     return "  \n  ".join([f"- {said}", *(quotes or [inline(_where(statement.evidence[0]))])])
 
@@ -120,20 +126,24 @@ def quoted(statement: Statement) -> list[Evidence]:
     return statement.evidence if statement.basis.field is None else []
 
 
-def shares(statement: Statement) -> str:
-    """Return a share beside that of the rest: ``62 %, 13 of 21; rest 21 %; defining``."""
+def shares(statement: Statement, *, alone: bool = False) -> str:
+    """Return a share beside that of the rest: ``62 %, 13 of 21; rest 21 %; defining``; alone, there is no rest."""
     group, rest = statement.group, statement.rest
     parts = [f"{percent(group.share)}, {group.count:,} of {group.total:,}"]
-    parts += [f"rest {percent(rest.share)}"] if rest.total else []
+    parts += [f"rest {percent(rest.share)}"] if rest.total and not alone else []
     return "; ".join([*parts, *([] if statement.kind == "shared" else [statement.kind])])
 
 
-def distribution(of: Distribution) -> str:
+def distribution(of: Distribution, *, alone: bool = False) -> str:
     """Return the answers to a question in one line: ``Age: 18-29 62 % (rest 21 %, more), 30-44 38 % (rest 40 %)``."""
     total = of.shares[0].group.total if of.shares else 0
     given = [
         f"{each.text} {percent(each.group.share)}"
-        + (f" (rest {percent(each.rest.share)}{each.differs and f', {each.differs}'})" if each.rest.total else "")
+        + (
+            f" (rest {percent(each.rest.share)}{each.differs and f', {each.differs}'})"
+            if each.rest.total and not alone
+            else ""
+        )
         for each in of.shares
     ]
     return f"{of.label}: {', '.join(given)} ({total:,} answered)"
