@@ -7,6 +7,7 @@ import pytest
 from persona.config.secret import Secret
 from persona.storage.cache.cipher import Cipher
 from persona.storage.cache.house import clear
+from persona.storage.layers.cache import Warmth
 from tests.cache.machine import Machine
 from tests.cache.memory import Memory
 
@@ -33,6 +34,26 @@ async def test_notes_are_good_for_one_version(machine: Machine, memory: Memory) 
     again = machine.cache().notes("summary")
     assert again
     assert again.of(objects) == {"a": "anew", "b": "about b"}
+
+
+async def test_nothing_is_kept_of_what_may_change_and_keep_its_version(
+    machine: Machine, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service without ETags, or a disk that keeps whole seconds: two writes within one second have one version."""
+    monkeypatch.setattr(memory, "may_change_unseen", lambda version, since: True)
+    found = memory.put("a", b"one")
+    cache = machine.cache()
+    assert await cache.read("a") == b"one"
+    notes = cache.notes("summary")
+    assert notes
+    notes.keep([(found, "about one")])
+    assert notes.of([found]) == {}
+    assert await cache.warm(found) is Warmth.NEVER
+    assert (await cache.write("b", b"one")).size == 3
+    memory.objects["a"] = (b"two", found)
+    assert await cache.read("a") == b"two"
+    await cache.read("b")
+    assert memory.requests.count("open b") + memory.requests.count("read b") == 1, memory.requests
 
 
 @pytest.mark.parametrize("how", ["deleted", "listed", "cleared"])

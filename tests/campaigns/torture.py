@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--lies", type=int, default=1000, help="jobs of which one answer is a lie")
     parser.add_argument("--mutants", type=int, default=10_000, help="mutated configurations, and as many inputs")
     parser.add_argument("--moves", type=int, default=16, help="migrations of a folder that changes all the time")
-    parser.add_argument("--answers", type=int, default=10_000, help="answers with a bad value, of all providers")
+    parser.add_argument("--answers", type=int, default=10_000, help="answers of all providers: half with bad values, half with mutated bytes")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
     say(f"seed {given.seed}")
@@ -83,7 +83,7 @@ def main() -> None:
         cache_sieges(base / "cache", stack.enter_context(SERVERS["seaweedfs"](base / "cache-server")), given)
         limits(base / "limits")
         mutants(base / "mutants", given.mutants, given.seed)
-        answers(given.answers)
+        answers(given.answers, given.seed)
         lies(given.lies, given.seed)
         chain(base / "chain", place)
         twice(base / "twice", place)
@@ -121,10 +121,10 @@ def mutants(base: Path, count: int, seed: int) -> None:
         assert shown["peak_mb"] < MOST_MB
 
 
-def answers(count: int) -> None:
-    """Put bad values into the fields of a provider's answers."""
+def answers(count: int, seed: int) -> None:
+    """Put bad values into the fields of a provider's answers, and mutate as many whole answers in their bytes."""
     test = ["tests/hostile/test_values.py", "--no-cov", "--quiet"]
-    environment = os.environ | {"PERSONA_SPOILED": str(count // 3 + 1)}
+    environment = os.environ | {"PERSONA_SPOILED": str(count // 6 + 1), "PERSONA_SPOILED_SEED": str(seed)}
     subprocess.run([sys.executable, "-m", "pytest", *test], check=True, cwd=Path(__file__).parents[2], env=environment)
     say(f"mutated answers: {count:,}")
 

@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import json
 import logging
+import time
 from collections.abc import Callable
 
 import pytest
@@ -125,6 +126,11 @@ async def test_a_service_without_etags_is_used_and_named(behind: Behind, caplog:
         assert (await storage.copy("a", "b")).size == 6
         big = await storage.write_stream("big", stream([block(1) * 6]))
         assert big.version == (await storage.stat("big")).version
+    now = time.time()
+    assert storage.may_change_unseen(big.version, now)
+    assert not storage.may_change_unseen(big.version, now + 10)
+    assert storage.may_change_unseen("no-etag:when", now)
+    assert not storage.may_change_unseen("d41d8cd98f00b204e9800998ecf8427e", now)
     said = [record.message for record in caplog.records if "gives no ETags" in record.message]
     assert len(said) == 1
     assert await faulty.direct().read("a") == b"second"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from persona.config.schema import StorageSettings
 from tests.cli.conftest import Configure, Run, configure, persona, place, project
 from tests.erasure.conftest import personas, put
 from tests.faults import Answer, FaultProxy, Seen, _Handler
+from tests.hostile.raw import WAYS, Mutilator
 from tests.hostile.spoiling import TEXTS, Spoiler
 
 __all__ = ["configure", "persona", "personas", "place", "project"]
@@ -26,6 +28,7 @@ CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
 ROUNDS = 1
 ANSWERS = int(os.environ.get("PERSONA_SPOILED", "0"))
 """How many answers of each provider are spoiled at least; ``make torture`` asks for more than the rounds bring."""
+SEED = int(os.environ.get("PERSONA_SPOILED_SEED", "0"))
 PLACES = {"moto": "s3", "fake-gcs": "gcs", "azurite": "azure"}
 Place = Callable[[str], StorageSettings]
 
@@ -94,6 +97,51 @@ def test_no_value_of_an_answer_leads_to_a_traceback(
     assert len(spoiler.given) - len(rows) > 5, [*spoiler.given]
     if ANSWERS:
         assert not rows & {*spoiler.missing()}, spoiler.missing()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # urllib3 closes what it refuses late
+@pytest.mark.parametrize("kind", PLACES)
+def test_no_mutated_bytes_of_an_answer_lead_to_a_traceback(
+    kind: str,
+    place: Place,
+    configure: Configure,
+    persona: Run,
+    personas: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor to content that is not the object's: what a migration put under a name is what has that name."""
+    settings = place(kind)
+    library = {**personas, **{f"research/{n}.csv": b"Respondent,Answer\nR%d,yes\nE09,no\n" % n for n in range(5)}}
+    put(settings, library)
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "new.csv").write_bytes(b"Respondent,Answer\nE09,1\n")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # what libraries log goes where it goes in a process
+    section = getattr(settings, PLACES[kind])
+    address = section.endpoint_url.split("//")[1].split("/")[0]
+    mutilator = Mutilator(SEED)
+    with FaultProxy(address) as proxy:
+        through = dataclasses.replace(section, endpoint_url=section.endpoint_url.replace(address, proxy.address))
+        _quick(configure(dataclasses.replace(settings, **{PLACES[kind]: through})))
+        for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+            proxy.always(method, "", mutilator.act())
+        for fault in proxy.faults:
+            fault.least = 0
+        turn = 0
+        while mutilator.answers < max(ANSWERS, 2 * len(WAYS)):
+            for arguments in commands(tmp_path, PLACES[kind], turn):
+                check(persona(*arguments), arguments)
+            _check_copy(tmp_path / f"copy-{turn}", library)
+            put(settings, library)  # what an erasure took out
+            turn += 1
+    assert all(mutilator.taken.values()), mutilator.taken
+
+
+def _check_copy(folder: Path, library: dict[str, bytes]) -> None:
+    """Hold what a migration wrote to what has these names."""
+    for path, data in library.items():
+        file = folder / path
+        assert not file.is_file() or file.read_bytes() == data, path
 
 
 REFUSALS = (400, 403, 404, 409, 412, 416, 429, 503)

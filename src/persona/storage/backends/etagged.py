@@ -7,6 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 from persona.errors import AccessDeniedError
 from persona.storage.backend import Digest, Download, StorageObject
@@ -22,6 +23,8 @@ from persona.storage.metadata import Rules, decoded, unpack
 from persona.storage.paths import from_key
 
 log = logging.getLogger(__name__)
+_SECONDS_UNSURE = 3.0
+"""A time of whole seconds may be a second off, and so may what is known of the provider's clock, before and after."""
 _ETAG = re.compile(r"(?!\*$)[!#-~]+")  # RFC 9110, section 8.8.3; Azurite takes "*" in quotes for any version
 
 
@@ -140,6 +143,17 @@ class ETagBackend(CloudBackend):
         digest = source.digest
         proved = digest is not None and digest.algorithm == "md5" and digest.vouched and digest == entry.digest
         return entry.version if proved and entry.size == source.size else ""
+
+    def may_change_unseen(self, version: str, since: float) -> bool:
+        """Say whether an object may be written without a new version: a time of whole seconds stands for an ETag."""
+        if not version.startswith(NO_ETAG):
+            return False
+        try:
+            modified = datetime.strptime(version.removeprefix(NO_ETAG)[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            return True
+        skew = self.describe().clock_skew or 0.0  # which is known to the second
+        return modified.timestamp() + _SECONDS_UNSURE > since + skew
 
     def _warn_of_no_etags(self) -> None:
         if not self._gives_no_etags:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -32,6 +32,9 @@ from persona.storage.threads import in_thread
 log = logging.getLogger(__name__)
 SMALL_BYTES = 4 << 20
 """Objects up to this size pass through memory; larger ones are read from their file in the cache."""
+
+_READ_SECONDS = 60.0
+"""What a note tells was read at most so long before it is kept."""
 
 
 class Warmth(Enum):
@@ -79,7 +82,7 @@ class Cache(Informing):
 
     def notes(self, kind: str) -> Notes | None:
         """Return the notes of one kind on this storage's objects."""
-        return _Notes(self._shown, kind)
+        return _Notes(self._shown, kind, self.inner, self._store.clock)
 
     async def read(self, path: str) -> bytes:
         """Return an object's content, from the cache if it is fresh."""
@@ -164,7 +167,10 @@ class Cache(Informing):
                 path, data, condition=condition, content_type=content_type, metadata=metadata, headers=headers, md5=md5
             )
             flight = outcome.flights[0][2]
-            if flight is not None and self._keeps(flight.path) and self._store.reserve(flight, len(data)):
+            keeps = (
+                flight is not None and self._keeps(flight.path) and not _is_racy(self.inner, written, flight.started)
+            )
+            if flight is not None and keeps and self._store.reserve(flight, len(data)):
                 await self._keep(flight, written, data)
             return written
 
@@ -275,6 +281,8 @@ class Cache(Informing):
             entry = self._store.kept(found.path)
             if entry and entry.version == found.version and self._store.is_fresh(entry):
                 return Warmth.FRESH
+            if _is_racy(self.inner, found, flight.started):
+                return Warmth.NEVER
             if not self._store.reserve(flight, found.size, evict=False):
                 return Warmth.LEFT if self._store.could_hold(found.size) else Warmth.TOO_LARGE
             taken = await self._taken(flight, await self.inner.open(found.path), evict=False)
@@ -287,7 +295,7 @@ class Cache(Informing):
         """Take an object into the cache as it comes; one for which there is no space streams past."""
         self._store.note_miss()
         found = download.object
-        if not self._store.reserve(flight, found.size, evict=evict):
+        if _is_racy(self.inner, found, flight.started) or not self._store.reserve(flight, found.size, evict=evict):
             return download
         if found.size > SMALL_BYTES:
             try:
@@ -363,14 +371,23 @@ def _close(fd: int | None) -> None:
 class _Notes:
     """The notes of one kind."""
 
-    def __init__(self, shown: Shown, kind: str) -> None:
+    def __init__(self, shown: Shown, kind: str, inner: StorageBackend, clock: Callable[[], float]) -> None:
         self._shown = shown
         self._kind = kind
+        self._inner = inner
+        self._clock = clock
 
     def of(self, objects: Iterable[StorageObject]) -> dict[str, str]:
         """Return the texts that are known of these very versions."""
         return self._shown.noted(self._kind, [*objects]) or {}
 
     def keep(self, texts: Iterable[tuple[StorageObject, str]]) -> None:
-        """Keep a text for each object."""
-        self._shown.note(self._kind, texts)
+        """Keep a text for each object, unless the object may have changed since and have the same version."""
+        since = self._clock() - _READ_SECONDS
+        self._shown.note(self._kind, [(each, text) for each, text in texts if not _is_racy(self._inner, each, since)])
+
+
+def _is_racy(inner: StorageBackend, found: StorageObject, since: float) -> bool:
+    """Say whether an object that was read at a time or later may have got other content and keep its version."""
+    backend, _ = inner.beneath(found.path)
+    return backend.may_change_unseen(found.version, since)
