@@ -35,7 +35,7 @@ def matching(patterns: Sequence[str]) -> Matches:
     except (ValueError, re.error) as error:  # pathspec's GitIgnorePatternError is a ValueError
         raise ValueError(str(error)) from error
     for given in patterns:
-        if not given.isprintable() and any(0xD800 <= ord(char) < 0xE000 for char in given):
+        if any("\ud800" <= char <= "\udfff" for char in given):
             raise ValueError(f"“{ascii(given)[1:-1]}” is not valid UTF-8")
     for given, read in zip(patterns, spec.patterns, strict=True):
         if read.include is None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from persona.config.schema import LocalSettings, StorageSettings
+from persona.errors import NameRefusedError
 from persona.personas import local_file
+from persona.storage.paths import clean
 from tests.cli.conftest import Configure, Run, files_below, small_input
 from tests.full import no_file_beyond
 
@@ -158,3 +161,67 @@ def test_a_folder_that_cannot_be_synced_after_the_file_was_replaced(
     ran = persona("export", "--output", "out.json")
     assert (ran.code, "was written, but may be lost in a power cut" in ran.err) == (1, True), ran.err
     assert (project / "out.json").read_text() != "before"
+
+
+def test_a_source_that_is_one_object(persona: Run, project: Path) -> None:
+    (project / "data").mkdir()
+    (project / "data" / "a.txt").write_text("x")
+    assert persona("storage", "sync", "--from", "./data", "--to", "team/x").code == 0
+    assert persona("storage", "sync", "--from", "./data", "--to", "storage:").code == 0
+    for source, hint in (
+        ("team/x/a.txt", "--from team/x --include /a.txt"),
+        ("storage:team/x/a.txt", "--from storage:team/x --include /a.txt"),
+        ("a.txt", "--from storage: --include /a.txt"),
+        ("./data/a.txt", "--from ./data --include /a.txt"),
+    ):
+        ran = persona("storage", "sync", "--from", source, "--to", "./out")
+        assert (ran.code, f"“{source}” is one object" in ran.err, hint in ran.err) == (5, True, True), ran.err
+    line = ("storage", "sync", "--from", "storage:team/x", "--include", "/a.txt", "--to", "./out")
+    assert persona(*line).code == 0
+    assert (project / "out" / "a.txt").exists()
+    assert persona("storage", "sync", "--from", "team/none.txt", "--to", "./out").code == 5
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names there are text")
+@pytest.mark.parametrize("where", ["home", "project"])
+def test_folders_whose_names_are_not_text(
+    persona: Run, project: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """As a home in Latin-1 is: everything works but what names such a folder itself."""
+    odd = tmp_path / os.fsdecode(b"jos\xe9\nb")
+    odd.mkdir()
+    if where == "home":
+        monkeypatch.setenv("PERSONA_HOME", str(odd / "home"))
+    else:
+        monkeypatch.chdir(odd)
+        (odd / "persona.yaml").write_text("storage: {local: {path: data}}\n")
+    small_input(Path.cwd())
+    monkeypatch.setenv("PERSONA_STORAGE__CACHE__ENABLED", "true")
+    target = f"file://{tmp_path}/copy"
+    for words in (
+        ("generate", "input.csv"),
+        ("list",),
+        ("storage", "status"),
+        ("storage", "migrate", "--from", "local", "--to", target),
+        ("storage", "migrate", "--from", target, "--to", "local", "--dry-run", "--plan", "plan"),
+        ("storage", "migrate", "--plan", "plan"),
+        ("storage", "sync", "--from", "personas", "--to", f"file://{tmp_path}/other"),
+        ("storage", "cache", "clear"),
+        ("storage", "outbox", "list"),
+        ("storage", "config", "show"),
+        ("storage", "erase", "--subject", "R1", "--yes", "--receipt", "receipt"),
+        ("export", "--output", "out.json"),
+    ):
+        ran = persona(*words)
+        assert ran.code == 0, (words, ran.err)
+    ran = persona("storage", "sync", "--from", str(odd), "--to", "x")
+    assert (ran.code, "is not valid UTF-8" in ran.err) == (2, True), ran.err
+
+
+def test_names_that_the_locale_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = os.fsdecode(b"\xc3\xa9").encode().decode("ascii", "surrogateescape")
+    with pytest.raises(NameRefusedError, match="is not valid UTF-8"):
+        clean(name)
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    with pytest.raises(NameRefusedError, match=r"this process reads names as ascii; set LC_ALL=C\.UTF-8"):
+        clean(name)

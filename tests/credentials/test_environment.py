@@ -19,7 +19,7 @@ from persona.certificates import Authorities, authorities
 from persona.config.profiles import AWSConfig
 from persona.config.schema import AzureSettings, GCSSettings, S3Settings, StorageSettings
 from persona.config.secret import Secret
-from persona.credentials import azure, botocore_chain
+from persona.credentials import azure, process
 from persona.errors import ConfigError, CredentialsError, PersonaError, UnreachableError
 from persona.storage.backend import StorageBackend
 from persona.storage.backends import s3_address
@@ -228,7 +228,7 @@ def test_a_process_that_hangs_is_ended(no_instance: Path, monkeypatch: pytest.Mo
     script = tmp_path / "hangs.sh"
     script.write_text(f"echo touch the key >&2\necho X-Amz-Security-Token={'s' * 40} >&2\nexec sleep 600\n")
     no_instance.write_text(f"[profile team]\ncredential_process = /bin/sh {script}\n")
-    monkeypatch.setattr(botocore_chain, "PROCESS_SECONDS", 2.0)
+    monkeypatch.setattr(process, "PROCESS_SECONDS", 2.0)
     with pytest.raises(CredentialsError) as caught:
         open_storage(s3(profile="team", access_key_id=None, secret_access_key=None))
     assert "did not end within 2 s" in caught.value.message
@@ -246,6 +246,36 @@ def test_all_that_a_process_said_is_shown(no_instance: Path, tmp_path: Path) -> 
     with pytest.raises(CredentialsError, match="the session has ended") as caught:
         open_storage(s3(profile="team", access_key_id=None, secret_access_key=None))
     assert len(caught.value.message) < 500
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"please log in: secret-word", "it is no JSON"),
+        (b"\xff\xfe", "it is no JSON"),
+        (b"[]", "it is no JSON object"),
+        (b"[" * 100_000, "it is no JSON"),
+        (b'{"Version": 1}', "AccessKeyId and SecretAccessKey is missing"),
+        (
+            b'{"Version": 1, "AccessKeyId": 7, "SecretAccessKey": {}}',
+            "AccessKeyId and SecretAccessKey is",
+        ),
+        (
+            b'{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": []}',
+            "SessionToken is",
+        ),
+        (b'{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": 9}', "Expiration is missing or no"),
+        (b'{"Version": 2, "AccessKeyId": "a", "SecretAccessKey": "b"}', "Unsupported version"),
+    ],
+)
+def test_a_process_that_prints_no_credentials(no_instance: Path, tmp_path: Path, printed: bytes, reason: str) -> None:
+    (tmp_path / "printed").write_bytes(printed)
+    no_instance.write_text(f"[profile team]\ncredential_process = cat {tmp_path / 'printed'}\n")
+    with pytest.raises(CredentialsError, match=reason) as caught:
+        open_storage(s3(profile="team", access_key_id=None, secret_access_key=None))
+    assert "Run the credential_process of the profile by hand" in caught.value.hint
+    assert "secret-word" not in caught.value.message
 
 
 # Shared access signatures as people paste them.

@@ -15,6 +15,7 @@ from persona.cli.render import fields, heading, human_size
 from persona.cli.session import Session
 from persona.errors import ConfigError, IncompleteError, UsageError
 from persona.neutral import line
+from persona.storage.paths import printable
 
 if TYPE_CHECKING:
     from persona.config.schema import CacheSettings
@@ -103,7 +104,7 @@ def _stats_text(document: dict[str, Any]) -> str:
     ratio = f" ({document['hit_ratio']:.0%} of {asked:,} reads)" if asked else ""
     rows = [
         ("Cache", "enabled" if document["enabled"] else "disabled"),
-        ("Path", document["path"]),
+        ("Path", printable(document["path"])),
         ("Strategy", document["strategy"]),
         ("Entries", f"{document['entries']:,}"),
         ("Size", f"{human_size(document['bytes'])} of {human_size(document['max_bytes'])}"),
@@ -150,7 +151,8 @@ def clear(session: Session, older_than: float | None) -> None:
     if session.json:
         session.emit({"path": str(settings.path), "entries": removed, "bytes": size})
     else:
-        print(f"Removed {removed:,} {'entry' if removed == 1 else 'entries'}, {human_size(size)}, of {settings.path}")
+        entries = f"{removed:,} {'entry' if removed == 1 else 'entries'}"
+        print(f"Removed {entries}, {human_size(size)}, of {printable(str(settings.path))}")
 
 
 @cache.command()

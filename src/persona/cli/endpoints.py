@@ -17,7 +17,7 @@ from persona.config.places import Place, place_of
 from persona.config.schema import BACKENDS, StorageSettings
 from persona.errors import ConfigError, NotFoundError, UsageError
 from persona.storage.backend import StorageBackend
-from persona.storage.paths import clean, is_below, other_forms, printable
+from persona.storage.paths import clean, is_below, is_text, other_forms, printable
 from persona.storage.reserved import is_reserved
 from persona.storage.stack import informing, open_below
 from persona.storage.urls import is_url, url_settings
@@ -88,6 +88,8 @@ def check_folder(path: str) -> None:
     if not is_local(path):
         return
     if not any(_is_folder(_here(form)) for form in (path, *other_forms(path))):
+        if _is_file(_here(path)):
+            raise _one_object(path, *path.rpartition("/")[::2])
         raise NotFoundError(
             f"There is no folder {printable(str(_here(path)))}.",
             hint="Check --from. In the storage: write team/x or storage:team/x.",
@@ -101,17 +103,58 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _one_object(path: str, folder: str, name: str) -> NotFoundError:
+    """Return the error for a source that is one object; its folder can be taken, and nothing else of it."""
+    return NotFoundError(
+        f"“{printable(path)}” is one object, and --from names a folder.",
+        hint=f"persona storage sync --from {quote(printable(folder) or './')} --include {quote('/' + printable(name))}",
+    )
+
+
+async def require_folder(session: Session, path: str) -> None:
+    """Raise NotFoundError with the fix if a source in which nothing is found is an object.
+
+    Args:
+        session: the global options.
+        path: the source as it was typed: a storage path, a workspace with one, or a URL.
+    """
+    folder_of, _, name = path.rpartition("/")
+    if not folder_of:
+        folder_of, name = STORAGE, path.removeprefix(STORAGE)
+    if not name or folder_of.endswith("/") or is_local(path):
+        return
+    parent = folder(session, folder_of, None)
+    try:
+        if await parent.backend.exists(name):
+            raise _one_object(path, folder_of, name)
+    finally:
+        await parent.backend.close()
+
+
 def _here(path: str) -> Path:
     """Return the folder of this machine that a PATH means.
 
     Raises:
-        UsageError: it is a URL with a host, or of a relative path.
+        UsageError: it is a URL with a host, or of a relative path; or its name is not valid UTF-8.
     """
     is_file_url = path.startswith(_FILE)
     place = Path(unquote(path.removeprefix(_FILE))) if is_file_url else on_this_machine(path)
     if is_file_url and not place.is_absolute():
         raise UsageError(f"“{path}” is no folder of this machine.", hint="Use file:///abs/path.")
-    return Path(os.path.abspath(place))  # noqa: PTH100  (".." is the user's, and links stay as they are)
+    absolute = os.path.abspath(place)  # noqa: PTH100  (".." is the user's, and links stay as they are)
+    if not is_text(absolute):
+        raise UsageError(
+            f"The name of the folder {printable(absolute)} is not valid UTF-8, and the journal of a job is.",
+            hint="Rename it, or make a link to it and name that.",
+        )
+    return Path(absolute)
 
 
 async def in_existing_form(source: Endpoint, typed: str, opener: Callable[[str], Endpoint]) -> Endpoint:

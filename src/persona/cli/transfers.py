@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from persona.cli import INTERRUPTED, endpoints, erased
 from persona.cli.session import Session
 from persona.cli.transfer_view import Events, View, Watches, incomplete_text, result_text, view_of
-from persona.errors import ConfigError, ConflictError, CredentialsError, InputError, PersonaError, UsageError
+from persona.errors import (
+    ConfigError,
+    ConflictError,
+    CredentialsError,
+    InputError,
+    NotFoundError,
+    PersonaError,
+    UsageError,
+)
 from persona.storage.reserved import LeftOut
 from persona.transfer import report
 from persona.transfer.engine import GRACE_SECONDS, Engine
@@ -71,7 +79,11 @@ class _Run:
                 await self._look_at_others(kind, *ends)
                 chunk = self._performance().chunk_size
                 job, journal = self.jobs.create(kind, *ends, options, chunk)
-                return await self._run(job, journal, *ends, beginning, dry=dry, plan_file=plan_file, new=True)
+                try:
+                    return await self._run(job, journal, *ends, beginning, dry=dry, plan_file=plan_file, new=True)
+                except NotFoundError:
+                    await endpoints.require_folder(self.session, source)
+                    raise
 
         return asyncio.run(work())
 

@@ -45,8 +45,8 @@ def place_of(storage: StorageSettings, environ: Mapping[str, str]) -> Place | No
     if storage.backend == "local":
         if storage.local.path is None:
             return None
-        real = os.path.normcase(os.path.realpath(storage.local.path))
-        return Place(str(storage.local.path), "", real.replace(os.sep, "/").strip("/"))
+        real = os.path.normcase(os.path.realpath(storage.local.path)).replace(os.sep, "/")
+        return Place(in_utf8(str(storage.local.path)), "", in_utf8(real).replace("\n", "\\n").strip("/"))
     if storage.backend == "azure":
         name, prefix = storage.azure.container, storage.azure.prefix
         scheme, service = "az", _azure_service(storage.azure)
@@ -61,6 +61,11 @@ def place_of(storage: StorageSettings, environ: Mapping[str, str]) -> Place | No
     if name is None:
         return None
     return Place(f"{scheme}://{name}/{prefix}", f"{scheme} {_address(service)} {name}", prefix)
+
+
+def in_utf8(path: str) -> str:
+    """Return a path of this machine as a text that a file can hold: bytes that are not UTF-8 are escaped."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _azure_service(azure: AzureSettings) -> str:

@@ -6,7 +6,6 @@ botocore's providers are called one by one, in botocore's order, so that it can 
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,15 +17,13 @@ from persona.config.schema import S3Settings
 from persona.config.secret import Secret
 from persona.credentials.aws import FIX, AWSCredentials, AWSKeys
 from persona.credentials.chain import Chain, within
+from persona.credentials.process import CredentialProcess, ProcessError, shortened
 from persona.errors import CredentialsError, UnreachableError
-from persona.neutral import line
 
 CONTAINER_SECONDS = 1.0
 INSTANCE_SECONDS = 0.8
 """How long the metadata services may take in all: they are on the machine itself, or next to it."""
 STS_SECONDS = 1.0
-PROCESS_SECONDS = 60.0
-"""How long a credential_process may take: some wait for a person to touch a key or to log in."""
 SILENT_SECONDS = 1.0
 """For how long nobody is asked again who has not answered: a command may need the keys several times."""
 _INSTANCE_REQUEST_SECONDS = 1
@@ -42,8 +39,6 @@ _STEPS = {
     "container-role": ("container endpoint", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and …_FULL_URI are not set"),
     "iam-role": ("instance metadata (IMDSv2)", "it gives no role"),
 }
-_SAID = 300
-"""How much of what a credential_process wrote is shown, in characters."""
 _LIMITS = {"container-role": CONTAINER_SECONDS, "iam-role": INSTANCE_SECONDS}
 
 
@@ -146,7 +141,7 @@ def _loaded(provider: Any, profile: str | None, chain: Chain) -> Any:
     if instance:
         _ask_straight(provider)
     if provider.METHOD == "custom-process":
-        provider._popen = _Process
+        provider._popen = CredentialProcess
     limit = _LIMITS.get(provider.METHOD)
     try:
         found = within(limit, provider.load) if limit else provider.load()
@@ -177,38 +172,6 @@ def _ask_straight(provider: Any) -> None:
 
     if (fetcher := getattr(provider, "_role_fetcher", None)) is not None:
         fetcher._session = URLLib3Session(timeout=_INSTANCE_REQUEST_SECONDS)
-
-
-class _ProcessError(RuntimeError):
-    """A credential_process did not end in time."""
-
-
-class _Process(subprocess.Popen[bytes]):
-    """A credential_process, for which botocore would wait for ever."""
-
-    def communicate(
-        self,
-        input: bytes | None = None,  # noqa: A002  (its name in subprocess)
-        timeout: float | None = None,
-    ) -> tuple[bytes, bytes]:
-        """Return what it writes, or end it once its time is over."""
-        try:
-            return super().communicate(input, timeout or PROCESS_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            self.kill()
-            for pipe in (self.stdout, self.stderr):  # a child of its own may hold them open
-                if pipe is not None:
-                    pipe.close()
-            self.wait()
-            said = bytes(error.stderr or b"").decode(errors="replace")
-            shown = f", and wrote to stderr: “{_shortened(said)}”" if said.strip() else " and wrote nothing to stderr"
-            raise _ProcessError(f"credential_process did not end within {PROCESS_SECONDS:g} s{shown}") from None
-
-
-def _shortened(text: str) -> str:
-    """Return what a program wrote, in one line; the end of it says what was wrong."""
-    flat = line(" ".join(text.split()))
-    return flat if len(flat) <= _SAID else f"…{flat[-_SAID:]}"
 
 
 def _keys_of(found: Any, profile: str | None) -> Callable[[], AWSKeys]:
@@ -258,11 +221,11 @@ def _unusable(error: Exception, profile: str | None) -> CredentialsError:
         hint = f"aws sso login{named}"
     elif isinstance(error, known.ClientError) and "AssumeRole" in str(error):
         hint = "Let the role's trust policy allow this identity, or name another profile in storage.s3.profile."
-    elif isinstance(error, _ProcessError) or (
+    elif isinstance(error, ProcessError) or (
         isinstance(error, known.CredentialRetrievalError) and "custom-process" in str(error)
     ):
         hint = "Run the credential_process of the profile by hand, and see what it says; storage.s3.profile names it."
-        return CredentialsError(f"The AWS credentials cannot be used: {_shortened(str(error))}", hint=hint)
+        return CredentialsError(f"The AWS credentials cannot be used: {shortened(str(error))}", hint=hint)
     elif isinstance(error, FileNotFoundError) and error.filename == os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
         hint = "Set AWS_WEB_IDENTITY_TOKEN_FILE to the file with the token, or unset it."
     elif profile:

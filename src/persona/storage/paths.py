@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -274,12 +275,16 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
 
 
+def is_text(name: str) -> bool:
+    """Say whether a name has a form in UTF-8: those of this machine's disks need not."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
 def _refusal(text: str) -> str:
     """Return why a text is no storage path, or "" if it is one."""
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError:
-        return "it is not valid UTF-8"
+    if not is_text(text):
+        return _not_text()
+    size = len(text.encode("utf-8"))
     if size > MAX_PATH_BYTES:
         return f"it is {size} bytes long, and {MAX_PATH_BYTES} is the limit"
     if _CONTROL.search(text):
@@ -290,6 +295,14 @@ def _refusal(text: str) -> str:
     if "." in segments or ".." in segments:
         return "it has a “.” or “..” segment"
     return ""
+
+
+def _not_text() -> str:
+    """Return why a name with bytes that could not be read is no storage path."""
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower().replace("-", "") == "utf8":
+        return "it is not valid UTF-8"
+    return f"this process reads names as {encoding}; set LC_ALL=C.UTF-8, and unset PYTHONUTF8"
 
 
 def _encoded(segment: str, first: bool, windows: bool) -> str:

@@ -323,7 +323,7 @@ class Journal:
         memory = Memory(pair)
         memory.close()
         self._db.create_function("settled", 2, settled, deterministic=True)
-        self._db.execute("ATTACH ? AS pair", (str(pair),))
+        self._db.execute("ATTACH ? AS pair", (os.fsencode(pair),))
         try:
             with self.transaction():
                 self._db.execute("DELETE FROM pair.seen WHERE path NOT IN (SELECT path FROM objects)")

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from zlib import crc32
 
+from persona.config.places import in_utf8
 from persona.disks import is_full, is_read_only
 from persona.errors import (
     AccessDeniedError,
@@ -68,7 +69,7 @@ class Disk:
 
     def url(self, path: str = "") -> str:
         """Return where an object is, for people to read, and as it can be given as a URL: with ``%`` escaped."""
-        root = self.root.replace(os.sep, "/").strip("/").replace("%", "%25")
+        root = in_utf8(self.root).replace(os.sep, "/").strip("/").replace("%", "%25")
         path = path.replace("%", "%25")
         return f"file:///{root}/{path}" if root else f"file:///{path}"
 

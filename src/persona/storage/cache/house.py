@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -75,7 +76,7 @@ def places(folder: Path) -> list[str]:
     """Return the identities of the places of which a cache folder keeps anything; none if it cannot be read."""
     with (
         suppress(sqlite3.Error),
-        closing(sqlite3.connect(f"file:{quote(str(folder))}/index.sqlite3?mode=ro", uri=True)) as db,
+        closing(sqlite3.connect(f"file:{quote(os.fsencode(folder))}/index.sqlite3?mode=ro", uri=True)) as db,
     ):
         return [row[0] for row in db.execute("SELECT identity FROM scopes")]
     return []
