@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--lies", type=int, default=1000, help="jobs of which one answer is a lie")
     parser.add_argument("--mutants", type=int, default=10_000, help="mutated configurations, and as many inputs")
     parser.add_argument("--moves", type=int, default=16, help="migrations of a folder that changes all the time")
-    parser.add_argument("--answers", type=int, default=10_000, help="answers of all providers: half with bad values, half with mutated bytes")
+    parser.add_argument("--answers", type=int, default=10_000, help="answers: half bad values, half mutated bytes")
     parser.add_argument("--seed", type=int, default=round(time.time()), help="draws the moments")
     given = parser.parse_args()
     say(f"seed {given.seed}")

@@ -64,6 +64,7 @@ NAMES = [
     "é/u\u0308",
     ".PERSONA/x",
     "%~tmp-0123456789abcdef",
+    "%~tmp-01234567e24922b0",
     "x%~=",
     "%~2Epersona/%~3A",
     "what?*",

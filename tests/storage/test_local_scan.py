@@ -19,6 +19,7 @@ from persona.storage.backends.local import LocalBackend
 from persona.storage.backends.local_files import Disk
 from persona.storage.backends.local_folder import Folder
 from persona.storage.backends.local_runs import Entry
+from persona.storage.paths import temporary
 from tests.storage.local_helpers import files, paths_of, refused_by
 
 names = st.sampled_from(
@@ -148,8 +149,9 @@ async def test_only_abandoned_temporary_files_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locks: bool
 ) -> None:
     """By their locks; where the file system has none, by their age."""
-    old, young, written = (tmp_path / f"%~tmp-{number:016x}" for number in range(3))
-    for file in (old, young, written):
+    old, young, written = (tmp_path / temporary() for _ in range(3))
+    users = tmp_path / "%~tmp-0123456789abcdef"  # which only looks like one
+    for file in (old, young, written, users):
         file.write_text("x")
     yesterday = young.stat().st_mtime - 25 * 3600
     os.utime(old, (yesterday, yesterday))
@@ -158,7 +160,9 @@ async def test_only_abandoned_temporary_files_are_removed(
     if not locks:
         monkeypatch.setattr(local_leftovers, "claim", lambda _: None)
     storage = LocalBackend(tmp_path)
-    assert await storage.list() == []
+    assert [found.path for found in await storage.list()] == [users.name]
+    await storage.write("new", b"x")
+    assert await storage.read(users.name) == b"x"
     assert await refused_by(storage) == {}
     assert [file.exists() for file in (old, young, written)] == [False, not locks, True]
     os.close(held)

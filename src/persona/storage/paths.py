@@ -11,8 +11,8 @@ hexadecimal digits stand for one ASCII character.
   forms below. A segment of more than 255 bytes becomes nested folders, all but the last of which end in ``%~-``.
 - On Windows also ``< > : " \\ | ? *``, a dot or space at the end, and the first character of a device's name (``CON``,
   ``LPT1.txt``): https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-- ``%~=`` ends the name of an object's file if a folder has its own name, and ``%~tmp-`` with 16 hexadecimal digits is a
-  file that is not an object yet.
+- ``%~=`` ends the name of an object's file if a folder has its own name, and ``%~tmp-`` with 16 hexadecimal digits, of
+  which the second eight are a checksum of the first, is a file that is not an object yet.
 
 A name is an escape only if this module would have written it. Any other is itself, so that each file of a folder that
 somebody else filled has a storage path, and no two have the same.
@@ -27,6 +27,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 from persona.errors import NameRefusedError
 
@@ -57,7 +58,7 @@ _RESERVED = re.compile(r"%(?=~)")
 _RESERVED_ON_WINDOWS = re.compile(r'%(?=~)|[<>:"\\|?*]|[. ]\Z')
 _NOT_ON_WINDOWS = re.compile(r'[<>:"\\|?*]|[. ]\Z')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|\Z)", re.IGNORECASE)
-_TEMPORARY = re.compile(r"%~tmp-[0-9a-f]{16}\Z")
+_TEMPORARY = re.compile(r"%~tmp-([0-9a-f]{8})([0-9a-f]{8})\Z")
 _UNIT = re.compile(r"%~[0-9A-F]{2}|.", re.DOTALL)
 _ESCAPE = re.compile(r"%~([0-9A-F]{2})")
 _SWAP_CASE = {ord(letter): letter.swapcase() for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -216,12 +217,19 @@ def without_beside(name: str) -> str:
 
 def temporary() -> str:
     """Return a new name for a file that is not an object yet."""
-    return f"%~tmp-{secrets.token_hex(8)}"
+    drawn = secrets.token_hex(4)
+    return f"%~tmp-{drawn}{_check(drawn)}"
+
+
+def _check(drawn: str) -> str:
+    """Return eight digits that follow from eight drawn ones: a name that only looks alike does not have them."""
+    return f"{crc32(b'persona ' + drawn.encode()):08x}"
 
 
 def is_temporary(name: str) -> bool:
     """Say whether a file is not an object yet, by its name."""
-    return bool(_TEMPORARY.match(name))
+    found = _TEMPORARY.match(name)
+    return found is not None and _check(found[1]) == found[2]
 
 
 def oddities(path: str) -> set[str]:
