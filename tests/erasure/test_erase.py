@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +273,8 @@ def test_metadata_is_looked_through_too(name: str, place: Place, configure: Conf
     ran = persona(*ERASE, "--yes", "--json")
     assert ran.code == 1
     assert [each["path"] for each in ran.json["left"]] == ["calls/17.mp3"]
-    assert SUBJECT not in ran.out
+    tags = [each[key] for each in ran.json["erased"] for key in ("version", "now") if each[key]]
+    assert SUBJECT not in reduce(lambda text, tag: text.replace(tag, ""), tags, ran.out)  # an ETag has any letters
     kept = on(settings, lambda storage: storage.stat("survey.csv"))
     assert (kept.metadata, kept.headers) == ({"study": "energy"}, ContentHeaders(content_language="en"))
     assert contents(settings)["survey.csv"] == b"Respondent,Answer\nE09,no\n"
