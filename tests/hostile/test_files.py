@@ -20,6 +20,7 @@ from persona.personas.sources import limits
 from persona.personas.sources.read import read_files, read_path
 from tests import unmeasured
 from tests.hostile.torment import MOST_MB
+from tests.personas.workbooks import by_hand, row, zipped
 
 FULL = limits.MAX_FILE_BYTES - 64
 SURVEY = b"id,q,r\n" + b"".join(b"%d,%s,The bus is late\n" % (n, b"yes" if n % 2 else b"no") for n in range(12))
@@ -28,7 +29,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a quote never closed": ("a.csv", lambda: b'q,r\n"' + b"x\n" * 200_000, "field larger than field limit"),
     "millions of columns": ("a.csv", lambda: b"q,r\n" + b"," * 1_000_000, "more than 5,000 columns"),
     "millions of rows": ("a.csv", lambda: b"q,r\n" + b"a,b\n" * (FULL // 4), "more than 300,000 lines"),
-    "millions of cells": ("a.csv", lambda: (b"aa," * 4999 + b"b\n") * 400, "more than 1,500,000 cells"),
+    "millions of cells": ("a.csv", lambda: (b"aa," * 4999 + b"b\n") * 401, "more than 2,000,000 cells"),
     "one heading for all": ("a.csv", lambda: b"q," * 4999 + b"q\n" + b"1," * 4999 + b"2\n", ""),
     "a heading of a novel": (
         "a.csv",
@@ -50,6 +51,20 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "ends of lines of Unicode": ("a.txt", lambda: "\u2028".encode() * (FULL // 3), "lines"),
     "a NUL": ("a.csv", lambda: b"a,b\n1,\0\n", "not a text file"),
     "UTF-16 cut short": ("a.csv", lambda: "a,b\n1,2\n".encode("utf-16")[:-1], "not a text file"),
+    "an emoji in each line": ("a.csv", lambda: ("🚲" + "x" * 999 + ",y\n").encode() * 43_000, "too much text"),
+    "a workbook of two far cells": (
+        "a.xlsx",
+        lambda: by_hand('<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'),
+        "more than 5,000 columns",
+    ),
+    "a workbook of one text": ("a.xlsx", lambda: by_hand(row("x" * 40_000_000)), "characters long"),
+    "a workbook of one tag": ("a.xlsx", lambda: by_hand(f'<row a="{"x" * 40_000_000}"/>'), "a tag without end"),
+    "a workbook of blanks": ("a.xlsx", lambda: by_hand(" " * 100_000_000 + "<row/>"), "is empty"),
+    "a project of elements": (
+        "a.qdpx",
+        lambda: zipped({"project.qde": "<Project>" + "<a/>" * 3_000_000 + "</Project>"}),
+        "more than 400,000 elements",
+    ),
     "too large": ("a.txt", lambda: b"x" * (limits.MAX_FILE_BYTES + 1), "16 MiB is the limit"),
     "too large a table": ("a.csv", lambda: b"x" * (limits.MAX_TABLE_BYTES + 1), "64 MiB is the limit"),
 }

@@ -108,7 +108,7 @@ def test_limits_and_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("MAX_COLUMNS", 3, "variables"),
         ("MAX_RECORDS", 3, "rows"),
         ("MAX_CELLS", 9, "cells"),
-        ("MAX_TEXT", 5, "characters"),
+        ("MAX_TEXT", 5, "too much text"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(limits, name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from sys import getsizeof
 from typing import NamedTuple
 
 from persona.personas.sources import limits
@@ -46,10 +47,12 @@ class Grid:
         """Put a text into a column of the row, counted from 1."""
         tidied = self._known.get(text)
         if tidied is None:
-            self._size += len(text)
+            self._size += getsizeof(text)
             if self._size > limits.MAX_TEXT:
-                raise limits.too_many(self.place, "characters of text", limits.MAX_TEXT)
-            tidied = self._known[text] = tidy(text)
+                raise limits.too_much_text(self.place, limits.MAX_TEXT)
+            tidied = tidy(text)
+            tidied = text if tidied == text else tidied  # which is then held once
+            self._known[text] = tidied
         if not tidied:
             return
         if column > limits.MAX_COLUMNS:

@@ -5,7 +5,7 @@ Each limit keeps what a hostile file can make of one gigabyte of memory far belo
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Iterator
 
 from persona.errors import InputError
@@ -20,8 +20,10 @@ MAX_EXPANDED = 512 * 1024 * 1024
 """The most bytes that one compressed document expands to; they are read in parts, and not held."""
 MAX_MEMBERS = 20_000
 """The most files in one compressed document."""
-MAX_TEXT = 64 * 1024 * 1024
-"""The most characters of all texts of a workbook or a project, each counted once."""
+MAX_TEXT = 128 * 1024 * 1024
+"""The most bytes of memory of all texts of a workbook or a project, each counted once."""
+MAX_DECODED = 160 * 1024 * 1024
+"""The most bytes of memory of the text of one file: beside an emoji each character takes four."""
 MAX_FILES = 10_000
 """The most files of one input folder."""
 MAX_ENTRIES = 100_000
@@ -34,7 +36,7 @@ MAX_LINE = 1024 * 1024
 """The longest line, in characters."""
 MAX_COLUMNS = 5_000
 """The most columns of a table."""
-MAX_CELLS = 1_500_000
+MAX_CELLS = 2_000_000
 """The most cells of a table that are no gaps."""
 MAX_MARKS = 2_000_000
 """The most commas, colons and opening brackets of a JSON file, which bound what it makes in memory."""
@@ -42,6 +44,7 @@ MAX_RECORDS = 100_000
 """The most respondents of one input."""
 MAX_HEADING = 500
 """The longest question or key, in characters."""
+_LINE = re.compile(r"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # what str.splitlines ends a line at
 MAX_ID = 200
 """The longest respondent's id, in characters; a column with longer ones is none of ids."""
@@ -60,6 +63,14 @@ def too_expansive(name: str) -> InputError:
     """Return the error for a compressed document that expands to more than is read."""
     return InputError(
         f"{name} expands to more than {MAX_EXPANDED // (1024 * 1024)} MiB, which is the limit.",
+        hint="Split it, or leave out what is not research data.",
+    )
+
+
+def too_much_text(name: str, limit: int) -> InputError:
+    """Return the error for texts that take more than a limit in bytes of memory."""
+    return InputError(
+        f"{name} holds too much text: in memory it takes more than {limit // (1024 * 1024)} MiB, which is the limit.",
         hint="Split it, or leave out what is not research data.",
     )
 
@@ -96,7 +107,7 @@ def lines_of(name: str, text: str) -> Iterator[str]:
     Raises:
         InputError: one is too long.
     """
-    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if len(line) > MAX_LINE:
-            raise too_long(f"{name}, line {number}", len(line), MAX_LINE)
-        yield line
+    for number, match in enumerate(_LINE.finditer(text), start=1):  # a StringIO would hold four bytes a character
+        if match.end() - match.start() > MAX_LINE:
+            raise too_long(f"{name}, line {number}", match.end() - match.start(), MAX_LINE)
+        yield match[0]

@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from html.parser import HTMLParser
+from sys import getsizeof
 
 from persona.errors import InputError
 from persona.personas.sources import limits
@@ -78,11 +79,11 @@ class _Database:
         if table not in self.tables:
             return
         for number, row in enumerate(self._connection.execute(query)):
-            self._size += sum(len(value) for value in row if isinstance(value, str))
+            self._size += sum(getsizeof(value) for value in row if isinstance(value, str))
             if number >= limits.MAX_CELLS:
                 raise limits.too_many(self._name, f"rows of {table}", limits.MAX_CELLS)
             if self._size > limits.MAX_TEXT:
-                raise limits.too_many(self._name, "characters of text", limits.MAX_TEXT)
+                raise limits.too_much_text(self._name, limits.MAX_TEXT)
             yield row
 
     def _step(self) -> bool:

@@ -7,6 +7,7 @@ Source: “REFI-QDA Standard, version 1.5” (2019), sections 8 to 10, and its s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from sys import getsizeof
 
 from persona.personas.sources import limits, markup
 from persona.personas.sources.archive import Archive
@@ -94,9 +95,9 @@ class _Project:
         path = element.get("plainTextPath").rpartition("/")[2].lower()
         if not inline and path in self._members:
             inline, _ = decode(f"{path} in {self._name}", self._archive.read(self._members[path]))
-        self._size += len(inline)
+        self._size += getsizeof(inline)
         if self._size > limits.MAX_TEXT:
-            raise limits.too_many(self._name, "characters of text", limits.MAX_TEXT)
+            raise limits.too_much_text(self._name, limits.MAX_TEXT)
         return inline
 
     def _read_selections(self, element: Element, source: Source) -> None:

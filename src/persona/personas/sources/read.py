@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from sys import getsizeof
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError, PersonaError
 from persona.personas.sources import kinds, limits
@@ -31,6 +32,8 @@ def of_text(read: Callable[[str, str], Dataset]) -> Reader:
 
     def reader(name: str, data: bytes) -> Dataset:
         text, notes = decode(name, data)
+        if getsizeof(text) > limits.MAX_DECODED:
+            raise limits.too_much_text(name, limits.MAX_DECODED)
         limits.check_lines(name, text)
         dataset = read(name, text)
         dataset.notes[:0] = notes

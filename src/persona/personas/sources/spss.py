@@ -6,6 +6,7 @@ import datetime
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from sys import getsizeof
 from typing import Any
 
 from persona.errors import InputError
@@ -156,9 +157,9 @@ def _read(name: str, data: bytes) -> tuple[dict[str, list[Any]], Any]:
             part, _ = read(io.BytesIO(data), user_missing=True, output_format="dict", row_offset=start, row_limit=count)
             for each, values in part.items():
                 columns[each] += values
-                size += sum(len(value) for value in values if isinstance(value, str))
+                size += sum(getsizeof(value) for value in set(values) if isinstance(value, str))
             if size > limits.MAX_TEXT:
-                raise limits.too_many(name, "characters of text", limits.MAX_TEXT)
+                raise limits.too_much_text(name, limits.MAX_TEXT)
             if len(next(iter(part.values()), [])) < count:
                 break
     except InputError:

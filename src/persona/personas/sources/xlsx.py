@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
+from sys import getsizeof
 
 from persona.errors import InputError
 from persona.personas.sources import cell_dates, limits, markup
 from persona.personas.sources.archive import Archive
 from persona.personas.sources.cell_dates import Shown
 from persona.personas.sources.grid import Grid, Merge
-from persona.personas.sources.records import Dataset
+from persona.personas.sources.records import Dataset, tidy
 from persona.personas.sources.workbooks import Sheet, read_sheets
 
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -117,7 +118,8 @@ class _Strings:
     """Takes the events of a part with texts, in runs or whole; how they are read aloud (``rPh``) is left out."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._parts, self._inside, self._aloud, self._size = name, [""], False, False, 0
+        self._name, self._parts, self._inside, self._aloud = name, [""], False, False
+        self._size = self._length = 0
         self.strings: list[str] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -132,15 +134,20 @@ class _Strings:
         if tag == "rPh":
             self._aloud = False
         elif tag == "si":
-            self.strings.append(_unescaped("".join(self._parts)))
+            string = tidy(_unescaped("".join(self._parts)))
+            self._size += getsizeof(string)
+            self._length = 0
+            self.strings.append(string)
+            if self._size > limits.MAX_TEXT:
+                raise limits.too_much_text(self._name, limits.MAX_TEXT)
             if len(self.strings) > limits.MAX_CELLS:
                 raise limits.too_many(self._name, "texts", limits.MAX_CELLS)
 
     def text(self, text: str) -> None:
         if self._inside:
-            self._size += len(text)
-            if self._size > limits.MAX_TEXT:
-                raise limits.too_many(self._name, "characters of text", limits.MAX_TEXT)
+            self._length += len(text)
+            if self._length > limits.MAX_LINE:
+                raise limits.too_long(f"{self._name}: a cell", self._length, limits.MAX_LINE)
             self._parts.append(text)
 
 
