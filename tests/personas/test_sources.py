@@ -167,7 +167,10 @@ def test_transcript_of_two_people_is_two_respondents() -> None:
     assert [record.id for record in dataset.records] == ["Anna", "Ben"]
     assert [passage.text for passage in dataset.records[0].passages] == ["I like it.", "So there."]
     assert dict(dataset.records[0].fields) == {}
-    assert dataset.notes == ["i.txt: the lines above the interview were not used."]
+    assert dataset.notes == [
+        "Interviewers, not respondents (by the label): Moderator.",
+        "The lines above the interview were not used, since there are several respondents: i.txt.",
+    ]
 
 
 def test_of_two_unnamed_speakers_the_one_who_asks_is_the_interviewer() -> None:

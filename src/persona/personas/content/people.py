@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
+from persona.personas.sources import roles
 from persona.personas.sources.records import ID_HEADING, tidy
 
 _SUFFIX = r"(?:[ _-]*(?:id|nr|no\.?|number|code|key|uuid|#|name|label))?"
@@ -23,14 +24,7 @@ _PEOPLE = re.compile(
     r"(?:s|[ _-]*(?:ids|codes|keys|names|list))|people|ids",
     re.IGNORECASE,
 )
-_ASKS = re.compile(
-    r"(?:the )?(?:interviewer|moderator|facilitator|researcher|interview|host|question|assistant|agent|int|q|i)"
-    r"(?: ?\d+)?",
-    re.IGNORECASE,
-)
-_ANSWERS = re.compile(
-    r"(?:the )?(?:participant|respondent|interviewee|informant|user|subject|answer|speaker|p|r|a|s)", re.IGNORECASE
-)
+_SERVES = re.compile(r"(?:the )?(?:assistant|agent)(?: ?\d+)?", re.IGNORECASE)
 _ASIDE = re.compile(r"\s*[(\[].*?[)\]]\s*$")
 _SERIES = re.compile(r"(\D+)\d+")
 _MAX_NAME = 60
@@ -88,12 +82,13 @@ def is_number(key: str) -> bool:
 
 def asks(label: str) -> bool:
     """Say whether a speaker is an interviewer."""
-    return _ASKS.fullmatch(tidy(label)) is not None
+    plain = tidy(label)
+    return roles.is_interviewer(plain) or _SERVES.fullmatch(plain) is not None
 
 
 def answers(label: str) -> bool:
     """Say whether a speaker is called by the role of a respondent, without saying which one."""
-    return _ANSWERS.fullmatch(tidy(label)) is not None
+    return roles.answers(tidy(label))
 
 
 def in_series(value: str, subject: str) -> bool:

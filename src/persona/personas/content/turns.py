@@ -22,42 +22,20 @@ from itertools import pairwise
 from persona.personas.content.people import answers, asks, in_series, names, names_person, normalised, same
 from persona.personas.content.strangers import Strangers, timed_label
 from persona.personas.sources.records import ID_HEADING
+from persona.personas.sources.speech import Line, scan
+from persona.personas.sources.turns import FIELD_WORDS
 
-_DATE = r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4},?[ T]*)"
-_TIME = rf"[\[(]?{_DATE}?\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.,]\d+)?(?:\s?[AaPp]\.?[Mm]\.?)?[\])]?"
-_LABEL = re.compile(
-    rf"\s*(?:<(?!v[ .])/?\w[^<>]{{0,40}}>\s*)*(?:[-–*>•]\s+)?(?:{_TIME}\s*(?:[-–]\s+)?)?(?:\*\*|__)?[\[(<]?"
-    rf"(?P<label>[^\W_][^:：*<>\n]{{0,38}}?)[\])>]?(?:\*\*|__)?\s*(?:[\[(]?{_TIME}[\])]?)?\s*"
-    r"(?::(?:\*\*|__)?(?:\s+|$)|：(?:\*\*|__)?)(?P<said>.*)"
-)
-_VOICE = re.compile(r"\s*<v(?:\.[\w.]+)?\s+(?P<label>[^>]{1,60})>(?P<said>.*)")
 _WITHIN = re.compile(r"(?:^|[\n\",;\t]|\\n)\s*([^\W_][^:：*<>\n\",;\\]{0,38}?)\s*[:：](?=\s)")
-_CLOSED = re.compile(r"</v>\s*[^\s<]")
 _DASH = re.compile(r"\s*[-–—]\s")
-_CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s")
-_RULE = re.compile(r"\s*(?:#|---|\*\*\*|===|___)")
-_ENDS = r"\n\r\x0b\x0c\x85\u2028\u2029"
-_BREAK = re.compile(rf"[^{_ENDS}]*(?:\r\n|[{_ENDS}]|$)")
 _SECTIONS = 3
 """How many starts a text has that consists of sections of several respondents: its own, and those of two sections."""
 _LABELLED = "Somebody else may speak in, or behind, the respondent's words; that part stays: see whose it is."
-_HEAD = 200
-"""How much of a line is searched for its label, in characters."""
-_MAX_WORDS = 4
-"""The most words of a label; a longer one is a sentence with a colon."""
-_FIELD_WORDS = 6
-"""The most words of a value that describes the respondent; a longer one is something said."""
 
 
 @dataclass(slots=True)
-class _Line:
-    start: int
-    end: int
-    text: str
-    label: str = ""
-    said: str = ""
-    kind: str = ""
-    """``id``, ``field``, ``turn``, ``unclear``, ``frame`` (of subtitles), ``rule``, ``blank``, or empty."""
+class _Line(Line):
+    """A line, its kind ``id``, ``field``, ``turn``, ``unclear``, ``frame``, ``rule``, ``blank``, or empty."""
+
     mine: bool = False
     voice: bool = False
     """Whether its label is that of a voice, which ends with its subtitle."""
@@ -163,38 +141,10 @@ def _remains(lines: list[_Line]) -> bool:
 
 
 def _parse(text: str) -> list[_Line]:
-    lines = [_Line(m.start(), m.end(), m[0]) for m in _BREAK.finditer(text) if m[0]]
-    cues = sum(_CUE.match(line.text[:_HEAD]) is not None for line in lines) > 0
-    for n, line in enumerate(lines):
-        head = line.text[:_HEAD]
-        if not line.text.strip():
-            line.kind = "blank"
-        elif cues and (_CUE.match(head) or _is_cue_number(lines, n)):
-            line.kind = "frame"
-        elif cues and (head.count("<v") > 1 or _CLOSED.search(line.text)):  # several people in one line
-            line.kind, line.label = "unclear", "<v>"
-        elif (cues and head.startswith(("WEBVTT", "NOTE", "STYLE", "REGION"))) or _RULE.match(head):
-            line.kind = "rule"
-        else:
-            line.label, line.said = _labelled(line.text, cues=cues)
-            line.voice = cues and bool(line.label) and head.lstrip().startswith("<v")
+    lines = [_Line(each.start, each.end, each.text, each.label, each.said, each.kind) for each in scan(text)]
+    for line in lines:
+        line.voice = bool(line.kind) and line.text.lstrip().startswith("<v")
     return lines
-
-
-def _labelled(line: str, *, cues: bool) -> tuple[str, str]:
-    """Return a line's label and what is said behind it; both empty if it has no label."""
-    head = line[:_HEAD]
-    match = (_VOICE.match(head) if cues else None) or _LABEL.match(head)
-    if not match or len(match["label"].split()) > _MAX_WORDS:
-        return "", ""
-    label = match["label"].strip()
-    return label + ")" if label.count("(") > label.count(")") else label, line[match.start("said") :].strip()
-
-
-def _is_cue_number(lines: list[_Line], n: int) -> bool:
-    """Say whether a line is the number or name of the subtitle whose time is in the next line."""
-    follows = n == 0 or lines[n - 1].kind == "blank"
-    return follows and n + 1 < len(lines) and _CUE.match(lines[n + 1].text[:_HEAD]) is not None
 
 
 def _classify(lines: list[_Line], subject: str) -> None:
@@ -203,6 +153,7 @@ def _classify(lines: list[_Line], subject: str) -> None:
     name_labels = _name_labels(lines, subject)
     head = True
     for n, line in enumerate(lines):
+        head = head and line.kind != "turn"
         if not line.label or line.kind:
             continue
         before = lines[n - 1].kind if n else "blank"
@@ -210,7 +161,7 @@ def _classify(lines: list[_Line], subject: str) -> None:
             line.kind, head = "id", True
         elif _speaks(line.label, subject, counts):
             line.kind, head = "turn", False
-        elif head and len(line.said.split()) <= _FIELD_WORDS:
+        elif head and len(line.said.split()) <= FIELD_WORDS:
             line.kind = "field"
         else:
             line.kind = "unclear"

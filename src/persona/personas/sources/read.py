@@ -18,7 +18,7 @@ from persona.personas.sources.qdpx import read_qdpx
 from persona.personas.sources.records import Dataset
 from persona.personas.sources.spss import read_sav
 from persona.personas.sources.tables import DELIMITERS, read_csv
-from persona.personas.sources.transcripts import read_transcript
+from persona.personas.sources.transcripts import read_transcript, respondents
 from persona.personas.sources.xlsx import read_xlsx
 from persona.storage.inside import OutsideError, open_inside
 from persona.storage.paths import printable, sort_key
@@ -61,17 +61,21 @@ _READERS: dict[str, Reader] = {
     ".markdown": of_text(read_transcript),
     ".txt": of_text(read_transcript),
     ".text": of_text(read_transcript),
+    ".vtt": of_text(read_transcript),
+    ".srt": of_text(read_transcript),
 }
 _ALIKE = {".xlsm": ".xlsx", ".sqlite": ".sqlite3", ".qda": ".sqlite3", ".zsav": ".sav"}
 """Endings of the same kind as others."""
-_OF_TEXT = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".markdown", ".txt", ".text"})
+_OF_TEXT = frozenset(
+    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".markdown", ".txt", ".text", ".vtt", ".srt"}
+)
 """The endings of files that are text."""
 _LARGE = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods", ".sav", ".zsav", ".qdpx"})
 """The endings of tables and of projects with recordings in them, which may be larger than other files."""
 _QUALCODER = "data.qda"
 """The database in a project's folder of QualCoder."""
 KINDS = (
-    "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl), transcripts (.txt, .md)"
+    "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl), transcripts (.txt, .md, .vtt, .srt)"
     " and coded projects (.qdpx, .sqlite3, .qda)"
 )
 """The kinds of files that are read, in words."""
@@ -109,6 +113,7 @@ def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
         dataset.extend(_read(name, data))
         if len(dataset.records) > limits.MAX_RECORDS:
             raise limits.too_many("The input", "respondents", limits.MAX_RECORDS)
+    _part_interviews(dataset)
     if not dataset.records:
         raise InputError("There are no records in the input.", hint=f"Persona reads {KINDS}.")
     return dataset
@@ -142,6 +147,16 @@ def is_table(data: bytes) -> bool:
     except InputError:
         return False
     return any(delimiter in text.split("\n", 1)[0] for delimiter in DELIMITERS)
+
+
+def _part_interviews(dataset: Dataset) -> None:
+    """Add the respondents of all interviews, which only all together tell from the interviewers."""
+    if dataset.interviews:
+        dataset.extend(respondents(dataset.interviews))
+        dataset.interviews = []
+        dataset.records.sort(key=lambda record: sort_key(record.file))
+    if len(dataset.records) > limits.MAX_RECORDS:
+        raise limits.too_many("The input", "respondents", limits.MAX_RECORDS)
 
 
 def read_path(path: Path) -> Dataset:

@@ -7,8 +7,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from persona.personas.sources.limits import MAX_ID
+
+if TYPE_CHECKING:
+    from persona.personas.sources.turns import Interview
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "nil", "-", "--", "–", "—", "."})
 
@@ -112,6 +116,7 @@ class Dataset:
         hints: what the files say of their columns, by heading; a table has one for each column, in its order.
         left_out: how many rows or speakers are no respondents, by the reason.
         speakers: the names of all who speak in interviews, the interviewers' too: they are never themes.
+        interviews: interviews whose speakers are not parted into respondents and interviewers yet.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -119,6 +124,7 @@ class Dataset:
     hints: dict[str, Hint] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     speakers: set[str] = field(default_factory=set)
+    interviews: list[Interview] = field(default_factory=list)
 
     def extend(self, other: Dataset) -> None:
         """Add the respondents, notes and hints of another input."""
@@ -127,6 +133,7 @@ class Dataset:
         self.hints |= {name: hint for name, hint in other.hints.items() if hint != Hint() or name not in self.hints}
         self.left_out += other.left_out
         self.speakers |= other.speakers
+        self.interviews += other.interviews
 
 
 def tidy(text: str) -> str:
