@@ -148,7 +148,6 @@ class _Parting:
         ]
         asking = {each: why for each, why in self.asking.items() if not roles.is_question(each[1])}
         left_out = Counter[str]()
-        left_out["interviewers"] = len({label for _, label in asking})
         left_out[f"speakers of under {MIN_WORDS} words"] = len(self.few)
         left_out["labels of no person"] = len(nobody)
         return Dataset(
