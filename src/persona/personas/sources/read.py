@@ -19,6 +19,7 @@ from persona.personas.sources.records import Dataset
 from persona.personas.sources.spss import read_sav
 from persona.personas.sources.tables import DELIMITERS, read_csv
 from persona.personas.sources.transcripts import read_transcript, respondents
+from persona.personas.sources.word import read_word
 from persona.personas.sources.xlsx import read_xlsx
 from persona.storage.inside import OutsideError, open_inside
 from persona.storage.paths import printable, sort_key
@@ -61,6 +62,7 @@ _READERS: dict[str, Reader] = {
     ".markdown": of_text(read_transcript),
     ".txt": of_text(read_transcript),
     ".text": of_text(read_transcript),
+    ".docx": read_word,
     ".vtt": of_text(read_transcript),
     ".srt": of_text(read_transcript),
 }
@@ -75,7 +77,7 @@ _LARGE = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".ods", ".sav", ".zsav", "
 _QUALCODER = "data.qda"
 """The database in a project's folder of QualCoder."""
 KINDS = (
-    "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl), transcripts (.txt, .md, .vtt, .srt)"
+    "tables (.csv, .tsv, .xlsx, .ods, .sav), JSON (.json, .jsonl), transcripts (.txt, .md, .docx, .vtt, .srt)"
     " and coded projects (.qdpx, .sqlite3, .qda)"
 )
 """The kinds of files that are read, in words."""
