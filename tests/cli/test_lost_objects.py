@@ -89,6 +89,7 @@ def test_one_object_that_cannot_be_read_is_no_outage(
         assert ran.code == 1, (command, ran.err)
         assert "Not read: personas/lost.yaml" in ran.err
         assert "kept.yaml" not in ran.err
+        assert "lost.yaml: personas/lost.yaml" not in ran.err
     if cache == "true":
         ran = persona("storage", "cache", "warm", "personas", "--json")
         assert (ran.code, [each["path"] for each in ran.json["failures"]]) == (1, [LOST]), ran.err

@@ -448,6 +448,11 @@ def test_anothers_home_is_not_used(persona: Any, machine: Machine, home: Path) -
     ran = persona(*USE)
     assert ran.code == 3
     assert f"{home} is not used: it belongs to user 54321" in ran.err
+    if os.geteuid() == 0:
+        assert (
+            "Run the command as that user: sudo -u '#54321' -E persona …; or a container with --user 54321." in ran.err
+        )
+        assert f"Or take it: chown -R 0 {home}." in ran.err
     assert [each.name for each in home.iterdir()] == ["persona.yaml"]
 
 

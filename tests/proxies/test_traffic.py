@@ -312,7 +312,7 @@ def test_a_page_of_a_proxy_is_told_from_a_refusal_of_the_provider(
     persona: Run, configure: Configure, place: Place, through: Any
 ) -> None:
     with FaultProxy() as scripted:
-        scripted.on("GET", "", html(403), times=2)
+        scripted.always("GET", "", html(403))
         through(scripted.url)
         configure(at(place("fake-gcs"), "http://gcs.test"))
         told(persona, 7, f"The proxy {scripted.address} (http_proxy) lets nothing through to gcs.test")

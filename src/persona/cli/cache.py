@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona.cli.app import PersonaGroup, fresh_option
-from persona.cli.render import fields, heading, human_size
+from persona.cli.render import fields, heading, human_size, of_path
 from persona.cli.session import Session
 from persona.errors import ConfigError, IncompleteError, UsageError
-from persona.neutral import line
 from persona.storage.paths import printable
 
 if TYPE_CHECKING:
@@ -193,7 +192,7 @@ def warm(session: Session, path: str) -> int:
     else:
         print(_warmed_text(warmed, location))
     for failed, reason in warmed.failures:
-        session.warn(f"Not fetched: {line(failed)}: {line(reason)}")
+        session.warn(f"Not fetched: {of_path(failed, reason)}")
     if warmed.left or warmed.too_large:
         raise IncompleteError(
             f"The cache is full: {warmed.left + warmed.too_large:,} of {warmed.objects:,} objects are not in it.",

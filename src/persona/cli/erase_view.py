@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from persona.cli.render import fields, heading, human_size, table
+from persona.cli.render import fields, heading, human_size, of_path, table
 from persona.storage.paths import printable
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def found_text(shown: dict[str, Any], subject: str) -> str:
 
 def incomplete_lines(found: Found, *, exact: bool) -> list[str]:
     """Return why a search is not complete, a line each."""
-    lines = [f"Not looked through: {printable(each.path)}: {each.reason}" for each in found.unread]
+    lines = [f"Not looked through: {of_path(each.path, each.reason)}" for each in found.unread]
     lines += [f"Not looked into: {_kind_line(each)}" for each in unsearched_json(found.unsearched)]
     return [*lines, f"Similar ids: {spellings(found.similar)}."] if found.similar and not exact else lines
 

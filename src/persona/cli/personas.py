@@ -11,7 +11,7 @@ import click
 
 from persona.cli.app import PersonaCommand, fresh_option
 from persona.cli.files import on_this_machine
-from persona.cli.render import fields, heading, human_time, json_time, shortened, table
+from persona.cli.render import fields, heading, human_time, json_time, of_path, shortened, table
 from persona.cli.session import Session
 from persona.cli.typed import in_either_form, storage_path
 from persona.neutral import line
@@ -201,7 +201,7 @@ def _report(session: Session, found: Library | Summaries, duplicates: Mapping[st
         8 if something arrives damaged, 1 if something else is no persona or was not listed, 0 otherwise.
     """
     for item in found.refused:
-        session.warn(f"Not read: {line(item.path)}: {line(item.reason)}")
+        session.warn(f"Not read: {of_path(item.path, item.reason)}")
     if found.reserved.names:
         session.warn(f"Warning: {found.reserved.warning}")
     for key, paths in duplicates.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from persona import neutral
 from persona.neutral import line
+from persona.storage.paths import printable
 
 if TYPE_CHECKING:
     from persona.storage.backend import Listing
@@ -99,3 +100,9 @@ class Known:
 def shortened(text: str) -> str:
     """Return a title as it fits a table, cut between words."""
     return text if len(text) <= _TITLE_WIDTH else text[: _TITLE_WIDTH - 1].rsplit(" ", 1)[0] + "…"
+
+
+def of_path(path: str, reason: str) -> str:
+    """Return what is wrong with an object, with its path once: many reasons begin with it."""
+    shown = printable(path)
+    return reason if reason.startswith((shown, f"“{shown}”")) else f"{shown}: {reason}"

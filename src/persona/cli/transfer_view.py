@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from persona.cli.render import fields, heading, human_size
+from persona.cli.render import fields, heading, human_size, of_path
 from persona.errors import InputError
 from persona.storage.paths import printable
 from persona.transfer.model import Phase, Row
@@ -412,7 +412,7 @@ def incomplete_text(document: dict[str, Any]) -> str:
 
 def _failures(document: dict[str, Any], limit: int | None) -> str:
     shown = document["failures"][:limit]
-    lines = [f"  {printable(failure['path'])}: {failure['error']}" for failure in shown]
+    lines = [f"  {of_path(failure['path'], failure['error'])}" for failure in shown]
     left = document["objects"]["failed"] - len(shown)
     if left > 0:
         lines.append(f"  … and {left:,} more: persona storage migrate report {document['id']} --json")

@@ -6,7 +6,9 @@ import logging
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from persona import ownership
 from persona.disks import is_full
@@ -85,11 +87,23 @@ def foreign(path: Path, doubt: str) -> ConfigError:
         path: PERSONA_HOME, or a file in it.
         doubt: why, as `persona.ownership.open_file` says it.
     """
-    return ConfigError(
-        f"{path} is not used: {doubt}.",
-        hint="If it is yours, take ownership with chown, or remove write access for others with “chmod go-w”. "
-        "Otherwise remove it, or set PERSONA_HOME to a folder of your own.",
-    )
+    return ConfigError(f"{path} is not used: {doubt}.", hint=_own_hint(path))
+
+
+def _own_hint(path: Path) -> str:
+    """Return what makes a file or folder one's own, or another's command: root in a container has others' files."""
+    named = quote(str(path))
+    other = "Otherwise remove it, or set PERSONA_HOME to a folder of your own."
+    with suppress(OSError):
+        owner = ownership.owner_of(path.stat())
+        if ownership.user() == 0 and owner:
+            return (
+                f"Run the command as that user: sudo -u '#{owner}' -E persona …; or a container with --user {owner}. "
+                f"Or take it: chown -R 0 {named}. {other}"
+            )
+        if owner not in (0, ownership.user()):
+            return f"If it is yours, take ownership: sudo chown -R {ownership.user()} {named}. {other}"
+    return f"If it is yours, remove write access for others: chmod -R go-w {named}. {other}"
 
 
 def read_own(file: Path, home: Path, limit: int) -> bytes:

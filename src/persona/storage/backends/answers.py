@@ -325,6 +325,19 @@ def text_of(element: ElementTree.Element, name: str) -> str:
     return element.findtext(name) or ""
 
 
+def is_no_service(host: str, status: int) -> WrongEndpointError:
+    """Return the error for a refusal that is a web page: something between here and the service gives it."""
+    if status == 407:
+        return WrongEndpointError(
+            f"{host} is behind a proxy that asks for a user and a password (407).",
+            hint="Set https_proxy to its address, with the user and password; or ask for a way around the proxy.",
+        )
+    return WrongEndpointError(
+        f"{host} answers with {status} and a web page, as no storage service does.",
+        hint="Check the endpoint. If it is right, a firewall or a proxy before it refuses the request: ask its owner.",
+    )
+
+
 def senseless(host: str) -> WrongEndpointError:
     """Return the error for an answer that no provider gives."""
     return WrongEndpointError(

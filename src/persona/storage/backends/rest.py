@@ -23,7 +23,14 @@ import urllib3
 from persona.certificates import Authorities, authorities
 from persona.errors import ConflictError, PersonaError, ThrottledError, UnreachableError
 from persona.proxies import proxy_for
-from persona.storage.backends.answers import MAX_ANSWER_BYTES, NonsenseError, http_time_in, is_page, senseless
+from persona.storage.backends.answers import (
+    MAX_ANSWER_BYTES,
+    NonsenseError,
+    http_time_in,
+    is_no_service,
+    is_page,
+    senseless,
+)
 from persona.storage.backends.deadlines import TimedResponse
 from persona.storage.backends.faults import RepeatedError, WrongEndpointError, too_large
 from persona.storage.backends.primitives import Part
@@ -275,7 +282,7 @@ class RestClient:
         if status == 413 and not _REFUSAL.match(body):
             return too_large(self.host)
         if status < 500 and status not in _OF_GATEWAYS and is_page(body):
-            return senseless(self.host)
+            return is_no_service(self.host, status)
         return self.translate(status, headers, body)
 
     def ask(self, request: Request) -> Reply:
