@@ -26,13 +26,14 @@ _ASKS = 0.2
 _TIMES = 2.5
 _ASKS_BESIDE = 0.5
 _LAST = 300
-_AUXILIARY = (
-    r"(?:do|does|did|is|are|was|were|would|will|can|could|should|have|has|had|about|made|makes|kind|often|come)"
+_ASKED_OF = (
+    r"(?:do|does|did|is|are|was|were|would|will|can|could|should|have|has|had|about|made|makes)"
+    r"\s+(?:you|your|the|that|this|it|there|they|he|she|people|we|a|an)"
 )
 _OPENERS = re.compile(
     r"(?:(?:so|and|ok(?:ay)?|well|now|great|good|thanks|thank you|right|al?right|but|then|also|und|et|alors|y|e"
     r"|entonces|então|allora|en|dus)[,.!]?\s+){0,3}(?:"
-    rf"(?:how|what|why|when|where|who|which)(?:'s|\s+(?:\w+\s+){{0,2}}?{_AUXILIARY})\b"
+    rf"(?:how|what|why|when|where|who|which)(?:'s|\s+(?!(?:i|we)\b)(?:\w+\s+){{0,2}}?{_ASKED_OF}|\s+come)\b"
     r"|(?:do|did|can|could|would|are|were|have|had|will)\s+you\b|is there\b|are there\b"
     r"|(?:tell|walk|talk|show)\s+(?:me|us)\b|describe\b|give\s+(?:me|us)\s+an?\s+example"
     r"|(?:wie|was|warum|wieso|weshalb|wann|wo|wer|welche[rsnm]?|wozu)\s+(?:\w+\s+){0,2}?"

@@ -229,6 +229,8 @@ def _by_voice(line: Line, *, first: bool) -> Iterator[Line]:
         if first:
             part.label, part.kind = roles.UNKNOWN, "unclear"
         yield part
+    if not marks:
+        return
     ends = [*(mark.start() for mark in marks[1:]), len(line.text)]
     for mark, end in zip(marks, ends, strict=True):
         start = begin if mark is marks[0] else mark.start()

@@ -191,7 +191,8 @@ def _is_field(line: Line, counts: Counter[str]) -> bool:
         return False
     if roles.is_interviewer(line.label):
         return written_as_name(line.said) and not line.said.endswith(("?", ".", "!")) and sum(counts.values()) > 2
-    return len(line.said.split()) <= FIELD_WORDS
+    numbered = roles.is_generic(line.label) and any(map(str.isdigit, line.label))
+    return not numbered and len(line.said.split()) <= FIELD_WORDS
 
 
 def _answered(lines: list[Line], speakers: set[str], person: str) -> list[Turn]:
