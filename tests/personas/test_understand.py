@@ -337,8 +337,15 @@ def test_what_follows_from_another_column_counts_once() -> None:
         Age=ages, Age__group=groups, Vote=vote, Vote__recoded=["Left", "Right", "None"], Mood=["a", "b", "c"]
     )
     ignored = {each.name for each in survey.questions if "follows from" in each.why}
-    assert ignored == {"Age group", "Vote recoded"}
-    assert noted(survey, "Counted once: “Age group” from “Age”, “Vote recoded” from “Vote”.")
+    assert ignored == {"Age group", "Vote"}  # words are kept rather than codes for them
+    assert noted(survey, "Counted once: “Age group” from “Age”, “Vote” from “Vote recoded”.")
+    squares = survey_of(Age=ages, agesq=[str(int(age) ** 2) for age in ages], Mood=["a", "b"])
+    assert "follows from “Age”" in question(squares, "agesq").why
+
+
+def test_questions_that_agree_in_small_data_count_each() -> None:
+    survey = survey_of(**{"How often?": ["Daily", "Rarely"], "How satisfied?": ["Very satisfied", "Dissatisfied"]})
+    assert {each.use for each in survey.questions[1:]} == {Use.DRIVE}
 
 
 # --- who they are

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from persona.errors import InputError
+from persona.personas.sources.aggregates import MAX_LABELLED, why_aggregated
 from persona.personas.sources.headings import Heading, distinct
 from persona.personas.sources.layout import Layout, lay_out
 from persona.personas.sources.limits import (
@@ -59,6 +60,7 @@ def table(name: str, rows: Sequence[Sequence[str]]) -> Dataset:
         )
     layout = lay_out(filled)
     _check_headings(name, layout.headings)
+    _check_respondents(name, filled, layout)
     names, notes = distinct(name, layout.headings)
     platform = platform_of(names)
     hints = {
@@ -91,6 +93,18 @@ def _check_headings(name: str, headings: Sequence[Heading]) -> None:
     for number, each in enumerate(headings, start=1):
         if len(each.name) > MAX_HEADING:
             raise too_long(f"{name}: the heading of column {number}", len(each.name), MAX_HEADING)
+
+
+def _check_respondents(name: str, rows: Sequence[Sequence[str]], layout: Layout) -> None:
+    """Refuse a table that counts answers: its rows are no people."""
+    headings = [each.name for each in layout.headings]
+    width = len(headings)
+    cells = [[*rows[n], *[""] * (width - len(rows[n]))] for n in layout.body()[:MAX_LABELLED]]
+    if reason := why_aggregated(headings, cells, [rows[n] for n in sorted(layout.totals)]):
+        raise InputError(
+            f"{name} holds totals, not respondents: {reason}.",
+            hint="Export the responses themselves, one row a respondent.",
+        )
 
 
 def _layout_notes(name: str, rows: Sequence[Sequence[str]], layout: Layout) -> list[str]:

@@ -22,7 +22,8 @@ def grids(draft: Draft) -> None:
     for stem, parts in by_stem(draft, closed).items():
         rows = [draft.decided[part.name] for part in parts]
         allowed = set[str]().union(*(row.categories for row in rows))
-        shared = all(len(row.categories) >= _LEAST_SHARED * len(allowed) for row in rows)
+        common = set(rows[0].categories).intersection(*(row.categories for row in rows))
+        shared = bool(common) and all(len(row.categories) >= _LEAST_SHARED * len(allowed) for row in rows)
         if shared and not any(part.numbered for part in parts) and not any(row.of for row in rows):
             _make(draft, stem, rows)
 

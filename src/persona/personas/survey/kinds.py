@@ -11,7 +11,7 @@ from persona.personas.sources.records import Hint
 from persona.personas.survey import metadata, scales
 from persona.personas.survey.demographics import is_demographic
 from persona.personas.survey.lists import Lists, lists_in
-from persona.personas.survey.nominal import is_nominal
+from persona.personas.survey.nominal import is_code, is_nominal
 from persona.personas.survey.questions import Kind
 
 MAX_CHOICES = 40
@@ -46,7 +46,8 @@ class Guess:
         categories: the answers that can be counted.
         lists: how cells hold several choices; None if they hold one.
         note: what a researcher should know of it; "" if nothing.
-        drives: whether it may make groups: answers of a word or two that hardly come back do not.
+        drives: whether it may make groups: answers of a word or two that hardly come back do not, nor do postcodes and
+            the strata of a sample.
     """
 
     kind: Kind
@@ -93,9 +94,9 @@ def _unusable(name: str, hint: Hint, given: Sequence[str], counts: Counter[str],
     """Return why a column cannot be compared, or None if it can."""
     if not given:
         return Kind.EMPTY
-    if metadata.is_personal(name) or (hint.label and metadata.is_personal(hint.label)):
+    if metadata.names_people(name, counts) or (hint.label and metadata.names_people(hint.label, counts)):
         return Kind.ID
-    if hint.metadata or metadata.is_software(name):
+    if metadata.is_software(name):
         return Kind.METADATA
     if metadata.are_dates(name, counts):
         return Kind.DATE
@@ -110,7 +111,8 @@ def _of_numbers(name: str, wording: str, counts: Counter[str]) -> Guess:
     """Return few different numbers as a scale, many as numbers, and codes as a choice."""
     if is_nominal(name, counts) or is_nominal(wording, counts):
         found = _choice(counts)
-        return Guess(found.kind, "codes of a choice", found.categories, note=found.note)
+        drives = not any(is_code(text) for text in (name, wording))
+        return Guess(found.kind, "codes of a choice", found.categories, note=found.note, drives=drives)
     values = {answer: scales.number(answer) or 0.0 for answer in counts}
     order = tuple(sorted(counts, key=lambda answer: (values[answer], answer)))
     whole = all(value == int(value) for value in values.values())

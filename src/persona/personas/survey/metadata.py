@@ -48,6 +48,17 @@ _DATE = re.compile(
 _LEAST_ROWS = 8
 
 
+_ROW_NAMES = re.compile(
+    r"row ?names?|obs(?:ervation)?(?: ?n\w*)?|index|seq(?:n|uence)?|x|idno|case|nr|_n", re.IGNORECASE
+)
+_FEW = 3
+
+
+def names_people(name: str, counts: Counter[str]) -> bool:
+    """Say whether answers name people: the heading asks for that, and they are more than “yes” and “no”."""
+    return is_personal(name) and (len(counts) > _FEW or counts.total() <= _FEW or any("@" in each for each in counts))
+
+
 def is_personal(name: str) -> bool:
     """Say whether a heading asks for what names a person."""
     return _PERSONAL.fullmatch(name.strip()) is not None
@@ -92,5 +103,7 @@ def are_ids(name: str, given: Sequence[str], counts: Counter[str], *, about: boo
         return len(values) < 0.5 * len(numbers)
     if any(value != int(value) for value in values):
         return False
-    steps = sum(later - earlier == 1 for earlier, later in pairwise(values))
-    return steps >= 0.8 * (len(values) - 1) or min(values) >= 10**6 or ID_HEADING.fullmatch(name.strip()) is not None
+    steps = [later - earlier for earlier, later in pairwise(values)]
+    counting = min(steps) > 0 and sum(step == 1 for step in steps) >= 0.5 * len(steps)
+    named = ID_HEADING.fullmatch(name.strip()) or _ROW_NAMES.fullmatch(name.strip())
+    return counting or min(values) >= 10**6 or named is not None

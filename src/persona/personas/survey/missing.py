@@ -28,7 +28,7 @@ _NOTHING = (
     r"no (?:answer|response|reply)|not answered|no data|refus(?:ed|al)(?: to answer)?|declined(?: to (?:answer|state))?"
     r"|(?:i(?:'d| would)? )?(?:prefer|rather|choose|wish) not (?:to )?(?:say|answer|respond|disclose|state)(?: this)?"
     r"|skipped|missing|not (?:asked|applicable|available|stated|reported|specified)|seen but (?:un|not )answered"
-    r"|#n/?a|#null!|<na>|\(blank\)|\(?(?:null|none given)\)?|system missing"
+    r"|#n/?a|#null!|iap|inap\.?|inapplicable|<na>|\(blank\)|\(?(?:null|none given)\)?|system missing"
     r"|keine angaben?|k\. ?a\.|nicht beantwortet|möchte ich nicht (?:sagen|angeben|beantworten)|trifft nicht zu"
     r"|sans réponse|pas de réponse|non réponse|ne souhaite pas répondre|je préfère ne pas (?:répondre|le dire)"
     r"|sin respuesta|no contesta|no responde|ns/nc|prefiero no (?:decirlo|responder|contestar|decir)"
@@ -69,11 +69,11 @@ def codes(draft: Draft) -> None:
     tables = {name: table for name in draft.open() if (table := _numbers(draft.counts(name)))}
     found = {name: outside(table) for name, table in tables.items()}
     sure = Counter(code for each in found.values() for code in each)
-    short = Counter(each for table in tables.values() if (each := _short(table)))
+    short = Counter(each for table in tables.values() if (each := _short(table))[0])
     for name, table in tables.items():
         gone = found[name] | {code for code in sure if code in table and _is_apart(table, code)}
-        if short[ends := _short(table)] >= 2:
-            gone |= ends
+        if short[_short(table)] >= 2:
+            gone |= _short(table)[0]
         if gone:
             _discard(draft, name, [a for a in draft.counts(name) if scales.number(a) in gone])
     for name in draft.open():
@@ -142,14 +142,15 @@ def _is_apart(table: Mapping[float, int], code: float) -> bool:
     return code < min(others) - 0.5 and not _is_bipolar(table) if code < 0 else code > max(others) + 5
 
 
-def _short(table: Mapping[float, int]) -> frozenset[float]:
-    """Return 7, 8 and 9 where they stand apart from a scale of at most five steps, from 0 or 1."""
+def _short(table: Mapping[float, int]) -> tuple[frozenset[float], float]:
+    """Return 7, 8 and 9 where they stand apart from a scale of at most five steps, from 0 or 1, and its last step."""
     ends = frozenset(value for value in table if value in _SHORT_CODES)
     run = sorted(value for value in table if 0 <= value <= _LONGEST_SHORT)
     whole = bool(run) and run == [float(step) for step in range(int(run[0]), int(run[-1]) + 1)]
     others = [value for value in table if value not in ends and value not in run and value >= 0 and value not in _HIGH]
     apart = whole and len(run) >= 2 and run[0] <= 1 and not others and bool(ends) and min(ends) - run[-1] >= 2
-    return ends if apart else frozenset()
+    often = sum(table[value] for value in ends) >= max(3, 0.005 * sum(table.values()))
+    return (ends, run[-1]) if apart and often else (frozenset(), 0.0)
 
 
 def _in_words(counts: Mapping[str, int]) -> list[str]:

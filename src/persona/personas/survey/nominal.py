@@ -11,13 +11,13 @@ _CODED = re.compile(
     r"(?:.*[^a-z])?(?:zip|zip ?code|post(?:al)? ?codes?|postcode|plz|postleitzahl|code postal|código postal|cep|cap"
     r"|fips|isco|isco-?\d*|isco08|soc ?code|naics|nace|isic|icd|msa|puma|geo ?id|iso ?\d*|onet|o\*net|lsoa|msoa|nuts\d?"
     r"|occupation ?(?:code)?|occ(?:\d{2,4})?|industry code|area code|country code|state code|region code|sic"
-    r"|cluster|segment|stratum|strata|psu|block|batch|wave|version|form|郵便番号)(?:[^a-z].*)?",
+    r"|stratum|strata|psu|sampling unit|wave|edition|郵便番号)(?:[^a-z].*)?",
     re.IGNORECASE,
 )
 _CATEGORIES = re.compile(
     r"(?:.*[^a-z])?(?:region|country|state|province|district|county|city|gender|sex|race|ethnic\w*|religion|relig|marital"
-    r"|mar|party|partyid|vote|group|grp|type|cohort|school|site|center|centre|ward|village|nation\w*|language|occupation"
-    r"|profession|job|status|treatment|treat|arm|condition|brand|model|colou?r|source|channel|category|class(?:ification)?"
+    r"|mar|party|partyid|vote|group|grp|type|cohort|school|site|center|centre|ward|village|nation(?:ality)?|language|occupation"
+    r"|profession|job|status|cluster|segment|treatment|treat|arm|block|batch|version|form|id|condition|brand|model|colou?r|source|channel|category|class(?:ification)?"
     r"|team|department|dept|bundesland|land|geschlecht|familienstand|partei|beruf)(?:[^a-z].*)?",
     re.IGNORECASE,
 )
@@ -28,6 +28,15 @@ _MOST_WORDS = 4
 _LEADING_ZERO = re.compile(r"0\d{2,}")
 
 
+def is_code(name: str) -> bool:
+    """Say whether a heading is one of codes, such as “ZIP code”, “isco08” or “stratum”."""
+    return _CODED.fullmatch(_plain(name)) is not None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_.]", " ", name).strip()
+
+
 def is_nominal(name: str, answers: Iterable[str]) -> bool:
     """Say whether numbers are codes: by the heading, or since they are all of one length and some begin with 0.
 
@@ -36,8 +45,8 @@ def is_nominal(name: str, answers: Iterable[str]) -> bool:
         answers: the different answers, all of them numbers.
     """
     every = list(answers)
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])|[_.]", " ", name).strip()
-    if _CODED.fullmatch(plain):
+    plain = _plain(name)
+    if is_code(name):
         return True
     if len({len(answer) for answer in every}) == 1 and any(map(_LEADING_ZERO.fullmatch, every)):
         return True

@@ -85,7 +85,7 @@ _RULES: list[tuple[str, str, float, int]] = [
     ("satisfaction", rf"(?:very|extremely|completely) {_GOOD}", 3, 1),
     ("quality", r"very poor|very bad|terrible|awful", 0, -1),
     ("quality", r"poor|bad", 1, -1),
-    ("quality", r"fair|ok|okay|average|acceptable", 2, 0),
+    ("quality", r"fair|ok|okay|average|acceptable|indifferent", 2, 0),
     ("quality", r"good", 3, 1),
     ("quality", r"very good", 4, 1),
     ("quality", r"excellent|great|outstanding", 5, 1),
@@ -95,16 +95,23 @@ _RULES: list[tuple[str, str, float, int]] = [
     ("degree", r"(?:yes, )?(?:somewhat|moderately|fairly|quite)(?: \w+)?", 3, 1),
     ("degree", r"(?:yes, )?(?:very|a lot|highly|a great deal)(?: \w+)?", 4, 1),
     ("degree", r"(?:yes, )?(?:extremely|completely|totally)(?: \w+)?", 5, 1),
-    ("low-high", r"(?:very )?low", 0, -1),
-    ("low-high", r"medium|moderate", 1, 0),
-    ("low-high", r"(?:very )?high", 2, 1),
+    ("low-high", r"(?:very|extremely) low", 0, -1),
+    ("low-high", r"low", 1, -1),
+    ("low-high", r"(?:fairly|rather|somewhat) low", 2, -1),
+    ("low-high", r"medium|moderate|average", 3, 0),
+    ("low-high", r"(?:fairly|rather|somewhat) high", 4, 1),
+    ("low-high", r"high", 5, 1),
+    ("low-high", r"(?:very|extremely) high", 6, 1),
 ]
 _COMPILED = [(family, re.compile(pattern), rank, side) for family, pattern, rank, side in _RULES]
 
 
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+
+
 def level(answer: str) -> list[Level]:
     """Return the places that an answer may have, at most one for each family."""
-    text = answer.strip().lower().rstrip(".!")
+    text = _CAMEL.sub(" ", answer.strip()).lower().rstrip(".!")
     found: dict[str, Level] = {}
     for family, pattern, rank, side in _COMPILED:
         if family not in found and pattern.fullmatch(text):
@@ -172,8 +179,10 @@ def amount_of(text: str) -> float | None:
     return start + 0.5 if _ABOVE.fullmatch(text) else start
 
 
-_ENGLISH = re.compile(r"[$£€¥]?\s*([-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d{1,15})?(?:\.\d{1,15})?)\s*(?:[%€]|EUR)?")
-_CONTINENTAL = re.compile(r"[$£€¥]?\s*([-+]?(?:\d{1,3}(?:[.\s’]\d{3})+|\d{1,15}),\d{1,15})\s*(?:[%€]|EUR)?")
+_ENGLISH = re.compile(
+    r"[$£€¥]?\s*([-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d{1,15})?(?:\.\d{1,25}(?:[eE][-+]?\d{1,3})?|[eE]-\d{1,3})?)\s*(?:[%€]|EUR)?"
+)
+_CONTINENTAL = re.compile(r"[$£€¥]?\s*([-+]?(?:\d{1,3}(?:[.\s’]\d{3})+|\d{1,15}),\d{1,25})\s*(?:[%€]|EUR)?")
 
 
 def number(answer: str) -> float | None:

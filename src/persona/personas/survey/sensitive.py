@@ -16,7 +16,7 @@ _NOUNS = re.compile(
     r"|diabet\w+|depress\w+|mental health|symptoms?|allerg\w+|asthma"
     r"|race|racial|ethnic\w*|hispanic|latino|caste|origin|migration background|tribe|indigenous"
     r"|sexual (?:orientation|identity)|sexuality|orientation|transgender"
-    r"|religio\w+|relig|faith|denomination|church\w*|prayer|pray|praying|god|worship|attend(?:s|ance)? services?"
+    r"|relig\w*|faith|denomination|church\w*|prayer|pray|praying|god|worship|attend(?:s|ance)? services?"
     r"|politic\w*|party ?(?:id|affiliation|identification|lean\w*)?|partyid\d*|polviews|ideology|left[- ]right"
     r"|vote\w*|voting"
     r"|election|republican|democrat|partisan\w*|trade union|union member\w*|relig\d*|rlg\w+|prtv\w+|lrscale"
@@ -29,6 +29,8 @@ _NOUNS = re.compile(
     r"|gezondheid|ziekte|etniciteit|seksuele (?:geaardheid|voorkeur)|geloof|godsdienst|politieke\w*|vakbond\w*)(?!\w)",
     re.IGNORECASE,
 )
+_WHOLE = re.compile(r"black|white|asian|hisp\w*|afam|cauc\w*|minority|immigrant\w*|foreign ?born|native ?born", re.I)
+_CODED = re.compile(r"(?:relig|church|pray|vote|prty|prtv|polit|ideo|lrscale|pid|racis|god)[a-z]*\d*", re.IGNORECASE)
 _ASKED = re.compile(
     r"\byour (?:\w+ )?(?:health|disabilit\w+|illness|ethnic\w*|race|religio\w*|faith|sexual\w*|orientation"
     r"|political \w+"
@@ -48,6 +50,7 @@ _ANSWERS = (
     {"white", "black", "asian", "hispanic", "latino", "caucasian", "african american", "black or african american"},
     {"heterosexual", "homosexual", "gay", "lesbian", "bisexual", "straight", "queer"},
 )
+_COLOURS = frozenset({"white", "black"})
 
 
 def is_sensitive(question: str, answers: Iterable[str]) -> bool:
@@ -60,7 +63,9 @@ def is_sensitive(question: str, answers: Iterable[str]) -> bool:
     plain = re.sub(r"[_.\s]+", " ", question).strip()
     if _ASKED.search(plain) or _JAPANESE.search(plain):
         return True
+    if _WHOLE.fullmatch(plain) or _CODED.fullmatch(question.strip()):
+        return True
     if len(plain.split()) <= _SHORT and _NOUNS.search(plain):
         return True
     given = {answer.casefold() for answer in answers}
-    return any(len(given & words) >= 2 for words in _ANSWERS)
+    return any(len(given & words) >= 2 and not given & words <= _COLOURS for words in _ANSWERS)

@@ -12,7 +12,8 @@ from persona.personas.survey.demographics import is_demographic
 from persona.personas.survey.derived import derived
 from persona.personas.survey.draft import Draft, some
 from persona.personas.survey.grids import grids
-from persona.personas.survey.kinds import MAX_CHOICES, Guess, guess
+from persona.personas.survey.kinds import MAX_CHOICES, WHY, Guess, guess
+from persona.personas.survey.metadata import is_id
 from persona.personas.survey.missing import codes, declared
 from persona.personas.survey.others import others, settle
 from persona.personas.survey.questions import CLOSED, Kind, Question, Use
@@ -40,7 +41,15 @@ def understand(dataset: Dataset, codebook: Codebook | None = None) -> Survey:
     return applied(_guessed(dataset), dataset, codebook)
 
 
-_RULES = (others, declared, tick_boxes, settle, weights, decimal_commas, codes)
+def _software(draft: Draft) -> None:
+    """Take out what the survey's software wrote, as its export says."""
+    for name in draft.open():
+        if draft.hint(name).metadata:
+            label, kind = draft.hint(name).label, Kind.ID if is_id(name) else Kind.METADATA
+            draft.decided[name] = Question(name, kind, Use.IGNORE, WHY[kind], label)
+
+
+_RULES = (_software, others, declared, tick_boxes, settle, weights, decimal_commas, codes)
 """What is done before the kinds are guessed, in this order: each takes columns or answers out of the next one's way."""
 
 
@@ -111,7 +120,7 @@ def _find_uses(draft: Draft) -> None:
     """Say who is described rather than grouped: by who they are, and by special categories."""
     sensitive = []
     for name, question in draft.decided.items():
-        about = is_demographic(question.wording) or is_demographic(name)
+        about = is_demographic(question.of) if question.name not in draft.owner and question.of else _about(question)
         special = question.closed and is_sensitive(question.wording, question.categories)
         special = special or (question.closed and is_sensitive(name, ()))
         use = question.use
@@ -132,6 +141,10 @@ def _find_uses(draft: Draft) -> None:
             f"Of a special category (health, origin, orientation, religion, politics), so that it makes no groups: "
             f"{some(sensitive)}. A codebook with “use: drive” lets it."
         )
+
+
+def _about(question: Question) -> bool:
+    return is_demographic(question.wording) or is_demographic(question.name)
 
 
 def _let_something_drive(draft: Draft) -> None:
