@@ -71,6 +71,13 @@ def test_every_export_gives_the_same_interview_and_can_be_erased(form: str) -> N
     assert not found.trace.left or ASKED[0] in left
 
 
+def test_one_interview_in_two_formats_is_read_once() -> None:
+    files = [FORMS["teams"], FORMS["otter"]]
+    dataset = read_files([(f"{n}{name}", text.encode()) for n, (name, text) in enumerate(files)])
+    assert [(record.key, len(record.passages)) for record in dataset.records] == [(("0a.vtt", "Ana Ruiz"), 2)]
+    assert "The same interview in another format, and read once: 1a.txt (as 0a.vtt)." in dataset.notes
+
+
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 from persona.errors import InputError
 from persona.personas.sources import roles
@@ -41,13 +42,31 @@ def respondents(interviews: Sequence[Interview]) -> Dataset:
     """
     if sum(len({turn.speaker for turn in interview.turns}) for interview in interviews) > MAX_RECORDS:
         raise too_many("The input", "respondents", MAX_RECORDS)
-    parting = _Parting(interviews)
-    for interview in interviews:
+    distinct, copies = _without_copies(interviews)
+    parting = _Parting(distinct)
+    for interview in distinct:
         parting.add(interview)
     if not parting.people:
         name = interviews[0].file if len(interviews) == 1 else f"{interviews[0].file} and the other interviews"
         raise InputError(f"{name}: no text of a respondent.", hint="Write turns as “Interviewer:” and “P1:”.")
-    return parting.dataset()
+    dataset = parting.dataset()
+    if copies:
+        dataset.notes.append(f"The same interview in another format, and read once: {_named(copies)}.")
+    return dataset
+
+
+def _without_copies(interviews: Sequence[Interview]) -> tuple[list[Interview], list[str]]:
+    """Return interviews without those that another file holds in another format, and the names of these in words."""
+    first: dict[tuple[tuple[str, str], ...], str] = {}
+    distinct, copies = [], []
+    for interview in interviews:
+        said = tuple((turn.speaker, turn.said.casefold()) for turn in interview.turns)
+        other = first.setdefault(said, interview.file)
+        if len(said) > 1 and PurePosixPath(other).suffix != PurePosixPath(interview.file).suffix:
+            copies.append(f"{interview.file} (as {other})")
+        else:
+            distinct.append(interview)
+    return distinct, copies
 
 
 def is_transcript(text: str) -> bool:
