@@ -205,6 +205,13 @@ def test_other_labels_are_none(label: str) -> None:
     assert ids(dataset) == {"Ana"} and dataset.speakers == {"Ana"}
 
 
+@pytest.mark.parametrize(("asks", "more"), [("Interviewer", "And so on."), ("Dana", "")])
+def test_one_long_answer_is_a_turn(asks: str, more: str) -> None:
+    text = f"{asks}: Tell me about it?\n\nAna Ruiz: {say(random.Random(1), 60)}\n\n{more}\n"
+    (record,) = read_files([("kim.txt", text.encode())]).records
+    assert record.id == "Ana Ruiz" and record.passages[0].text.endswith(more or ".")
+
+
 def test_numbered_questions_and_answers_are_one_respondent() -> None:
     text = "".join(f"Q{n}: {asked}\nA{n}: It is late.\n\n" for n, asked in enumerate(ASKED, start=1))
     (record,) = read_files([("Kim.txt", text.encode())]).records

@@ -47,6 +47,12 @@ FORMS = {
     "messages": ("a.txt", turns("12/05/24, 10:0{n} - {who}: {said}\n")),
     "markdown": ("a.md", "# One\n\n" + turns("**{who}:** \\[0{n}:12\\] {said}\n\n")),
     "markdown with names alone": ("a.md", turns("**{who}** 0:0{n}\n\n{said}\n\n")),
+    "name and time in columns": ("a.txt", turns("{who}\t00:0{n}\t{said}\n")),
+    "marked-up names": ("a.srt", turns(CUE + "\n<font color='red'><b>{who}:</b> {said}</font>\n\n")),
+    "Meet": (
+        "a.txt",
+        "Attendees\n\n" + turns("00:0{n}:00\n\n{who}: {said}\n\n") + "Transcription ended after 00:06:00",
+    ),
     "old Teams": ("a.vtt", turns("0:0:0{n}.0 --> 0:0:0{n}.940\n{who}\n{said}\n")),
     "roles alone": ("a.txt", turns("{who}\n{said}\n\n", answers="Participant 3")),
     "html entities": ("a.vtt", "WEBVTT\n\n" + turns(CUE + "\n<v {who}>{said}</v>\n\n").replace("I am", "I&nbsp;am")),

@@ -33,14 +33,15 @@ _NAME = r"(?P<label>[^\W_](?:[^:：*<>\s]|\s(?!\s\s)){0,58}?)"  # wide gaps with
 _LABEL = re.compile(
     rf"\s*+(?:<(?!v[ .])/?\w[^<>]{{0,40}}>\s*+)*"
     rf"(?:(?:[-–*•]\s++)|>+\s*+)?(?:{_TIME}\s*+(?:[-–]\s++)?)?(?:\*\*|__)?(?:{_TIME}\s*+)?[\[(<【［]?"
-    rf"{_NAME}[\])>】］]?(?:\*\*|__)?\s*+(?:{_TIME})?\s*+"
-    r"(?::(?:\*\*|__)?(?:\s++|$)|：(?:\*\*|__)?\s*+|(?P<close>:)(?:\*\*|__)?(?=[^\W\d_]|[\"“„«¿¡]))(?P<said>.*)"
+    rf"{_NAME}[\])>】］]?(?:\*\*|__|</\w{{1,8}}>)?\s*+(?:{_TIME})?\s*+"
+    r"(?::(?:\*\*|__|(?:</\w{1,8}>)+)?(?:\s++|$)|：(?:\*\*|__)?\s*+|(?P<close>:)(?:\*\*|__)?(?=[^\W\d_]|[\"“„«¿¡]))(?P<said>.*)"
 )
 _TIMED = re.compile(
     rf"\s*+(?:(?:#{{1,6}}|[-–*•])\s++)?(?:\*\*|__)?(?:(?P<first>{_TIME})\s*+(?:[-–|]\s*+)?(?:\*\*|__)?)?"
     rf"\\?[\[(【［]?{_NAME}\\?[\])】］]?(?:\*\*|__)?"
     rf"(?(first)|\s*+(?:[,|–-]\s*+)?(?<=[\s\])】］*_,|–-]){_TIME}):?(?:\*\*|__)?\s*+$"
 )
+_TABBED = re.compile(rf"\s*+(?:(?P<first>{_TIME})[ ]?\t\s*+)?{_NAME}[ ]?\t\s*+(?(first)|{_TIME}[ ]?\t\s*+)(?P<said>.*)")
 _ALONE = re.compile(r"\s*+(?:#{1,6}\s++)?(?:\*\*|__)?(?P<label>[^\W_][^:：*<>\n]{0,40}?)\s*+[:：]?(?:\*\*|__)?\s*+$")
 _TITLE = re.compile(r"(?:the )?interview\W{0,2}\d*", re.IGNORECASE)
 _CHAT = re.compile(r"From\s+(?P<label>.+?)(?:\s+to\s+.+)?", re.IGNORECASE)
@@ -183,6 +184,8 @@ def _label(line: Line, follows: str) -> None:
     timed = _TIMED.match(head) if colon and len(line.text) <= HEAD else None
     if timed and follows and not _STARTS_WITH_TIME.match(follows) and _may_be_name(timed["label"]):
         line.label, line.kind = _balanced(timed["label"]), "turn"
+    elif colon and "\t" in head and (match := _TABBED.match(head)) and _may_be_name(match["label"]):
+        line.label, line.said = match["label"].strip(), line.text[match.start("said") :].strip()
     elif colon and (match := _LABEL.match(head)):
         chat = _CHAT.fullmatch(match["label"].strip()) if _STARTS_WITH_TIME.match(head) else None
         label = _balanced(chat["label"] if chat else match["label"])

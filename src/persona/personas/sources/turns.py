@@ -32,6 +32,11 @@ _ANSWER = re.compile(
     r"(?:a|r|answer|antwort|respuesta|resposta|risposta|réponse|antwoord|答え?)[ .]?\d{1,3}", re.IGNORECASE
 )
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+_FOOTER = re.compile(
+    r"\s*(?:transcribed by|transcription ended|transcript (?:ended|generated)|this (?:editable )?transcript was"
+    r"|(?:started|stopped) transcription)\b",
+    re.IGNORECASE,
+)
 _HEADINGS = ("#", "---", "***", "===")
 
 
@@ -98,7 +103,12 @@ def read_interview(name: str, text: str) -> Interview:
     interview.fields, interview.turns = _split(lines, speakers, cues=cues)
     interview.unread = _count_unread(lines, speakers if interview.turns else set())
     if not interview.turns:
+        interview.fields = _fields_on_top(lines, interview.fields)
         interview.paragraphs = _paragraphs(lines, interview.fields, cues=cues)
+        said = [line.said for line in lines if line.label]
+        if not interview.paragraphs and any(len(each.split()) > FIELD_WORDS for each in said):  # each speaks but once
+            speakers = {line.label for line in lines if line.label and _is_speaker(line.label, 2)}
+            interview.fields, interview.turns = {}, _split(lines, speakers, cues=True)[1]
     elif all(roles.is_interviewer(turn.speaker) for turn in interview.turns):
         interview.turns, interview.anonymous = _answered(lines, speakers, interview.stem), True
     if any(roles.is_question(turn.speaker) for turn in interview.turns):
@@ -127,7 +137,10 @@ def _drop_times(lines: list[Line]) -> None:
     plain = [line for line in lines if not line.kind and not line.label]
     often = sum(_BARE_TIME.match(line.text) is not None for line in plain) > _TIMED * len(plain)
     for line in plain:
-        line.text = _behind(_BARE_TIME if often else _TIME_FIRST, line.text)
+        alone = _BARE_TIME.fullmatch(line.text) is not None
+        line.text = _behind(_BARE_TIME if often or alone else _TIME_FIRST, line.text)
+        if _FOOTER.match(line.text):
+            line.kind = "rule"
     for line in lines:
         line.said = _behind(_TIME_FIRST, line.said)
 
@@ -145,7 +158,7 @@ def _speakers(lines: list[Line]) -> set[str]:
     sure |= {label for label, count in counts.items() if _is_speaker(label, count)}
     turns = [n for n, line in enumerate(lines) if line.label in sure and (counts[line.label] > 1 or line.kind)]
     turns = turns or [n for n, line in enumerate(lines) if line.label in sure]
-    if len(turns) < 2:
+    if not turns:
         return sure
     apart = all(lines[n - 1].kind in ("blank", "rule", "frame") for n in turns[1:])
     single = all(lines[n].label or lines[n].kind for n in range(turns[0], len(lines)))
@@ -172,7 +185,9 @@ def _split(lines: list[Line], speakers: set[str], *, cues: bool) -> tuple[dict[s
     fields: dict[str, str] = {}
     said: list[tuple[str, list[str]]] = []
     for line in lines:
-        if line.label in speakers and (said or not _is_field(line, counts)):
+        if cues and speakers and not said and line.label not in speakers and not line.kind:
+            said.append((roles.UNKNOWN, []))
+        if line.label in speakers and (said or cues or not _is_field(line, counts)):
             if not said or said[-1][0] != line.label:
                 said.append((line.label, []))
             said[-1][1].append(line.said)
@@ -183,6 +198,16 @@ def _split(lines: list[Line], speakers: set[str], *, cues: bool) -> tuple[dict[s
         elif said and not line.kind and not line.text.lstrip().startswith(_HEADINGS):
             said[-1][1].append(line.text)
     return fields, [Turn(tidy(label), _joined(parts, cues=cues)) for label, parts in said]
+
+
+def _fields_on_top(lines: list[Line], fields: dict[str, str]) -> dict[str, str]:
+    """Return the fields that stand above all text of a file without speakers."""
+    above: set[str] = set()
+    for line in lines:
+        if not line.label and not line.kind:
+            break
+        above.add(tidy(line.label))
+    return {key: value for key, value in fields.items() if key in above}
 
 
 def _is_field(line: Line, counts: Counter[str]) -> bool:
