@@ -26,10 +26,10 @@ class ErasedGuard:
     """
 
     def __init__(self, tombstones: Tombstones) -> None:
-        from persona.personas.subjects import MAX_BYTES
+        from persona.personas.sources.limits import MAX_FILE_BYTES  # of several objects at a time
 
         self._tombstones = tombstones
-        self._most = MAX_BYTES
+        self._most = MAX_FILE_BYTES
 
     @property
     def most(self) -> int:

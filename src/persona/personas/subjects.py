@@ -9,29 +9,30 @@ from __future__ import annotations
 import gzip
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from persona.errors import InputError, UsageError
 from persona.personas import document, persona_cut, rawdata
-from persona.personas.content import containers, pdf
+from persona.personas.content import containers, databases, pdf
 from persona.personas.content.decoding import Text, is_text, may_stand_in, others, readings
 from persona.personas.content.documents import table_ids
 from persona.personas.content.mentions import mentions, occurs, similar, similar_ids, words
 from persona.personas.content.people import in_series, normalised
+from persona.personas.content.respondents import respondents
 from persona.personas.content.turns import speaks_anyone
 from persona.personas.library import SUFFIXES
 from persona.personas.named import named_in, path_ids
 from persona.personas.persona_cut import ERASED
-from persona.personas.sources.limits import MAX_FILE_BYTES
+from persona.personas.sources.limits import MAX_TABLE_BYTES
 from persona.personas.sources.records import tidy
 
 if TYPE_CHECKING:
     from persona.personas.model import Persona
 
 __all__ = ["ERASED", "MAX_BYTES", "Look", "Opaque", "Trace", "ids_of", "in_form", "in_metadata", "look", "named_by"]
-MAX_BYTES = MAX_FILE_BYTES
+MAX_BYTES = MAX_TABLE_BYTES
 """The largest object that is searched, in bytes: no larger one is ever read as research data."""
 HEAD_BYTES = 65_536
 """How much of an object tells whether it can be searched, in bytes."""
@@ -39,9 +40,10 @@ _ROW = re.compile(r"row \d+")
 _NAME = "its name"
 _IN_NAME = "a mention in its name"
 _MENTION = "a mention"
+_DELETED = "a mention among deleted rows"
 _NO_ENDING = "without an ending"
 _RENAME = "Its name has the id, and others are in it: rename it."
-_MAGIC = ((b"\xd0\xcf\x11\xe0", "Office 97"), (b"PAR1", "Parquet"), (b"SQLite format 3", "SQLite"))
+_MAGIC = ((b"\xd0\xcf\x11\xe0", "Office 97"), (b"PAR1", "Parquet"))
 
 
 class Trace(NamedTuple):
@@ -113,7 +115,7 @@ def named_by(path: str, subject: str) -> bool:
 
 def is_opaque(head: bytes) -> bool:
     """Say whether an object cannot be searched, by its first `HEAD_BYTES` bytes: it is no text, and holds none."""
-    if pdf.is_pdf(head) or containers.parts(head, containers.Budget()) is not None:
+    if pdf.is_pdf(head) or databases.is_database(head) or containers.parts(head, containers.Budget()) is not None:
         return False
     return bool(containers.packed(head)) or not is_text(head)
 
@@ -149,7 +151,7 @@ def _ids_in(name: str, data: bytes, budget: containers.Budget, depth: int) -> se
         found |= path_ids(part.name)
         if part.data is not None:
             found |= _ids_in(inner, part.data, budget, depth + 1)
-    return found | table_ids(data)
+    return found | table_ids(data) | respondents(data)
 
 
 def look(path: str, data: bytes | None, subject: str) -> Look:
@@ -258,8 +260,10 @@ def _search(
             result.trace = Trace((_MENTION,), data, certain=False)
         return
     found = [each for part in parts if (each := _in_part(name, part, subject, result, budget, depth, called=called))]
-    if subject.isdecimal() and subject in table_ids(data):
+    if (subject.isdecimal() and subject in table_ids(data)) or (not found and subject in respondents(data)):
         found.append(Trace((_MENTION,), None, certain=False))
+    if databases.is_left_over(data, subject):
+        found.append(Trace((_DELETED,), None, certain=False))
     if found and not (result.trace and result.trace.certain):
         result.trace = _within(data, found, alone=depth == 0 and containers.is_compressed(data))
 
@@ -317,7 +321,10 @@ def _in_part(
 
 def _parts(data: bytes, budget: containers.Budget, depth: int) -> list[containers.Part] | None:
     """Return the files within a file, or None if it is none that holds others."""
-    found = pdf.parts(data) if pdf.is_pdf(data) else containers.parts(data, budget)
+    if pdf.is_pdf(data):
+        found: Iterator[containers.Part] | None = pdf.parts(data)
+    else:
+        found = databases.parts(data) if databases.is_database(data) else containers.parts(data, budget)
     if found is None:
         return None
     return [*found] if depth < containers.MAX_DEPTH else [containers.Part("", None, "It is nested too deeply.")]

@@ -37,7 +37,7 @@ def read_sqlite(name: str, data: bytes) -> Dataset:
         InputError: it is damaged, of no known program, larger than what is taken, or holds no text of a respondent.
     """
     try:
-        with closing(_Database(name, data)) as database:
+        with closing(Database(name, data)) as database:
             if database.tables >= _TAGUETTE:
                 return _read_taguette(name, database)
             if database.tables >= _QUALCODER:
@@ -50,8 +50,16 @@ def read_sqlite(name: str, data: bytes) -> Dataset:
     )
 
 
-class _Database:
-    """A database whose tables are read within bounds."""
+class Database:
+    """A database whose tables are read within bounds.
+
+    Args:
+        name: the file, for messages.
+        data: its bytes.
+
+    Raises:
+        sqlite3.Error: it is damaged.
+    """
 
     def __init__(self, name: str, data: bytes) -> None:
         self._name, self._size, self._steps = name, 0, 0
@@ -68,6 +76,7 @@ class _Database:
         self.tables = {str(table).lower() for (table,) in found.fetchmany(1000)}
 
     def close(self) -> None:
+        """Free its memory."""
         self._connection.close()
 
     def rows(self, query: str, table: str) -> Iterator[Row]:
@@ -91,7 +100,7 @@ class _Database:
         return self._steps > _STEPS
 
 
-def _read_taguette(name: str, database: _Database) -> Dataset:
+def _read_taguette(name: str, database: Database) -> Dataset:
     tags = {key: tidy(str(path)) for key, path in database.rows("SELECT id, path FROM tags", "tags")}
     tagged: dict[object, list[str]] = {}
     for key, tag in database.rows("SELECT highlight_id, tag_id FROM highlight_tags ORDER BY 1, 2", "highlight_tags"):
@@ -113,7 +122,7 @@ def _read_taguette(name: str, database: _Database) -> Dataset:
     return read_project(name, sources, codings, ())
 
 
-def _read_qualcoder(name: str, database: _Database) -> Dataset:
+def _read_qualcoder(name: str, database: Database) -> Dataset:
     texts = database.rows("SELECT id, name, fulltext FROM source WHERE fulltext != '' ORDER BY id", "source")
     sources = [Source(str(key), tidy(str(title)), str(text)) for key, title, text in texts]
     lengths = {source.key: len(source.text) for source in sources}

@@ -23,6 +23,23 @@ _MOST_NAMED = 5
 Values = Sequence[Any]
 
 
+class NotInstalledError(InputError):
+    """The reader of SPSS files is not installed."""
+
+
+def texts(name: str, data: bytes) -> Iterator[str]:
+    """Yield all texts of a data file: names, labels and values, each once.
+
+    Raises:
+        InputError: as `read_sav` does.
+    """
+    columns, meta = _read(name, data)
+    yield from (each for each in (*columns, *meta.column_names_to_labels.values(), *meta.notes) if each)
+    yield from (str(text) for labels in meta.variable_value_labels.values() for text in labels.values())
+    for values in columns.values():
+        yield from sorted({_plain(value) for value in values})
+
+
 def read_sav(name: str, data: bytes) -> Dataset:
     """Read a data file with what its dictionary says of the variables.
 
@@ -147,7 +164,7 @@ def _read(name: str, data: bytes) -> tuple[dict[str, list[Any]], Any]:
     try:
         from pyreadstat import read_sav as read
     except ImportError as error:
-        raise InputError(f"{name} is an SPSS data file, whose reader is not installed.", hint=INSTALL) from error
+        raise NotInstalledError(f"{name} is an SPSS data file, whose reader is not installed.", hint=INSTALL) from error
     try:
         _, meta = read(io.BytesIO(data), metadataonly=True, user_missing=True)
         rows = _check_size(name, meta)
