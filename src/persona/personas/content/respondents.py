@@ -9,7 +9,7 @@ from persona.personas.content.people import normalised
 from persona.personas.sources.kinds import kind_of
 from persona.personas.sources.read import read_files
 
-_KINDS = frozenset((".xlsx", ".ods", ".sav", ".sqlite3", ".qdpx"))
+_KINDS = frozenset((".xlsx", ".ods", ".sav", ".sqlite3", ".qdpx", ".docx"))
 _ROW = re.compile(r"row \d+")
 
 

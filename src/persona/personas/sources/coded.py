@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from persona.errors import InputError
 from persona.personas.sources.limits import too_many
 from persona.personas.sources.records import Dataset, Passage, Record, tidy
-from persona.personas.sources.transcripts import read_transcript
+from persona.personas.sources.transcripts import read_transcript, respondents
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s+|\n\s*")
 _ENDING = re.compile(r"\.(?:txt|docx?|odt|rtf|pdf|md|html?)$", re.IGNORECASE)
@@ -128,15 +128,18 @@ def _transcripts(sources: Mapping[str, Source]) -> Dataset:
     """Return who speaks in some sources, given by what they are called in evidence."""
     result = Dataset()
     for place, source in sources.items():
-        try:
-            read = read_transcript(f"{place}.txt", source.text)  # whose ending is taken off where the name is an id
-        except InputError:
-            result.notes.append(f"{place}: no text of a respondent.")
-            continue
-        if len(read.records) == 1:
-            read.records = [replace(read.records[0], fields={**source.fields, **read.records[0].fields})]
+        read = read_transcript(f"{place}.txt", source.text)  # whose ending is taken off where the name is an id
+        for interview in read.interviews:
+            interview.fields = {**source.fields, **interview.fields}
         result.extend(read)
+    interviews, result.interviews = result.interviews, []
+    try:
+        result.extend(respondents(interviews) if interviews else Dataset())
+    except InputError:
+        return result
     result.records = [_without_ending(record) for record in result.records]
+    for place in sources:
+        result.notes = [note.replace(f"{place}.txt", place) for note in result.notes]
     return result
 
 
@@ -181,11 +184,12 @@ def _pieces(
     source: Source, record: Record, said: Sequence[Passage], codings: Sequence[Coding], edges: Sequence[int]
 ) -> Iterator[_Piece]:
     """Yield what a respondent says in a source with places and topics, parted at some characters of the source."""
-    at = 0
+    at, label = 0, _words(_WORD.findall(record.id))
+    plain = re.sub(rf"(?m)^\W*{label}\b", lambda match: " " * len(match[0]), source.text)  # turns in a row are joined
     for passage in said:
-        start, at = _place(source.text, record.id, passage.text, at)
+        start, at = _place(source.text, plain, label, passage.text, at)
         inside = [edge for edge in edges if start < edge < at]
-        for begin, end, text in _parted(source.text, start, at, passage.text, inside):
+        for begin, end, text in _parted(plain, start, at, passage.text, inside):
             topics = dict.fromkeys(
                 coding.topic for coding in codings if coding.span.start < end and begin < coding.span.end
             )
@@ -193,31 +197,43 @@ def _pieces(
             yield _Piece(record, Span(source.key, begin, end), piece)
 
 
-def _place(text: str, speaker: str, said: str, at: int) -> tuple[int, int]:
-    """Return where a passage stands in a source, behind a place: behind its speaker's name if that can be."""
+def _words(words: Sequence[str]) -> str:
+    """Return a pattern of words, with anything but letters between them, such as the time of a turn."""
+    return r"[\W\d_]+".join(map(re.escape, words))
+
+
+def _place(text: str, plain: str, label: str, said: str, at: int) -> tuple[int, int]:
+    """Return where a passage stands in a source, behind a place: behind its speaker's name if that can be.
+
+    Args:
+        text: the source.
+        plain: the same without the speaker's name before turns.
+        label: the pattern of the speaker's name.
+        said: the passage.
+        at: the place.
+    """
     words = _WORD.findall(said)
-    first = r"\W+".join(map(re.escape, words[:_FIRST]))
-    label = r"\W+".join(map(re.escape, _WORD.findall(speaker)))
-    for pattern in (rf"\b{label}\b[\W\d_]{{0,40}}?({first})\b", rf"\b({first})\b"):
-        if found := re.compile(pattern).search(text, at, at + _WINDOW):
+    first = _words(words[:_FIRST])
+    for pattern, where in ((rf"\b{label}\b[\W\d_]{{0,40}}?({first})\b", text), (rf"\b({first})\b", plain)):
+        if found := re.compile(pattern).search(where, at, at + _WINDOW):
             start = found.start(1)
             break
     else:
         return at, at
-    last = r"\W+".join(map(re.escape, words[-_LAST:]))
-    ended = re.compile(rf"\b{last}\b").search(text, max(start, start + len(said) * 9 // 10 - 60), start + _WINDOW)
+    last = re.compile(rf"\b{_words(words[-_LAST:])}\b")
+    ended = last.search(plain, max(start, start + len(said) * 9 // 10 - 60), start + _WINDOW)
     return start, ended.end() if ended else start + len(said)
 
 
 def _parted(source: str, start: int, end: int, said: str, edges: Sequence[int]) -> Iterator[tuple[int, int, str]]:
     """Yield the parts of a passage between edges; all of it where its letters are not those of the source."""
-    letters = [n for n, c in enumerate(said) if c.isalnum()]
-    if not edges or sum(c.isalnum() for c in source[start:end]) != len(letters):
+    letters = [n for n, c in enumerate(said) if c.isalpha()]
+    if not edges or sum(c.isalpha() for c in source[start:end]) != len(letters):
         yield start, end, said
         return
     begin, cut, count = start, 0, 0
     for edge in [*edges, end]:
-        count += sum(c.isalnum() for c in source[begin:edge])
+        count += sum(c.isalpha() for c in source[begin:edge])
         behind = letters[count] if edge < end and count < len(letters) else len(said)
         if part := said[cut:behind].strip():
             yield begin, edge, part
