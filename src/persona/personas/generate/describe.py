@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from persona.personas.generate.demographics import Demographics
 from persona.personas.generate.grouping import Grouping
 from persona.personas.generate.sections import section_of
 from persona.personas.generate.voices import Voices
-from persona.personas.generate.wording import Wording, word, word_range
+from persona.personas.generate.wording import Wording, items, word, word_range
 from persona.personas.model import SECTIONS, Basis, Count, Distribution, Evidence, Statement, StatementKind
 from persona.personas.sources.records import parts
 from persona.personas.survey.questions import Kind
@@ -103,13 +103,12 @@ class Describer:
         self.voices = voices
         self.grouping = grouping
         self.mend = mend
-        closed = (
-            survey.columns([question for question in survey.questions if question.closed]) if survey.questions else []
-        )
+        closed = [column for column in survey.columns() if column.question.closed]
         self.columns = {column.question.name: column for column in closed}
         self.answers = Answers(closed)
         self.comparison = Comparison(len(self.records), grouping, survey.weights)
         self.alone = len(grouping.groups) == 1
+        self._items = items([column.question for column in closed])
         self._driving = set(grouping.driving)
         self._demographics = Demographics(closed, self.answers, self.comparison, grouping)
         stated = [c for c in closed if not c.question.about or c.question.name in self._driving]
@@ -277,8 +276,12 @@ class Describer:
         question = self.columns[claim.field].question
         if claim.answers:
             several = question.kind is Kind.MULTIPLE
-            return word(question.wording, claim.answers, self.mend(question.wording), several=several)
-        return word_range(question.wording, claim.at_least, claim.at_most)
+            found = word(question.wording, claim.answers, self.mend(question.wording), several=several)
+        else:
+            found = word_range(question.wording, claim.at_least, claim.at_most)
+        item = self._items.get(claim.field)
+        answer = found.text.rpartition(": ")[2]
+        return replace(found, short=f"{item}: {answer}") if item and found.text.endswith(f"{item}: {answer}") else found
 
     def _evidence(self, claim: Claim, holding: Sequence[int]) -> list[Evidence]:
         if not claim.field:
@@ -320,7 +323,7 @@ def _number(text: str) -> float | None:
 def _weight(claim: Claim) -> float:
     """Return how much a claim is worth beside others that differ as much: phrases more, many answers at once less."""
     if claim.said:
-        return 0.9 if len(claim.said) > 1 else 1.15 if " " in claim.said[0][0] else 1.0
+        return 0.9 if len(claim.said) > 1 else 1.0 + 0.1 * claim.said[0][0].count(" ")
     return float(0.93 ** max(0, len(claim.answers) - 2))
 
 

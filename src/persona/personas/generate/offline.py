@@ -56,7 +56,7 @@ class Offline:
         voices = Voices(records, open_fields, speakers)
         grouping = group(records, columns, voices.texts(), options.count, options.seed, options.by)
         describer = Describer(survey, voices, grouping, ungluer([column.question.wording for column in columns]))
-        made = _Run(describer, grouping, options).personas()
+        made = Run(describer, grouping, options).personas()
         coverage = share_of(sum(map(len, grouping.groups)), len(records))
         notes = [*survey.notes, *_notes(records, columns, grouping), *made.notes]
         return Generated(made.personas, len(records), coverage, notes, grouping, made.fits)
@@ -77,7 +77,7 @@ class _Made:
     notes: list[str]
 
 
-class _Run:
+class Run:
     """Puts together what is said of the groups of one run."""
 
     def __init__(self, describer: Describer, grouping: Grouping, options: Options) -> None:

@@ -17,7 +17,11 @@ from persona.personas.generate.grammar import (
 )
 from persona.personas.survey import scales
 
-_FRONT = re.compile(r"(?:always|usually|often|frequently|sometimes|occasionally|rarely|seldom|never|regularly)", re.I)
+_HOW_OFTEN = (
+    r"(?:(?:almost|nearly) (?:always|never)|(?:very|quite|fairly) often|(?:very )?rarely|hardly ever|always|usually"
+    r"|often|frequently|sometimes|occasionally|seldom|never|regularly|mostly)"
+)
+_FRONT = re.compile(rf"{_HOW_OFTEN}(?: or {_HOW_OFTEN})*", re.IGNORECASE)
 _ADVERBS = (
     "ever|usually|normally|generally|currently|personally|still|regularly|always|often|typically|already|sometimes|also"
 )
@@ -27,6 +31,7 @@ _UNSURE = re.compile(
     r"|\bthe following\b|\bplease\b|\band (?:if|why|how|what|do|are|have)\b|\.\s",
     re.IGNORECASE,
 )
+_ANY = re.compile(r"^any (?:(?:kind|type|sort)s? of )?")
 _ONLY_ASKED = re.compile(r"\b(?:any|anyone|anybody|anything|anywhere|ever|yet|at all|either)\b", re.IGNORECASE)
 
 
@@ -39,12 +44,14 @@ class Wording:
         lead: what several statements may share, as “Thinks it is rude”; "" if nothing.
         rest: what follows the lead.
         lists: whether it reads well where a respondent may give several answers.
+        short: the item of a grid and its answer, for titles; "" if the question is no item of a grid.
     """
 
     text: str
     lead: str = ""
     rest: str = ""
     lists: bool = False
+    short: str = ""
 
 
 def has_second_person(text: str) -> bool:
@@ -94,7 +101,7 @@ def _do_you(asked: str, answers: list[str]) -> Wording | None:
     if not side:
         what = they(match[3] or "")
         return None if what is None or _UNSURE.search(what) else _how_often(verb, what, answers)
-    plain = re.sub(r"^any ", "", match[3] or "") if side > 0 else match[3] or ""
+    plain = _ANY.sub("", match[3] or "") if side > 0 else match[3] or ""
     what = _sure(they(plain), side)
     if what is None:
         return None
@@ -132,7 +139,7 @@ def _how_often(verb: str, what: str, answers: list[str]) -> Wording | None:
         return None  # “never or once a year or less travels” is no English
     often = either([lower_first(answer) for answer in answers])
     does = f"{third_person(verb)} {what}".strip()
-    if in_front or re.search(r"\b(?:when|if|while|because)\b", what):
+    if in_front or re.search(r"\b(?:when|if|while|because|that)\b", what):
         return Wording(upper_first(f"{often} {does}"))
     return Wording(upper_first(f"{does} {often}"))
 
@@ -160,7 +167,7 @@ def _would_you(asked: str, answers: list[str]) -> Wording | None:
     side = _yes_or_no(answers)
     if not match or not side or not is_verb(match[4]) or not match[5] or match[4] in ("rather", "prefer"):
         return None
-    plain = re.sub(r"^any ", "", match[5]) if side > 0 else match[5]
+    plain = _ANY.sub("", match[5]) if side > 0 else match[5]
     what, condition = _sure(they(plain), side), they(match[1] or "")
     if what is None or condition is None or match[3] == "ever ":
         return None
@@ -209,8 +216,14 @@ def _grades(answer: str, adjective: str, other: str) -> bool:
     return re.search(rf"\b(?:{known})$", answer.strip(), re.IGNORECASE) is not None
 
 
+_OPINION = re.compile(r"\b(?:un)?(?:important|useful|necessary|acceptable|helpful|serious)$")
+
+
 def _graded(verb: str, what: str, graded: str) -> Wording | None:
     finds = "Found" if verb == "was" else "Finds"
+    if verb in ("is", "are") and _OPINION.search(graded) and not re.match(r"(?:it|you)\b", what):
+        rest = they(re.sub(r" (?:to|for) you(?: personally)?$", "", what))
+        return Wording(f"{finds} {lower_first(rest)} {graded}") if rest else None
     if verb in ("are", "would"):
         you = re.fullmatch(r"you (?:be )?(.+)", what)
         rest = they(you[1]) if you else None
@@ -266,7 +279,7 @@ def _agrees(asked: str, answers: list[str]) -> Wording | None:
         return None
     agrees = "Agrees" if 1 in sides else "Disagrees"
     if len(answers) == 1 and (
-        degree := re.match(r"strongly|completely|totally|somewhat|slightly", answers[0], re.IGNORECASE)
+        degree := re.search(r"\b(?:strongly|completely|totally|somewhat|slightly)\b", answers[0], re.IGNORECASE)
     ):
         agrees = f"{degree[0].capitalize()} {agrees.lower()}"
     statement = statement.strip("“”\"' ")

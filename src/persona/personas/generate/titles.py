@@ -116,6 +116,8 @@ def is_positive(finding: Finding) -> bool:
 def _text(finding: Finding, endings: Sequence[str]) -> Wording:
     """Return how a finding reads without a common ending."""
     wording = finding.wording
+    if wording.short:
+        return replace(wording, text=wording.short, lead="", rest="")
     ending = next((f" {ending}" for ending in endings if wording.text.endswith(f" {ending}")), "")
     text, rest = (each.removesuffix(ending) for each in (wording.text, wording.rest))
     if finding.claim.said:  # the other form of a word and the sentence are for the statement to tell

@@ -7,10 +7,12 @@ plane”. Everywhere else they stand as they are, “Question: answer”: rather
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
-from persona.personas.generate.grammar import either, lower_first, third_person, upper_first
+from persona.personas.generate.grammar import either, lower_first, they, third_person, upper_first
 from persona.personas.generate.rewriting import RULES, Wording, has_second_person
+from persona.personas.survey.questions import Question
 
 __all__ = ["Wording", "bounds", "label", "lower_first", "third_person", "ungluer", "word", "word_range"]
 
@@ -19,13 +21,20 @@ _NOT_GLUED = frozenset(
     {"today", "tonight", "tomorrow", "together", "itself", "items", "often", "other", "then", "them"}
 )
 _LEADS = re.compile(
-    r"(?:in general|generally speaking|generally|overall|typically|normally|on average|currently|in your opinion"
+    r"^(?:in general|generally speaking|generally|overall|typically|normally|on average|currently|in your opinion"
     r"|all things considered|on the whole|thinking about it),? ",
     re.IGNORECASE,
 )
 _ASIDES = re.compile(r",? (?:if at all|if any|if ever|on average|in general|personally),(?= )", re.IGNORECASE)
 _WHEN = re.compile(r"((?:in|during|over|within) the (?:past|last|previous|next) [^,?]{3,40}), (.+)", re.IGNORECASE)
-_HINT = re.compile(r"\s*[\[(](?:please |select |choose |check |tick |mark |pick )[^\])]*[\])]\s*$", re.IGNORECASE)
+_IF = re.compile(r"((?:if|when|assuming|suppose|supposing) [^?]{3,80}?), (how .* would .+)", re.IGNORECASE)
+_HINT = re.compile(
+    r"\s*(?:[\[(](?:please |select |choose |check |tick |mark |pick )[^\])]*[\])]"
+    r"|(?<=[?.:])\s+(?:please )?(?:select|choose|check|tick|mark|pick) (?:all|any|one|up to|the)[^?]*)\s*$",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"(.{12,}?)(?: [-–—:] | ?\[)(.+?)\]?")
+_QUOTED_END = re.compile(r"\?([\"”’'])\s*\??\s*$")
 
 
 def ungluer(questions: Sequence[str]) -> Callable[[str], str]:
@@ -56,11 +65,9 @@ def word(question: str, answers: Sequence[str], readable: str = "", *, several: 
         several: whether respondents may give several answers, so that a yes or no is one of many.
     """
     asked = _HINT.sub("", " ".join((readable or question).split()))
+    asked = _QUOTED_END.sub(r"\1", asked)
     asked = _ASIDES.sub("", _LEADS.sub("", asked, count=1)).strip().rstrip("?.: ")
-    when = _WHEN.fullmatch(asked)
-    found = _rewritten(when[2], list(answers)) if when else _rewritten(asked, list(answers))
-    if found and when:
-        found = Wording(f"{found.text} {lower_first(when[1])}")
+    found = _in_time(asked, list(answers)) or _on_condition(asked, list(answers)) or _rewritten(asked, list(answers))
     if found and not has_second_person(found.text) and not several:
         return found
     if several and found and found.lists:
@@ -69,8 +76,35 @@ def word(question: str, answers: Sequence[str], readable: str = "", *, several: 
     return Wording(f"{label(question)}: {either(given)}")
 
 
+def _in_time(asked: str, answers: list[str]) -> Wording | None:
+    """“In the last week, have you …?”: the time stands at the end of the sentence."""
+    match = _WHEN.fullmatch(asked)
+    found = _rewritten(match[2], answers) if match else None
+    return Wording(f"{found.text} {lower_first(match[1])}") if match and found else None
+
+
+def _on_condition(asked: str, answers: list[str]) -> Wording | None:
+    """“If you had one, how likely would you be …?”: the condition stands at the beginning."""
+    match = _IF.fullmatch(asked)
+    found, condition = (_rewritten(match[2], answers), they(match[1])) if match else (None, None)
+    if not condition or not found:
+        return None
+    return Wording(f"{upper_first(condition)}, {lower_first(found.text)}", short=found.text)
+
+
 def _rewritten(asked: str, answers: list[str]) -> Wording | None:
     return next((found for rule in RULES if (found := rule(upper_first(asked), answers))), None)
+
+
+def items(questions: Sequence[Question]) -> dict[str, str]:
+    """Return for each item of a grid what it asks for: “Han Solo” of “How do you view them? - Han Solo”.
+
+    Args:
+        questions: the questions; a grid has two or more with one beginning.
+    """
+    parted = {question.name: _ITEM.fullmatch(" ".join(question.wording.split())) for question in questions}
+    stems = Counter(match[1] for match in parted.values() if match)
+    return {name: label(match[2]) for name, match in parted.items() if match and stems[match[1]] > 1}
 
 
 def word_range(question: str, at_least: float | None, at_most: float | None) -> Wording:
@@ -87,5 +121,6 @@ def bounds(at_least: float | None, at_most: float | None) -> str:
 
 def label(heading: str) -> str:
     """Return a question as a label: ``rate_marriage`` is “Rate marriage”, “How old are you?” loses its mark."""
-    text = _HINT.sub("", re.sub(r"[_\s]+", " ", heading).strip()).strip("¿¡ ").rstrip("?:.？：。 ") or heading
+    plain = _QUOTED_END.sub(r"\1", _HINT.sub("", re.sub(r"[_\s]+", " ", heading).strip()))
+    text = plain.strip("¿¡ ").rstrip("?:.？：。 ") or heading
     return upper_first(text)
