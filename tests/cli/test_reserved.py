@@ -47,14 +47,14 @@ def test_reserved_names_are_left_out_and_counted(persona: Run, root: Path) -> No
     size = sum(len(data) for name, data in files_below(root).items() if ".persona-" in name)
     for command in ("status", "stats"):
         counted = persona("storage", command, "--json")
-        assert (counted.code, counted.err, counted.json["objects"]) == (0, own, 2)
+        assert (counted.code, counted.err, counted.json["objects"]) == (0, own, 3)
         assert counted.json["reserved"] == {"objects": 3, "bytes": size, "names": ["personas/.persona-mine"]}
     assert "  Reserved for Persona, not counted: 3 (" in persona("storage", "stats").out
     detailed = persona("storage", "stats", "--detailed", "--json").json
     assert [row["name"] for row in detailed["by_prefix"]] == ["personas/"]
 
     rows = persona("storage", "list", "--json").json
-    assert len(rows["objects"]) == 2
+    assert len(rows["objects"]) == 3  # and the record of the run
     assert rows["reserved"]["objects"] == 3
     assert "Not shown: 3 reserved for Persona. Name their folder: .persona-backup/\n" in persona("storage", "list").out
 

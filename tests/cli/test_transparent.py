@@ -80,14 +80,14 @@ def _check_objects(persona: Run, settings: StorageSettings, paths: list[str]) ->
     """Hold the storage commands to the contract's names, and to what was generated."""
     objects = persona("storage", "list", "--json").json
     assert set(objects) == {"objects", "refused"}
-    assert [set(row) for row in objects["objects"]] == [{"path", "size", "last_modified", "version"}] * 4
-    assert [row["path"] for row in objects["objects"]] == paths
+    assert [set(row) for row in objects["objects"]] == [{"path", "size", "last_modified", "version"}] * 5
+    assert [row["path"] for row in objects["objects"]] == [*paths, "personas/run.yaml"]
     total = sum(row["size"] for row in objects["objects"])
     newest = max(row["last_modified"] for row in objects["objects"])
     status = persona("storage", "status", "--json").json
     assert set(status) == STATUS
     assert set(status["health"]) == {"ok", "latency_ms", "error"}
-    assert (status["backend"], status["objects"], status["total_bytes"]) == (settings.backend, 4, total)
+    assert (status["backend"], status["objects"], status["total_bytes"]) == (settings.backend, 5, total)
     assert status["last_modified"] == newest
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", newest)
     assert (status["health"]["ok"], status["health"]["error"]) == (True, None)
@@ -99,12 +99,12 @@ def _check_objects(persona: Run, settings: StorageSettings, paths: list[str]) ->
 
 def _check_stats(stats: dict[str, Any], total: int, paths: list[str]) -> None:
     assert set(stats) == STATUS | {"by_type", "by_prefix", "size_histogram", "largest"}
-    assert stats["by_type"] == [{"name": ".yaml", "objects": 4, "total_bytes": total}]
-    assert stats["by_prefix"] == [{"name": "personas/", "objects": 4, "total_bytes": total}]
-    assert sum(row["objects"] for row in stats["size_histogram"]) == 4
+    assert stats["by_type"] == [{"name": ".yaml", "objects": 5, "total_bytes": total}]
+    assert stats["by_prefix"] == [{"name": "personas/", "objects": 5, "total_bytes": total}]
+    assert sum(row["objects"] for row in stats["size_histogram"]) == 5
     sizes = [row["size"] for row in stats["largest"]]
     assert sizes == sorted(sizes, reverse=True)
-    assert {row["path"] for row in stats["largest"]} == set(paths)
+    assert {row["path"] for row in stats["largest"]} == {*paths, "personas/run.yaml"}
 
 
 def _check_words(persona: Run, backend: str, settings: StorageSettings) -> None:

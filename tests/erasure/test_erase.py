@@ -333,9 +333,9 @@ def test_an_index_of_personas_spares_reading_them(
 
     monkeypatch.setattr(LocalBackend, "open", noted)
     assert persona("storage", "erase", "--subject", "Zebedee").code == 0
-    assert opened == []
+    assert opened == ["personas/run.yaml"]
     ran = persona(*ERASE, "--json")
-    assert opened == [each["path"] for each in ran.json["objects"]]
+    assert [path for path in opened if path != "personas/run.yaml"] == [each["path"] for each in ran.json["objects"]]
 
 
 def test_what_waits_in_the_outbox_is_dropped(

@@ -165,7 +165,7 @@ def test_what_is_known_is_marked_with_its_time(user: User, office: Office, libra
     office.door.shut()
     status = user.soon("storage", "status", "--json", code=7)
     known = status.json
-    assert known["objects"] == 4
+    assert known["objects"] == 5
     assert known["total_bytes"] > 1000
     assert known["whole"]
     assert known["as_of"].endswith("Z")
@@ -177,16 +177,16 @@ def test_what_is_known_is_marked_with_its_time(user: User, office: Office, libra
     assert known["outbox"] == {"waiting": 0, "conflicts": 0, "bytes": 0}
     text = user.soon("storage", "status", code=7)
     assert "Statistics, as known of 20" in text.out
-    assert "Objects: 4" in text.out
+    assert "Objects: 5" in text.out
     assert "Health: ❌ Nothing answers" in text.out
     assert "Breaker: open since 20" in text.out
     listed = user.soon("storage", "list", "--json", code=0)
     assert listed.json["as_of"] == known["as_of"]
     assert listed.json["whole"]
-    assert len(listed.json["objects"]) == 4
+    assert len(listed.json["objects"]) == 5
     assert listed.err.count("Warning: ") == 1
-    assert "4 objects came from what is kept here, the oldest as it was" in listed.err
-    assert "4 objects, as known of 20" in user.soon("storage", "list", code=0).out
+    assert "5 objects came from what is kept here, the oldest as it was" in listed.err
+    assert "5 objects, as known of 20" in user.soon("storage", "list", code=0).out
     user.soon("storage", "list", "elsewhere", code=7)  # absence is never certain
     office.door.open()
     back = user.run("storage", "status", "--json")
@@ -209,7 +209,7 @@ def test_writes_wait_are_seen_and_arrive_once_and_in_order(user: User, office: O
     user.run("storage", "list")
     office.door.shut()
     waits = user.soon("generate", str(RESEARCH), "--output", "./personas/", code=0)
-    assert waits.err.count("is in the outbox as") == 4
+    assert waits.err.count("is in the outbox as") == 5
     ids = [each["id"] for each in user.soon("list", "./personas/", "--json", code=0).json["personas"]]
     assert len(ids) == 4
     user.soon("show", f"personas/{ids[0]}", code=0)
@@ -217,17 +217,17 @@ def test_writes_wait_are_seen_and_arrive_once_and_in_order(user: User, office: O
     assert "there already" in refused.err
     user.soon("generate", str(RESEARCH), "--output", "./personas/", "--overwrite", code=0)
     entries = user.soon("storage", "outbox", "list", "--json", code=0).json["entries"]
-    assert [entry["condition"] for entry in entries] == ["absent"] * 4 + [
-        f"version outbox:00000{n}" for n in range(1, 5)
+    assert [entry["condition"] for entry in entries] == ["absent"] * 5 + [
+        f"version outbox:00000{n}" for n in range(1, 6)
     ]
     assert {entry["state"] for entry in entries} == {"waiting"}
-    assert user.soon("storage", "status", "--json", code=7).json["outbox"]["waiting"] == 8
+    assert user.soon("storage", "status", "--json", code=7).json["outbox"]["waiting"] == 10
     moved = user.soon("storage", "sync", "--from", "personas", "--to", str(tmp_path / "copy"), code=7)
     assert moved.code == 7
     office.door.open()
     before = len(office.door.writes())
     first = user.run("list", "./personas/", "--json")
-    assert "8 writes from the outbox arrived." in first.err
+    assert "10 writes from the outbox arrived." in first.err
     assert [each["id"] for each in first.json["personas"]] == ids
     sent = [each for each in office.door.writes()[before:] if "persona-probe" not in each]
     assert sent == [f"PUT {entry['path'].rpartition('/')[2]}" for entry in entries]
@@ -241,7 +241,7 @@ def test_a_move_says_what_waits(user: User, office: Office, tmp_path: Path, libr
     user.soon("generate", str(RESEARCH), "--output", "./personas/", "--overwrite", code=0)
     office.door.open()
     moved = user.run("storage", "sync", "--from", "personas", "--to", str(tmp_path / "copy"))
-    assert "4 writes to " in moved.err
+    assert "5 writes to " in moved.err
     assert "wait in the outbox" in moved.err
     elsewhere = user.run("storage", "sync", "--from", str(tmp_path / "copy"), "--to", str(tmp_path / "other"))
     assert "outbox" not in elsewhere.err
@@ -258,7 +258,7 @@ def test_a_conflict_from_its_beginning_to_its_end(
     asyncio.run(_put(office.direct, dict.fromkeys((first, second, third), b"theirs")))
     office.door.open()
     listed = user.run("storage", "list", "personas")
-    assert "1 write from the outbox arrived. 3 writes met what others wrote" in listed.err
+    assert "2 writes from the outbox arrived. 3 writes met what others wrote" in listed.err
     assert "persona storage outbox list" in listed.err
     status = user.run("storage", "status", "--json").json["outbox"]
     assert (status["waiting"], status["conflicts"]) == (0, 3)
@@ -311,7 +311,7 @@ def test_every_command_while_the_server_is_killed_and_started_again(tmp_path: Pa
         user.soon("storage", "outbox", "flush", code=7)
         server.begin()
         back = user.run("list", "./more/", "--json")
-        assert "4 writes from the outbox arrived." in back.err
+        assert "5 writes from the outbox arrived." in back.err
         assert [each["id"] for each in back.json["personas"]] == ids
         server.signal(signal.SIGSTOP)
         impatient = {"PERSONA_STORAGE__PERFORMANCE__TIMEOUT": "1s", "PERSONA_STORAGE__PERFORMANCE__RETRY_ATTEMPTS": "0"}
@@ -334,4 +334,4 @@ def test_deleting_a_workspace_speaks_of_what_it_has_not_sent(user: User, office:
     user.run("--workspace", "second", "generate", str(RESEARCH))
     assert user.run("storage", "outbox", "list", "--json").json == {"entries": []}  # each has its own
     deleted = user.run("workspace", "delete", "second", "--yes")
-    assert "4 writes wait that were never sent" in deleted.err
+    assert "5 writes wait that were never sent" in deleted.err

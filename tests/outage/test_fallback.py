@@ -456,8 +456,8 @@ async def test_what_waits_is_sent_also_if_writes_may_not_wait_any_more(desk: Des
 async def test_a_library_is_saved_without_looking_where_writes_wait(desk: Desk) -> None:
     desk.down()
     with pytest.raises(UnreachableError):
-        await library._look(desk.open(writes="fail"), ["n"])
-    assert await library._look(desk.open(), ["n"]) == {"n": None}
-    (found,) = (await library._look(desk.open(), ["a/x"])).values()
+        await library.look(desk.open(writes="fail"), ["n"])
+    assert await library.look(desk.open(), ["n"]) == {"n": None}
+    (found,) = (await library.look(desk.open(), ["a/x"])).values()
     assert found
     assert found.version == "1"

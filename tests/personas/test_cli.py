@@ -52,13 +52,14 @@ def test_generate_shows_where_who_and_what_was_left_out(
     assert out.index("\nGroups: 4, ") < out.index("\nName ")
     assert "Customer " in out
     assert "are in no group" in out
-    assert all(path.startswith("team/customer-") for path in storage.objects)
+    assert {path for path in storage.objects if not path.startswith("team/customer-")} == {"team/run.yaml"}
 
 
 def test_generate_json(storage: MemoryBackend, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--json", "generate", str(RESEARCH), "--count", "4", "--seed", "3"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    names = {"personas", "respondents", "coverage", "rows", "questions", "structure", "notes", "location"}
+    names = {"personas", "respondents", "coverage", "rows", "questions", "structure", "warnings"}
+    names |= {"notes", "location", "run"}
     assert set(shown) == names
     assert shown["rows"] == {"read": 67, "left_out": 0, "reasons": {}}
     assert set(shown["structure"]) == {"found", "kind", "z", "split_half"}
@@ -67,7 +68,7 @@ def test_generate_json(storage: MemoryBackend, capsys: pytest.CaptureFixture[str
     assert set(shown["personas"][0]) == {"id", "name", "title", "path", "respondents", "share"}
     assert shown["respondents"] == 67
     assert shown["location"] == "memory://personas"
-    assert [found["path"] for found in shown["personas"]] == list(storage.objects)
+    assert ["personas/run.yaml", *(found["path"] for found in shown["personas"])] == list(storage.objects)
 
 
 def test_generate_twice_needs_overwrite(library: MemoryBackend, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,7 +77,8 @@ def test_generate_twice_needs_overwrite(library: MemoryBackend, capsys: pytest.C
     assert "--overwrite" in capsys.readouterr().err
     assert library.objects == before
     assert run(["generate", str(RESEARCH), "--overwrite", "--quiet"]) == 0
-    assert [data for data, _, _ in library.objects.values()] == [data for data, _, _ in before.values()]
+    written = {path: data for path, (data, _, _) in library.objects.items() if path != "personas/run.yaml"}
+    assert written == {path: data for path, (data, _, _) in before.items()}
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from persona.cli.app import PersonaCommand
 from persona.cli.input import read_codebook, read_input, rows_json, understood_text, uses
-from persona.cli.render import fields, heading, shortened, table
+from persona.cli.render import fields, heading, shortened, some, table
 from persona.cli.session import Session
 from persona.cli.typed import storage_path
 from persona.errors import UsageError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from persona.personas.generate.grouping import Structure
     from persona.personas.generate.provider import Generated
     from persona.personas.model import Persona
+    from persona.personas.publish import Published
+    from persona.personas.survey.codebook import Codebook
     from persona.personas.survey.survey import Survey
     from persona.storage.backend import StorageBackend
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--name-prefix", default="", metavar="TEXT", help="What stands before each name.")
 @click.option("--overwrite", is_flag=True, help="Replace personas that are there under the same names.")
+@click.option("--replace", is_flag=True, help="Take away what an earlier run wrote to the library.")
 @click.pass_obj
 def generate(
     session: Session,
@@ -53,7 +56,8 @@ def generate(
     seed: int,
     name_prefix: str,
     overwrite: bool,
-) -> None:
+    replace: bool,
+) -> int:
     """Make personas from interviews and surveys.
 
     INPUT is a CSV, JSON, JSON Lines, text or Markdown file, a folder of these, or a storage URL such as
@@ -61,7 +65,8 @@ def generate(
     """
     from persona.personas.generate.provider import Options, provider
     from persona.personas.generate.provider import generate as make
-    from persona.personas.library import save
+    from persona.personas.publish import publish
+    from persona.personas.runs import run_record
 
     folder = storage_path(output, writes=True)
     if is_reserved(folder):
@@ -69,33 +74,46 @@ def generate(
     if by and count is not None:
         raise UsageError("--by and --count exclude each other.", hint="--by makes one persona for each answer.")
     provider(provider_name)
-    survey = _surveyed(session, source, codebook)
-    made = make(survey, Options(count, seed, name_prefix, _question(survey, by)), provider_name)
+    stated = read_codebook(session, codebook)
+    survey, digest = _surveyed(session, source, stated)
+    options = Options(count, seed, name_prefix, _question(survey, by))
+    made = make(survey, options, provider_name)
+    digests = {"input_digest": digest, "codebook_digest": stated.digest if stated else ""}
+    record = run_record(survey, made, options, provider=provider_name, **digests)
 
-    async def work(storage: StorageBackend) -> tuple[list[str], str, str]:
-        kept: dict[str, str] = {}
-        paths = await save(storage, folder, made.personas, overwrite=overwrite, kept=kept)
-        backup = next((f"{storage.url(old.removesuffix(f'/{path}'))}/" for path, old in kept.items()), "")
-        return paths, storage.url(folder), backup
+    async def work(storage: StorageBackend) -> tuple[Published, Callable[[str], str]]:
+        return await publish(storage, folder, made.personas, record, overwrite=overwrite, replace=replace), storage.url
 
-    paths, location, backup = session.with_storage(work)
+    published, url = session.with_storage(work)
     if session.json:
-        session.emit(generated_json(made, survey, paths, location) | ({"backup": backup} if backup else {}))
+        session.emit(generated_json(made, survey, published, url, folder))
     else:
-        print(generated_text(made, survey, location, backup))
+        print(generated_text(made, survey, published, url, folder))
+    return _report(session, published, wanted=bool(name_prefix))
 
 
-def _surveyed(session: Session, source: str, codebook: str | None) -> Survey:
-    """Return INPUT as it is understood, without respondents who were erased."""
+def _report(session: Session, published: Published, *, wanted: bool) -> int:
+    """Say on stderr which personas of earlier runs are still there, unless they are wanted; return the exit code."""
+    for path, reason in published.failed.items():
+        session.warn(f"Not removed: {line(path)}: {line(reason)}")
+    if published.remaining and not wanted:
+        session.warn(
+            f"Warning: personas of an earlier run are still there: {line(some(published.remaining))}\n"
+            "  → Use --replace to take away those that nobody changed; delete the others yourself."
+        )
+    return 1 if published.failed else 0
+
+
+def _surveyed(session: Session, source: str, stated: Codebook | None) -> tuple[Survey, str]:
+    """Return INPUT as it is understood, without respondents who were erased, and its digest."""
     from persona.cli.erased import leave_out
     from persona.personas.survey.apply import identified
     from persona.personas.survey.understand import understand
 
-    stated = read_codebook(session, codebook)
     session.check_writable()
     dataset = read_input(session, source)
     leave_out(session, dataset, [each.id for each in identified(dataset, stated).records] if stated else ())
-    return understand(dataset, stated)
+    return understand(dataset, stated), dataset.digest
 
 
 def _question(survey: Survey, by: str) -> str:
@@ -105,13 +123,15 @@ def _question(survey: Survey, by: str) -> str:
     return find_question(survey, by).name if by else ""
 
 
-def generated_json(made: Generated, survey: Survey, paths: Sequence[str], location: str) -> dict[str, Any]:
+def generated_json(
+    made: Generated, survey: Survey, published: Published, url: Callable[[str], str], folder: str
+) -> dict[str, Any]:
     """Return what ``generate --json`` shows."""
     structure = made.grouping.structure
-    return {
+    document: dict[str, Any] = {
         "personas": [
             _brief(persona, path) | {"respondents": persona.respondents.count, "share": persona.respondents.share}
-            for persona, path in zip(made.personas, paths, strict=True)
+            for persona, path in zip(made.personas, published.paths, strict=True)
         ],
         "respondents": made.respondents,
         "coverage": made.coverage,
@@ -123,12 +143,19 @@ def generated_json(made: Generated, survey: Survey, paths: Sequence[str], locati
             "z": structure.z,
             "split_half": structure.split_half.get(structure.number),
         },
+        "warnings": warnings(made),
         "notes": list(made.notes),
-        "location": location,
+        "location": url(folder),
+        "run": published.record,
     }
+    document |= {"backup": url(published.backup)} if published.backup else {}
+    document |= {"removed": published.removed} if published.removed else {}
+    return document | ({"remaining": published.remaining} if published.remaining else {})
 
 
-def generated_text(made: Generated, survey: Survey, location: str, backup: str = "") -> str:
+def generated_text(
+    made: Generated, survey: Survey, published: Published, url: Callable[[str], str], folder: str
+) -> str:
     """Return what ``generate`` shows to a person."""
     from persona.personas.model import percent
 
@@ -137,13 +164,15 @@ def generated_text(made: Generated, survey: Survey, location: str, backup: str =
     ]
     covered = round(made.coverage * made.respondents)
     facts = [
-        ("Location", location),
+        ("Location", url(folder)),
         ("Personas", str(len(made.personas))),
         ("Respondents", f"{made.respondents:,}"),
         ("Coverage", f"{percent(made.coverage)} ({covered:,} respondents are in a group)"),
     ]
-    if backup:
-        facts.append(("Old contents kept in", backup))
+    if published.removed:
+        facts.append(("Removed", f"{len(published.removed):,} of an earlier run: {some(published.removed)}"))
+    if published.backup:
+        facts.append(("Old contents kept in", url(published.backup)))
     parts = [
         heading("Generated Personas"),
         fields(facts),
@@ -152,9 +181,24 @@ def generated_text(made: Generated, survey: Survey, location: str, backup: str =
         "",
         table(("Name", "Respondents", "Share", "Title"), rows),
     ]
+    for warning in warnings(made):
+        parts += ["", f"Warning: {line(warning)}"]
     if made.notes:
         parts += ["", "Notes:", *(f"  - {line(note)}" for note in made.notes)]
     return "\n".join(parts)
+
+
+def warnings(made: Generated) -> list[str]:
+    """Return what a reader of the personas must know before anything else."""
+    structure = made.grouping.structure
+    agreement = structure.split_half.get(structure.number)
+    halves = f" (agreement of split halves: {agreement:.2f})" if agreement is not None else ""
+    said = {
+        "none": "No groups were found. The one persona is a profile of everybody.",
+        "exploratory": f"These groups are exploratory{halves}: other respondents may give others.",
+        "constructed": f"These groups are constructed{halves}: --count asked for them; the answers do not hold them.",
+    }
+    return [said[structure.kind]] if structure.kind in said else []
 
 
 def groups_text(structure: Structure) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RULE = "═" * 65
 _TITLE_WIDTH = 90
+_MOST_NAMES = 5
 
 
 def heading(title: str) -> str:
@@ -106,3 +107,8 @@ def of_path(path: str, reason: str) -> str:
     """Return what is wrong with an object, with its path once: many reasons begin with it."""
     shown = printable(path)
     return reason if reason.startswith((shown, f"“{shown}”")) else f"{shown}: {reason}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first of many names, and how many more there are."""
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {len(names) - _MOST_NAMES:,} more" if names[_MOST_NAMES:] else "")

@@ -20,6 +20,21 @@ MAX_DEPTH = 20
 """The deepest nesting that is read; a persona has six levels."""
 _BAD_VALUES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RecursionError)
 CONTENT_TYPE = "application/yaml"
+RUN_KEY = "run_version"
+"""The key by which the record of a run is known (`persona.personas.runs`)."""
+
+
+class RunRecordError(InputError):
+    """The file is the record of a run, which stands beside the personas that it made.
+
+    Args:
+        name: the file.
+        content: what stands in it.
+    """
+
+    def __init__(self, name: str, content: dict[str, Any]) -> None:
+        super().__init__(f"{name} is the record of a run, not a persona.", hint="“persona list” shows the personas.")
+        self.content = content
 
 
 def write(persona: Persona) -> bytes:
@@ -62,13 +77,16 @@ def read(name: str, data: bytes) -> Persona:
         data: its content.
 
     Raises:
+        RunRecordError: it is the record of a run.
         InputError: it is not YAML, not a persona, or of a newer schema; the message names the field.
     """
+    content = _load(name, data)
+    if isinstance(content, dict) and RUN_KEY in content and "schema_version" not in content:
+        raise RunRecordError(name, content)
     from pydantic import ValidationError
 
     from persona.personas.model import SCHEMA_VERSION, Persona
 
-    content = _load(name, data)
     if not isinstance(content, dict) or "schema_version" not in content:
         raise InputError(f"{name} is not a persona: it has no schema_version.", hint="Keep other files elsewhere.")
     version = content["schema_version"]

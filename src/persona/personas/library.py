@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -100,40 +100,78 @@ async def save(
         ConflictError: somebody else wrote in between; the message says what was written before.
     """
     contents = {path_of(folder, persona): document.write(persona) for persona in personas}
-    found = await _look(storage, list(contents))
+    found = await look(storage, list(contents))
     taken = [path for path, there in found.items() if there is not None]
     if taken and not overwrite:
-        shown = ", ".join(taken[:5]) + (f" and {len(taken) - 5} more" if taken[5:] else "")
-        raise AlreadyExistsError(
-            f"{'These are' if taken[1:] else 'This is'} there already: {shown}. Nothing was written.",
-            hint="Use --overwrite to replace them, or another --output or --name-prefix to keep both.",
-        )
+        raise exist_already(taken)
     if taken:
         old = await keep_replaced(storage, contents, found)
         if kept is not None:
             kept |= old
+    return await write_all(storage, contents, found, personas)
+
+
+def exist_already(taken: Sequence[str]) -> AlreadyExistsError:
+    """Return the error that files exist where personas should be written."""
+    shown = ", ".join(taken[:5]) + (f" and {len(taken) - 5} more" if taken[5:] else "")
+    return AlreadyExistsError(
+        f"{'These are' if taken[1:] else 'This is'} there already: {shown}. Nothing was written.",
+        hint="Use --overwrite to replace them, or another --output or --name-prefix to keep both.",
+    )
+
+
+async def write_all(
+    storage: StorageBackend,
+    contents: Mapping[str, bytes],
+    found: Mapping[str, StorageObject | None],
+    personas: Sequence[Persona],
+) -> list[str]:
+    """Write personas where what was found still stands.
+
+    Args:
+        storage: where to.
+        contents: the files, by path, in the order of the personas.
+        found: what is at each path now.
+        personas: what the files hold.
+
+    Returns:
+        The paths.
+
+    Raises:
+        ConflictError: somebody else wrote in between; the message says what was written before.
+    """
     written: list[str] = []
     notes = storage.notes(NOTES)
-    for path, data in contents.items():
-        there = found[path]
-        condition = IfAbsent() if there is None else IfVersion(there.version)
+    for (path, data), persona in zip(contents.items(), personas, strict=True):
+        existing = found[path]
+        condition = IfAbsent() if existing is None else IfVersion(existing.version)
         try:
             made = await storage.write(path, data, condition=condition, content_type=document.CONTENT_TYPE)
         except ConflictError as error:
-            raise ConflictError(
-                f"Someone else wrote {path} meanwhile. Written before: {', '.join(written) or 'nothing'}.",
-                hint="Look at what is there now, and run the command again, with --overwrite to replace it.",
-            ) from error
+            raise written_by_others(path, written) from error
         except PersonaError as error:
             error.message = f"{error.message} Written before: {', '.join(written) or 'nothing'}."
             raise
         written.append(path)
         if notes is not None:
-            keep_note(notes, made, personas[len(written) - 1])
+            keep_note(notes, made, persona)
     return written
 
 
-async def _look(storage: StorageBackend, paths: Sequence[str]) -> dict[str, StorageObject | None]:
+def written_by_others(path: str, written: Sequence[str]) -> ConflictError:
+    """Return the error that a file was changed since it was looked at.
+
+    Args:
+        path: the file.
+        written: what was written before.
+    """
+    return ConflictError(
+        f"Someone else wrote {path} meanwhile. Written before: {', '.join(written) or 'nothing'}.",
+        hint="Look at what is there now, and run the command again, with --overwrite to replace it.",
+    )
+
+
+async def look(storage: StorageBackend, paths: Sequence[str]) -> dict[str, StorageObject | None]:
     """Return what is at each path, None if nothing, as far as is known: the condition of the write decides."""
 
     async def look(path: str) -> StorageObject | None:
@@ -170,6 +208,8 @@ async def load(storage: StorageBackend, folder: str) -> Library:
         for start in range(0, len(named), PARALLEL):
             part = named[start : start + PARALLEL]
             for found, result in zip(part, await read_part(storage, part), strict=True):
+                if isinstance(result, document.RunRecordError):
+                    continue
                 if isinstance(result, PersonaError):
                     library.damaged |= isinstance(result, VerificationError)
                     library.refused.append(Refused(found.path, str(result)))

@@ -1,4 +1,4 @@
-"""What ``generate --overwrite`` replaces is kept first, as a migration keeps it."""
+"""What ``generate`` replaces or takes away is kept first, as a migration keeps it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from persona.storage.reserved import BACKUPS
 
 
 async def keep_replaced(
-    storage: StorageBackend, contents: Mapping[str, bytes], found: Mapping[str, StorageObject | None]
+    storage: StorageBackend, contents: Mapping[str, bytes | None], found: Mapping[str, StorageObject | None]
 ) -> dict[str, str]:
-    """Copy what is about to be replaced by other content, in the version that was seen.
+    """Copy what is about to be replaced by other content, or removed, in the version that was seen.
 
     Args:
         storage: where.
-        contents: what is about to be written, by path.
+        contents: what is about to be written, by path; None for what is removed.
         found: what is at each path now.
 
     Returns:
@@ -45,7 +45,7 @@ async def keep_replaced(
     return kept
 
 
-async def _keep(storage: StorageBackend, there: StorageObject, data: bytes, target: str) -> bool:
+async def _keep(storage: StorageBackend, there: StorageObject, data: bytes | None, target: str) -> bool:
     """Copy an object unless it has the very content that will replace it; say whether it was copied."""
     download = await storage.open(there.path, version=there.version)
     try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from persona.errors import InputError, UsageError
-from persona.personas import document, persona_cut, rawdata
+from persona.personas import document, persona_cut, rawdata, runs
 from persona.personas.content import containers, databases, pdf
 from persona.personas.content.decoding import Text, is_text, may_stand_in, others, readings
 from persona.personas.content.documents import table_ids
@@ -138,7 +138,8 @@ def ids_of(path: str, data: bytes | None) -> set[str]:
         return found
     if (persona := persona_in(path, data)) is not None:
         return named_in(persona)
-    return found | {normalised(each) for each in _ids_in(path, data, containers.Budget(), 0)}
+    inside = _ids_in(path, data, containers.Budget(), 0) | runs.words_of(path, data)
+    return found | {normalised(each) for each in inside}
 
 
 def _ids_in(name: str, data: bytes, budget: containers.Budget, depth: int) -> set[str]:
@@ -166,6 +167,8 @@ def look(path: str, data: bytes | None, subject: str) -> Look:
     if data is not None and persona is not None:
         return _in_persona(path, persona, data, subject)
     result, named = Look(similar=_similar_in_path(path, subject)), named_by(path, subject)
+    if data is not None and (cut := _in_run(path, data, subject)):
+        return cut
     if data is not None:
         _search(path, data, subject, result, containers.Budget(), 0, called=named)
     if named:
@@ -233,6 +236,16 @@ def _in_persona(path: str, persona: Persona, data: bytes, subject: str) -> Look:
     elif mentions(read.text, subject):
         result.trace = Trace((_MENTION,), data, certain=False)
     return result
+
+
+def _in_run(path: str, data: bytes, subject: str) -> Look | None:
+    """Search the notes of a run's record, which are Persona's own and may name a respondent; None if none does."""
+    count, left = runs.without_subject(path, data, subject)
+    if not count:
+        return None
+    doubts = ("It mentions the respondent elsewhere too.",) if mentions(left.decode(), subject) else ()
+    what = f"{count} note{'' if count == 1 else 's'} on a run"
+    return Look(Trace((what,), left, doubts=doubts), _similar_in_path(path, subject), others=True)
 
 
 def _search(

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persona.errors import InputError, PersonaError, UnreachableError, VerificationError
+from persona.personas.document import RunRecordError
 from persona.personas.library import (
     PARALLEL,
     SUFFIXES,
@@ -29,8 +30,14 @@ if TYPE_CHECKING:
 NOTES = "persona-2"
 """The kind of note on a file: id, name and title of a persona, or else the reason why it is none, as JSON.
 
+The note on the record of a run is `RUN_RECORD`.
+
 It ends with the version of the schema: a newer Persona looks anew at what an older one could not read.
 """
+
+RUN_RECORD: dict[str, str] = {"is": "the record of a run"}
+"""What is noted of a file that is neither a persona nor wrong."""
+Note = list[str] | str | dict[str, str]
 
 
 class Summary(NamedTuple):
@@ -69,11 +76,11 @@ class Summaries:
     reserved: LeftOut = field(default_factory=LeftOut)
     damaged: bool = False
 
-    def add(self, path: str, text: list[str] | str) -> None:
+    def add(self, path: str, text: Note) -> None:
         """Take over what a note says of a file."""
         if isinstance(text, str):
             self.refused.append(Refused(path, text))
-        else:
+        elif isinstance(text, list):
             self.personas.append(Summary._make((*text, path)))
 
 
@@ -124,7 +131,9 @@ def _noted(notes: Notes | None, objects: Sequence[StorageObject]) -> dict[str, A
         texts = json.loads(f"[{','.join(known.values())}]")
     except ValueError:
         return {}
-    good = len(texts) == len(known) and all(isinstance(text, str) or _is_persona(text) for text in texts)
+    good = len(texts) == len(known) and all(
+        isinstance(text, str) or text == RUN_RECORD or _is_persona(text) for text in texts
+    )
     return dict(zip(known, texts, strict=True)) if good else {}
 
 
@@ -132,14 +141,12 @@ def _is_persona(text: object) -> bool:
     return isinstance(text, list) and len(text) == len(Summary._fields) - 1
 
 
-async def _read(
-    storage: StorageBackend, page: Listing, part: Sequence[StorageObject]
-) -> list[list[str] | str | Exception | None]:
+async def _read(storage: StorageBackend, page: Listing, part: Sequence[StorageObject]) -> list[Note | Exception | None]:
     """Return what to note on each file, or None if it has been deleted since it was listed."""
     if page.as_of is None:
         return [_told(read) for read in await read_part(storage, part)]
 
-    async def known(found: StorageObject) -> list[str] | str | Exception | None:
+    async def known(found: StorageObject) -> Note | Exception | None:
         try:
             return _told(await read_listed(storage, found))
         except UnreachableError as error:
@@ -148,7 +155,9 @@ async def _read(
     return await asyncio.gather(*map(known, part))
 
 
-def _told(read: Persona | PersonaError | None) -> list[str] | str | Exception | None:
+def _told(read: Persona | PersonaError | None) -> Note | Exception | None:
+    if isinstance(read, RunRecordError):
+        return RUN_RECORD
     if isinstance(read, InputError):
         return str(read)
     if isinstance(read, PersonaError):

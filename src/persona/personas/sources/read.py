@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from sys import getsizeof
 
@@ -103,7 +104,9 @@ def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
         InputError: a file is of no known kind, too large or broken, or there are no records in all of them.
     """
     dataset, total = Dataset(), 0
+    digests: list[str] = []
     for name, data in files:
+        digests.append(f"{sha256(data).hexdigest()}  {name}\n")  # as sha256sum prints it
         if len(name) > limits.MAX_NAME:
             raise limits.too_long(f"The name {name[:60]}…", len(name), limits.MAX_NAME)
         if len(data) > (most := limit_of(name)):
@@ -118,6 +121,7 @@ def read_files(files: Iterable[tuple[str, bytes]]) -> Dataset:
     _part_interviews(dataset)
     if not dataset.records:
         raise InputError("There are no records in the input.", hint=f"Persona reads {KINDS}.")
+    dataset.digest = sha256("".join(digests).encode()).hexdigest() if digests[1:] else digests[0].partition(" ")[0]
     return dataset
 
 

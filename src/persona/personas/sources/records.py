@@ -117,6 +117,7 @@ class Dataset:
         left_out: how many rows or speakers are no respondents, by the reason.
         speakers: the names of all who speak in interviews, the interviewers' too: they are never themes.
         interviews: interviews whose speakers are not parted into respondents and interviewers yet.
+        digest: the SHA-256 of the file; of several files, of what ``sha256sum`` prints for them in their order.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -125,6 +126,7 @@ class Dataset:
     left_out: Counter[str] = field(default_factory=Counter)
     speakers: set[str] = field(default_factory=set)
     interviews: list[Interview] = field(default_factory=list)
+    digest: str = ""
 
     def extend(self, other: Dataset) -> None:
         """Add the respondents, notes and hints of another input."""
