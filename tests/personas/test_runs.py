@@ -19,7 +19,7 @@ from persona.personas.generate.provider import Generated, Options
 from persona.personas.library import find, load
 from persona.personas.model import Persona
 from persona.personas.publish import Published, publish
-from persona.personas.runs import differences, read_written, run_record
+from persona.personas.runs import differences, fitting, read_written, run_record
 from persona.personas.sources.read import read_files, read_path
 from persona.personas.summaries import summaries
 from persona.personas.survey.survey import Survey
@@ -70,6 +70,11 @@ def test_a_record_says_what_was_read_used_and_found_and_names_nobody(survey: Sur
         ("answered too little", 2),
         ("between groups", 8),
     ]
+    assert [each["persona"] for each in record["groups"]] == [persona.id for persona in examples.personas]
+    for group, fit in zip(record["groups"], examples.fits, strict=True):
+        assert group["fit"]["group"] == [fit.group.count, fit.group.total]
+        assert [each["statement"] for each in group["intervals"]] == [each.text for each in fit.intervals]
+    assert fitting(made)[1] > 0
     text = document.to_yaml(record).decode()
     assert document.to_yaml(
         run_record(seen, made, Options(seed=7, by="Age"), input_digest="abc", codebook_digest="def")

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from persona.personas.survey.survey import Survey
     from persona.storage.backend import StorageBackend
 
+_FEW_FIT = 0.25
+"""Below this share of members who fit the top statements, a warning says so."""
+
 
 @click.command(cls=PersonaCommand)
 @click.argument("source", metavar="INPUT")
@@ -177,7 +180,7 @@ def generated_text(
         heading("Generated Personas"),
         fields(facts),
         "",
-        fields([*understood_text(survey), ("Groups", groups_text(made.grouping.structure))]),
+        fields([*understood_text(survey), ("Groups", groups_text(made.grouping.structure)), *_fit_text(made)]),
         "",
         table(("Name", "Respondents", "Share", "Title"), rows),
     ]
@@ -188,8 +191,22 @@ def generated_text(
     return "\n".join(parts)
 
 
+def _fit_text(made: Generated) -> list[tuple[str, str]]:
+    """Return who is in no group, and how many fit the personas."""
+    from persona.personas.runs import fitting
+
+    grouping = made.grouping
+    outside = {"between groups": len(grouping.between), "answered too little": len(grouping.left_out)}
+    reasons = [f"{count:,} {why}" for why, count in outside.items() if count]
+    fit, total = fitting(made)
+    rows = [("In no group", ", ".join(reasons))] if reasons else []
+    return rows + ([("Fit", f"{fit:,} of {total:,} fit all top statements of their persona")] if total else [])
+
+
 def warnings(made: Generated) -> list[str]:
     """Return what a reader of the personas must know before anything else."""
+    from persona.personas.runs import fitting
+
     structure = made.grouping.structure
     agreement = structure.split_half.get(structure.number)
     halves = f" (agreement of split halves: {agreement:.2f})" if agreement is not None else ""
@@ -198,7 +215,11 @@ def warnings(made: Generated) -> list[str]:
         "exploratory": f"These groups are exploratory{halves}: other respondents may give others.",
         "constructed": f"These groups are constructed{halves}: --count asked for them; the answers do not hold them.",
     }
-    return [said[structure.kind]] if structure.kind in said else []
+    found = [said[structure.kind]] if structure.kind in said else []
+    fit, total = fitting(made)
+    if fit < _FEW_FIT * total:
+        found.append(f"Few fit: the top statements of a persona hold for {fit:,} of {total:,} of its members.")
+    return found
 
 
 def groups_text(structure: Structure) -> str:

@@ -94,7 +94,7 @@ def run_record(
         },
         "questions": _questions(survey, made),
         "structure": _structure(made),
-        "groups": [_group(persona) for persona in made.personas],
+        "groups": [_group(persona, made) for persona in made.personas],
         "in_no_group": [
             {"why": why, "respondents": len(rows), "answers": differences(survey, rows)}
             for why, rows in (
@@ -127,13 +127,34 @@ def _structure(made: Generated) -> dict[str, Any]:
     }
 
 
-def _group(persona: Persona) -> dict[str, Any]:
-    return {
+def _group(persona: Persona, made: Generated) -> dict[str, Any]:
+    """Return a persona in short, with how far its own members and the rest fit its top statements."""
+    found: dict[str, Any] = {
         "persona": persona.id,
         "title": persona.title,
         "respondents": persona.respondents.count,
         "share": persona.respondents.share,
     }
+    for fit in (each for each in made.fits if each.persona == persona.id):
+        found["fit"] = {
+            "top_statements": fit.statements,
+            "group": [fit.group.count, fit.group.total],
+            "rest": [fit.rest.count, fit.rest.total],
+        }
+        found["intervals"] = [
+            {
+                "statement": each.text,
+                "group": [each.group, *each.group_interval],
+                "rest": [each.rest, *each.rest_interval] if each.rest_interval else [],
+            }
+            for each in fit.intervals
+        ]
+    return found
+
+
+def fitting(made: Generated) -> tuple[int, int]:
+    """Return for how many members the top three statements of their persona hold, and how many answered them all."""
+    return sum(fit.group.count for fit in made.fits), sum(fit.group.total for fit in made.fits)
 
 
 def differences(survey: Survey, rows: Sequence[int]) -> list[dict[str, Any]]:
