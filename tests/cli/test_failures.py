@@ -35,7 +35,7 @@ Place = Callable[[str], StorageSettings]
         ("nothing.csv", "", 2, "nothing.csv is empty"),
         ("heads.csv", "a,b\n", 2, "heads.csv"),
         ("none.json", "[]", 2, "none.json"),
-        ("strange.xlsx", "x", 2, "strange.xlsx is of no kind"),
+        ("strange.xlsx", "x", 2, "strange.xlsx is damaged"),
         ("bytes.csv", "a,b\n1,\x00\x01\n", 2, "bytes.csv"),
     ],
 )

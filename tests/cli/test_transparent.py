@@ -119,7 +119,7 @@ def _check_words(persona: Run, backend: str, settings: StorageSettings) -> None:
         label, name = ("Container", section.container) if backend == "azurite" else ("Bucket", section.bucket)
         assert f"\n{label}: {name}\nPrefix: team/research/\n" in status.out
     assert ("\nRegion: us-east-1\n" in status.out) == (backend == "seaweedfs")
-    words = r"\n\nStatistics:\n  Objects: 4\n  Total Size: [\d.]+ KB\n  Last Modified: [\d-]{10} [\d:]{5} UTC\n"
+    words = r"\n\nStatistics:\n  Objects: 5\n  Total Size: [\d.]+ KB\n  Last Modified: [\d-]{10} [\d:]{5} UTC\n"
     assert re.search(words + r"\nHealth: ✅ Connected \(\d+ ms\)\n\Z", status.out)
     stats = persona("storage", "stats", "--detailed").out
     assert stats.startswith(f"Storage Statistics\n{RULE}\n\n")
@@ -127,7 +127,7 @@ def _check_words(persona: Run, backend: str, settings: StorageSettings) -> None:
         assert f"\n\n{title}\n" in stats
     rows = persona("storage", "list").out.splitlines()
     assert rows[1] == RULE
-    assert rows[-1] == "4 objects"
+    assert rows[-1] == "5 objects"
     assert len(rows) == 8
     where = persona("list").out.splitlines()[3]
     assert where.startswith("Location: ") and where.endswith("personas")

@@ -95,13 +95,16 @@ async def outbox_guard(session: Session, provider: StorageBackend) -> ErasedGuar
     return ErasedGuard(known) if known else None
 
 
-def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> None:
+def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> Tombstones:
     """Take respondents who were erased out of an input, with what others say of them, and note how many.
 
     Args:
         session: whose workspace's storage knows who was erased.
         dataset: the input.
         ids: what a codebook calls each respondent; empty without one.
+
+    Returns:
+        Who was erased.
     """
     import asyncio
 
@@ -117,7 +120,7 @@ def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> No
             "left out."
         )
     if not known:
-        return
+        return known
     others = ids or [each.id for each in dataset.records]
     known_as = [
         {in_form(name) for name in (each.id, other, *_stems(each.file))}
@@ -130,6 +133,7 @@ def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> No
         dataset.left_out["erased"] += count
         dataset.notes.append(f"Left out, having been erased: {count:,} respondent{'' if count == 1 else 's'}.")
     leave_out_mentions(dataset, known.among)
+    return known
 
 
 def _stems(file: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from persona.personas.survey.codebook import Codebook
     from persona.personas.survey.survey import Survey
     from persona.storage.backend import StorageBackend
+    from persona.storage.tombstones import Tombstones
 
 _FEW_FIT = 0.25
 """Below this share of members who fit the top statements, a warning says so."""
@@ -69,7 +70,7 @@ def generate(
     from persona.personas.generate.provider import Options, provider
     from persona.personas.generate.provider import generate as make
     from persona.personas.publish import publish
-    from persona.personas.runs import run_record
+    from persona.personas.runs import run_record, without_erased
 
     folder = storage_path(output, writes=True)
     if is_reserved(folder):
@@ -78,11 +79,11 @@ def generate(
         raise UsageError("--by and --count exclude each other.", hint="--by makes one persona for each answer.")
     provider(provider_name)
     stated = read_codebook(session, codebook)
-    survey, digest = _surveyed(session, source, stated)
+    survey, digest, erased = _surveyed(session, source, stated)
     options = Options(count, seed, name_prefix, _question(survey, by))
     made = make(survey, options, provider_name)
     digests = {"input_digest": digest, "codebook_digest": stated.digest if stated else ""}
-    record = run_record(survey, made, options, provider=provider_name, **digests)
+    record = without_erased(run_record(survey, made, options, provider=provider_name, **digests), erased.among)
 
     async def work(storage: StorageBackend) -> tuple[Published, Callable[[str], str]]:
         return await publish(storage, folder, made.personas, record, overwrite=overwrite, replace=replace), storage.url
@@ -107,16 +108,16 @@ def _report(session: Session, published: Published, *, wanted: bool) -> int:
     return 1 if published.failed else 0
 
 
-def _surveyed(session: Session, source: str, stated: Codebook | None) -> tuple[Survey, str]:
-    """Return INPUT as it is understood, without respondents who were erased, and its digest."""
+def _surveyed(session: Session, source: str, stated: Codebook | None) -> tuple[Survey, str, Tombstones]:
+    """Return INPUT as it is understood, without respondents who were erased; its digest; and who was erased."""
     from persona.cli.erased import leave_out
     from persona.personas.survey.apply import identified
     from persona.personas.survey.understand import understand
 
     session.check_writable()
     dataset = read_input(session, source)
-    leave_out(session, dataset, [each.id for each in identified(dataset, stated).records] if stated else ())
-    return understand(dataset, stated), dataset.digest
+    erased = leave_out(session, dataset, [each.id for each in identified(dataset, stated).records] if stated else ())
+    return understand(dataset, stated), dataset.digest, erased
 
 
 def _question(survey: Survey, by: str) -> str:

@@ -8,7 +8,7 @@ that value as its key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from persona import __version__
 from persona.errors import InputError
 from persona.personas import document
 from persona.personas.content.mentions import mentions, words
+from persona.personas.content.people import normalised
 from persona.personas.document import RUN_KEY, RunRecordError
 from persona.personas.sources.records import Answer, parts
 from persona.personas.survey.questions import Use
@@ -192,6 +193,21 @@ def differences(survey: Survey, rows: Sequence[int]) -> list[dict[str, Any]]:
 
 def _gives(answers: Sequence[Answer], answer: str) -> int:
     return sum(answer in parts(each) for each in answers)
+
+
+def without_erased(record: Mapping[str, Any], erased: Callable[[Iterable[str]], set[str]]) -> dict[str, Any]:
+    """Return a record without the notes, and the names of questions, that name a respondent who was erased.
+
+    Args:
+        record: as `run_record` returns it.
+        erased: returns those of some ids that were erased.
+    """
+
+    def clear(texts: Iterable[str]) -> list[str]:
+        return [text for text in texts if not erased({normalised(word) for word in words(text)})]
+
+    questions = record["questions"] | {"driving": clear(record["questions"]["driving"])}
+    return {**record, "questions": questions, "notes": clear(record["notes"])}
 
 
 def with_files(record: Mapping[str, Any], contents: Mapping[str, bytes], earlier: Mapping[str, str]) -> bytes:
