@@ -128,7 +128,7 @@ def _check_words(persona: Run, backend: str, settings: StorageSettings) -> None:
     rows = persona("storage", "list").out.splitlines()
     assert rows[1] == RULE
     assert rows[-1] == "5 objects"
-    assert len(rows) == 8
+    assert len(rows) == 9
     where = persona("list").out.splitlines()[3]
     assert where.startswith("Location: ") and where.endswith("personas")
 
