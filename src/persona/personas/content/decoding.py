@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from persona.errors import InputError
+from persona.personas.content.likelihood import likelihood
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -40,14 +41,12 @@ _RARE = (
 )  # fmt: skip
 """Encodings in which a name is searched for as bytes, since whole texts in each would take too much memory."""
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
-_WIDE = r"\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7af\uff00-\uff60"
-_RUN = re.compile(f"[{_WIDE}]{{2,}}")
 _HIGH_WORD = re.compile(rb"[^\s,;:|\"()<>]*[\x80-\xff][^\s,;:|\"()<>]*")
 _HIGH = re.compile(r"[^\0-\x7f]")
 _MAX_CONTROLS = 0.05
 """The share of control characters above which bytes are no text."""
-_MIN_RUNS = 0.8
-"""The share of wide characters that have a neighbour of their kind in East Asian text; by accident most have none."""
+_MIN_TEXT = 0.8
+"""The share of bytes that are no zeros in a text in which a crash left some."""
 
 
 class Text(NamedTuple):
@@ -201,7 +200,7 @@ def _with_stray_zeros(data: bytes) -> Text | None:
     """Return a text of one byte a character in which zeros stand, as a crash leaves them; None if it is none."""
     rest = data.replace(b"\0", b"")
     ascii_only = sum(1 for byte in rest if 9 <= byte < 127)
-    if len(rest) < len(data) * _MIN_RUNS or ascii_only < len(rest) * (1 - _MAX_CONTROLS):
+    if len(rest) < len(data) * _MIN_TEXT or ascii_only < len(rest) * (1 - _MAX_CONTROLS):
         return None
     return _read(data, "utf-8")
 
@@ -222,18 +221,8 @@ def _nearly_utf_8(data: bytes) -> Iterator[Text]:
 
 def _older(data: bytes) -> list[Text]:
     """Return the texts in encodings from before Unicode that the bytes allow."""
-    wide = [read for encoding in _EAST_ASIAN if (read := _read(data, encoding))]
-    likely = sorted(((_runs(read.text), -n, read) for n, read in enumerate(wide)), key=lambda x: x[:2], reverse=True)
-    first = [read for share, _, read in likely if share >= _MIN_RUNS]
-    rest = [read for share, _, read in likely if share < _MIN_RUNS]
-    single = [read for encoding in _SINGLE_BYTE if (read := _read(data, encoding))]
-    return [*first, *single, *rest]
-
-
-def _runs(text: str) -> float:
-    """Return the share of characters beyond ASCII that stand in runs of wide characters."""
-    high = sum(1 for _ in _HIGH.finditer(text))
-    return sum(len(run) for run in _RUN.findall(text)) / high if high else 0.0
+    every = [read for encoding in (*_SINGLE_BYTE, *_EAST_ASIAN) if (read := _read(data, encoding))]
+    return sorted(every, key=lambda read: -likelihood(read.text, read.encoding))
 
 
 def _merged(edits: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

@@ -21,6 +21,11 @@ _SHARE = re.compile(
 _TOTAL = re.compile(
     r"(?:grand )?totals?|sum|all|base|gesamt|insgesamt|summe|total général|totale|totaal|合計|計", re.IGNORECASE
 )
+_PEOPLE = re.compile(
+    r"(?:(?:first|last|full|student|user|customer|employee|player|patient)[ _]?)?(?:name|participant|respondent|student"
+    r"|person|user|customer|employee|member|player|patient|teacher|child|e-?mail)",
+    re.IGNORECASE,
+)
 MAX_LABELLED = 5_000
 """A table of more rows is none of totals."""
 _CLOSE = 0.02
@@ -35,11 +40,8 @@ def why_aggregated(headings: Sequence[str], rows: Sequence[Sequence[str]], total
         rows: the cells of the rows, all of the headings' width.
         totals: the rows of totals that were found below them.
     """
-    if (
-        len(rows) < 2
-        or len(rows) >= MAX_LABELLED
-        or any(ID_HEADING.fullmatch(each.strip()) for each in headings[:2] if each)
-    ):
+    people = any(ID_HEADING.fullmatch(each.strip()) or _PEOPLE.fullmatch(each.strip()) for each in headings[:2] if each)
+    if people or not 2 <= len(rows) < MAX_LABELLED:
         return ""
     if [row[0] for row in rows] in ([str(n) for n in range(len(rows))], [str(n + 1) for n in range(len(rows))]):
         headings, rows = headings[1:], [row[1:] for row in rows]  # rows that are only counted
