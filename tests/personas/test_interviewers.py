@@ -247,6 +247,12 @@ def test_a_sentence_over_captions_is_one_and_rolling_captions_are_read_once() ->
         assert [passage.text for passage in record.passages] == [" ".join(said)]
 
 
+def test_two_people_who_say_the_same_both_say_it() -> None:
+    cues = "".join(f"00:0{n}.000 --> 00:0{n}.900\n<v {'Ana' if n % 2 else 'Kim'}>It is late.</v>\n\n" for n in range(6))
+    dataset = read_files([("a.vtt", f"WEBVTT\n\n{cues}".encode())])
+    assert [(record.id, len(record.passages)) for record in dataset.records] == [("Kim", 3), ("Ana", 3)]
+
+
 def test_what_nobody_is_known_to_say_is_left_out() -> None:
     cue = "00:01.000 --> 00:02.000\n"
     text = f"WEBVTT\n\n{cue}<v Kim>Why?</v> <v Ana>It is late.</v>\n\n{cue}unclear words\n\n{cue}<v>more</v>\n\n"

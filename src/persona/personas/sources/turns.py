@@ -266,7 +266,8 @@ def _without_repeats(lines: list[Line]) -> int:
         elif cues and line.kind in ("", "turn"):
             cues[-1].append(line)
     words = [[_plain(line.said if line.label else line.text, cues=True) for line in cue] for cue in cues]
-    pairs = [n for n in range(1, len(words)) if _repeats(words[n - 1], words[n])]
+    who = [next((line.label for line in cue if line.label), "") for cue in cues]
+    pairs = [n for n in range(1, len(words)) if who[n] in ("", who[n - 1]) and _repeats(words[n - 1], words[n])]
     if len(pairs) < max(_MIN_ROLLING, _ROLLING * (len(words) - 1)):
         return 0
     for n in pairs:
