@@ -69,6 +69,10 @@ def test_folders_are_counted_and_no_failure(settings: StorageSettings, persona: 
     back = persona("storage", "sync", "--from", target, "--to", place, "--delete", "--json")
     assert (back.code, back.json["objects"]["skipped"], back.json["objects"]["removed"]) == (0, 2, 0), back.out
     assert persona("storage", "status", "--json").json["folder_markers"] == count
+    one = persona("storage", "migrate", "--from", f"{place}/research/a.csv", "--to", f"file://{tmp_path / 'one'}")
+    assert (one.code, "is one object, and --from names a folder" in one.err) == (5, True), one.err
+    none = persona("storage", "migrate", "--from", f"{place}/resaerch", "--to", f"file://{tmp_path / 'one'}")
+    assert (none.code, "There is nothing in" in none.err) == (5, True), none.err
 
 
 def test_what_only_looks_like_a_folder_is_named(settings: StorageSettings, persona: Run, tmp_path: Path) -> None:

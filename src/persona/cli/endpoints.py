@@ -83,6 +83,11 @@ def is_local(path: str) -> bool:
     return path.startswith(_FILE) or looks_local(path)
 
 
+def names_prefix(path: str) -> bool:
+    """Say whether a PATH is the URL of a prefix: one that holds nothing is a typo, while a bucket may be empty."""
+    return is_url(path) and not is_local(path) and bool(path.partition("://")[2].partition("/")[2].strip("/"))
+
+
 def check_folder(path: str) -> None:
     """Raise NotFoundError if a PATH means a folder of this machine that does not exist, in either Unicode form."""
     if not is_local(path):

@@ -101,7 +101,9 @@ def migrate(
         raise UsageError("A migration needs two places.", hint="persona storage migrate --from local --to s3")
     if source.startswith("file:"):
         endpoints.check_folder(source)
-    options = Options(overwrite=overwrite, reread=verify == "reread", switch=switch)
+    options = Options(
+        overwrite=overwrite, reread=verify == "reread", switch=switch, must_exist=endpoints.names_prefix(source)
+    )
     return transfers.start(session, Kind.MIGRATE, source, target, options, dry=dry_run, plan_file=plan_file, **common)
 
 
