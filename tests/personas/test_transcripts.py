@@ -61,6 +61,19 @@ FORMS = {
 """Exports of the same interview, by what makes them."""
 
 
+@pytest.mark.parametrize(
+    "who", ["Ana Ruiz (she/her)", "Smith, John", "P-3", "Mireille B. Reece, Psy.D", "J.P.", "Guest 12"]
+)
+def test_odd_names_are_read_and_erased_in_every_export(who: str) -> None:
+    for name, text in [each for form, each in FORMS.items() if form not in ("roles alone", "wide colons")]:
+        data = text.replace("Ana Ruiz", who).encode()
+        (record,) = read_files([(name, data)]).records
+        assert (record.id, [passage.text for passage in record.passages]) == (who, [FIRST, SECOND]), text
+        found = look(name, data, who)
+        assert found.trace is not None and found.trace.certain, text
+        assert b"breakfast" not in (found.trace.left or b"") and b"alerts" not in (found.trace.left or b""), text
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_export_gives_the_same_interview_and_can_be_erased(form: str) -> None:
     name, text = FORMS[form]

@@ -44,6 +44,7 @@ _TIMED = re.compile(
 _TABBED = re.compile(rf"\s*+(?:(?P<first>{_TIME})[ ]?\t\s*+)?{_NAME}[ ]?\t\s*+(?(first)|{_TIME}[ ]?\t\s*+)(?P<said>.*)")
 _ALONE = re.compile(r"\s*+(?:#{1,6}\s++)?(?:\*\*|__)?(?P<label>[^\W_][^:：*<>\n]{0,40}?)\s*+[:：]?(?:\*\*|__)?\s*+$")
 _TITLE = re.compile(r"(?:the )?interview\W{0,2}\d*", re.IGNORECASE)
+_ASIDE = re.compile(r"\s*[(\[（][^()\[\]（）]*[)\]）]$")  # “(she/her)”
 _CHAT = re.compile(r"From\s+(?P<label>.+?)(?:\s+to\s+.+)?", re.IGNORECASE)
 _STARTS_WITH_TIME = re.compile(rf"\s*+(?:\*\*)?{_TIME}")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:\s+(?P<label>[^>\n]{0,80}))?>")
@@ -53,6 +54,7 @@ _RULE = re.compile(r"\s*(?:#|---|\*\*\*|===|___)")
 _ENDS = r"\n\r\x0b\x0c\x85\u2028\u2029"
 _BREAK = re.compile(rf"[^{_ENDS}]*(?:\r\n|[{_ENDS}]|$)")
 _CLOSED = re.compile(r"</v>(?=\s*[^\s<])")
+_SENTENCE_END = re.compile(r"(?:…|-|(?<!\b\w)\.)$")
 _PARTICLE = re.compile(
     r"d|de|da|do|dos|das|del|della|di|du|des|van|von|der|den|ten|ter|la|le|el|al|bin|ibn|bint|of|the|and|und|et|y|e|i"
     r"|zu|zur|vom|[&+/-]",
@@ -107,7 +109,7 @@ def has_cues(lines: list[Line]) -> bool:
 
 def written_as_name(label: str) -> bool:
     """Say whether a label is written as names are: capitals, codes, or a script without capitals."""
-    words = re.split(r"[\s.,]+", label.strip(" .,"))
+    words = re.split(r"[\s.,]+", _ASIDE.sub("", label).strip(" .,"))
     if not 0 < len(words) <= _MAX_NAME_WORDS or label.endswith(("?", "!", ";", ",")):
         return False
     return all(map(_is_name_word, words)) and not all(map(_PARTICLE.fullmatch, words))
@@ -162,7 +164,7 @@ def _mark_names_above(lines: list[Line]) -> None:
 
 def _is_name_alone(text: str) -> bool:
     label = text.strip()
-    return len(label) <= HEAD and ":" not in label and not label.endswith((".", "…", "-")) and _may_be_name(label)
+    return len(label) <= HEAD and ":" not in label and not _SENTENCE_END.search(label) and _may_be_name(label)
 
 
 def _is_rule(head: str) -> bool:
@@ -182,10 +184,10 @@ def _label(line: Line, follows: str) -> None:
     head = line.text[:HEAD]
     colon = ":" in head or "：" in head
     timed = _TIMED.match(head) if colon and len(line.text) <= HEAD else None
-    if timed and follows and not _STARTS_WITH_TIME.match(follows) and _may_be_name(timed["label"]):
+    if timed and follows and not _STARTS_WITH_TIME.match(follows) and _may_be_name(_balanced(timed["label"])):
         line.label, line.kind = _balanced(timed["label"]), "turn"
-    elif colon and "\t" in head and (match := _TABBED.match(head)) and _may_be_name(match["label"]):
-        line.label, line.said = match["label"].strip(), line.text[match.start("said") :].strip()
+    elif colon and "\t" in head and (match := _TABBED.match(head)) and _may_be_name(_balanced(match["label"])):
+        line.label, line.said = _balanced(match["label"]), line.text[match.start("said") :].strip()
     elif colon and (match := _LABEL.match(head)):
         chat = _CHAT.fullmatch(match["label"].strip()) if _STARTS_WITH_TIME.match(head) else None
         label = _balanced(chat["label"] if chat else match["label"])
