@@ -133,8 +133,11 @@ def test_what_is_stated_wins_and_is_counted_anew_from_the_raw_answers() -> None:
         "question: Mood, missing: [-9, 99], label: How do you feel?",
         "question: Gadgets, kind: multiple, options: [Phone, 'Lap, top', Watch]",
         "question: Points, kind: number, use: describe",
-        "question: Factor, weight: true",
+        "question: Factor, weight: true, section: 'Our weights: 2024'",
     )
+    again = codebook_text(survey, "x")
+    assert 'section: "Our weights: 2024"' in again
+    assert understand(table(), parse("c", again.encode())).questions[-1].section == "Our weights: 2024"
     often, mood, gadgets, points, factor = (
         find_question(survey, name) for name in ("how often?", "How do you feel?", "Gadgets", "Points", "Factor")
     )

@@ -128,6 +128,7 @@ class PersonaGroup(click.Group):
         "list": ("persona.cli.personas:list_", "List the personas of a library."),
         "show": ("persona.cli.personas:show", "Show one persona with its evidence."),
         "export": ("persona.cli.personas:export", "Export personas as YAML, JSON, Markdown or CSV."),
+        "diff": ("persona.cli.diff:diff", "Compare the personas of two libraries."),
         "storage": ("persona.cli.storage:storage", "Look at the storage, configure it, test it."),
         "workspace": ("persona.cli.workspace:workspace", "Keep several storages apart by name."),
         "trust": ("persona.cli.trust:trust", "Allow a project's persona.yaml what only you may allow."),

@@ -35,11 +35,11 @@ VERSION = 1
 ABOUT: Final = "demographics"
 """The section of questions on who respondents are."""
 SECTIONS = (ABOUT, "goals", "pain_points", "behaviours", "motivations")
-"""The sections of a persona that the statements of a question can belong to."""
-_TEXTS = ("question", "label")
+"""The sections that every persona knows; any other text is a heading of its own."""
+_TEXTS = ("question", "label", "section")
 _LISTS = ("order", "options", "missing")
 _FLAGS = ("weight", "id")
-_WORDS = {"kind": tuple(kind.value for kind in Kind), "use": tuple(use.value for use in Use), "section": SECTIONS}
+_WORDS = {"kind": tuple(kind.value for kind in Kind), "use": tuple(use.value for use in Use)}
 KEYS = ("question", "label", "kind", "order", "options", "missing", "section", "use", "weight", "id")
 """The keys of a question, in the order in which they are written."""
 _ALLOWED = {
@@ -67,7 +67,7 @@ class Entry:
         order: the answers of a scale, from low to high.
         options: the answers that are counted.
         missing: the answers that stand for no answer; empty if none does.
-        section: one of `SECTIONS`.
+        section: one of `SECTIONS`, or a heading of its own.
         use: what it does in a run.
         weight: whether it holds the survey weights.
         id: whether it holds the ids of the respondents.

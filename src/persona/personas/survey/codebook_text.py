@@ -23,7 +23,7 @@ _HEAD = f"""\
 # options  of choice and multiple: the answers that are counted
 # missing  the answers that stand for no answer
 # use      drive (makes the groups), describe (describes them only), ignore
-# section  {", ".join(SECTIONS)}
+# section  {", ".join(SECTIONS)}, or a heading of your own
 # weight: true if it holds survey weights; id: true if it holds the ids of respondents
 codebook: {VERSION}
 questions:
@@ -74,7 +74,7 @@ def _stated(question: Question) -> dict[str, str]:
     if question.kind in CLOSED and question.categories:
         found["order" if question.kind is Kind.SCALE else "options"] = _list(question.categories)
     found |= {"missing": _list(question.missing), "use": question.use.value}
-    found |= {"section": ABOUT if question.about else question.section}
+    found |= {"section": ABOUT if question.about else scalar(question.section)}
     found |= {"weight": "true"} if question.kind is Kind.WEIGHT else {}
     return {key: value for key, value in found.items() if value and value not in ('""', "[]")}
 
