@@ -13,7 +13,7 @@ _WORDS = (
     # English
     "age|aged|female|male|gender|sex|income|earnings|salary|education|degree|location|region|country|county|city|town|postcode|zip"
     "|state|province|occupation|job|role|profession|industry|household|hh|marit\\w*|married|wages?|unemploy\\w*|ethnic\\w*|race|nationality"
-    "|employment|employed|height|weight|children|kids|born|birth\\w*|seniority|department|area|lives?|living|educ\\w*"
+    "|employment|employed|height|weight|child|children|kids|born|birth\\w*|seniority|department|area|lives?|living|educ\\w*"
     "|tenure|participant|ses|population|religion|citizen\\w*|generation|cohort|urban\\w*|housing|siblings|language"
     "|employees|company size|job title|years of experience|yrs|year of study|major|grade|class|school"
     "|university|retired"
