@@ -13,7 +13,7 @@ KILLS ?= 200
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports collected unit moto ceph nginx bench torture docs clean
+.PHONY: help demo test lint types imports collected unit moto ceph nginx bench quality torture docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ moto ceph nginx: $(VENV)/.test ## Run the contract suite against moto, Ceph's ga
 
 bench: $(VENV)/.bench $(AZURITE) ## Measure start-up, memory and speed.
 	$(BIN)/python -m bench
+
+quality: $(VENV)/.test ## Measure how good the groups are, by planted ones and by real studies.
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.quality
 
 torture: $(VENV)/.test $(AZURITE) ## Mutate all input, besiege a cache, kill, disturb and chain migrations, at full length.
 	$(BIN)/python -m tests.campaigns.torture --kills $(KILLS)

@@ -18,7 +18,7 @@ def main() -> None:
 
         print(f"persona {__version__}")
         return
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy loads; its products here are too small for more
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy loads; see persona.personas.generate
     gc.set_threshold(20_000, 20, 20)  # a command makes few cycles: looking for them was a tenth of its time
     _mend_streams()
     sys.excepthook = _crash

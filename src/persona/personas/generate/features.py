@@ -44,7 +44,8 @@ def _of_kind(column: Column, grid: int) -> Block:
     if question.kind is Kind.MULTIPLE:
         return _several(column)
     if question.kind is Kind.NUMBER or (question.kind is Kind.SCALE and len(question.categories) >= _LEAST_STEPS):
-        return Level(np.array([_place(question, answer) for answer in column.answers], dtype=np.float64), grid)
+        places = {answer: _place(question, answer) for answer in dict.fromkeys(column.answers)}
+        return Level(np.array([places[answer] for answer in column.answers], dtype=np.float64), grid)
     return _choice(column)
 
 

@@ -71,7 +71,7 @@ def group(
     """
     if by:
         return group_by(columns, by)
-    driving, notes = _driving(columns, texts)
+    driving = _driving(columns)
     people = _people(records, driving, texts)
     if count is not None and count > len(people.usable):
         raise InputError(
@@ -88,6 +88,7 @@ def group(
     found = _Search(source, len(people.driving), seed).groups(count)
     groups = [[people.driving[i] for i in members] for members in found.groups]
     lost = _join(groups, people, text_axes(words)) if words is not None and people.only_spoke else []
+    notes = []
     if lost:
         who = "1 interview was" if len(lost) == 1 else f"{len(lost)} interviews were"
         notes.append(f"{who} too unlike the survey to join a group.")
@@ -98,18 +99,15 @@ def group(
     return Grouping(ordered, left_out, between, found.structure, names, [*notes, *_said(found, len(people.driving))])
 
 
-def _driving(columns: Sequence[Column], texts: Sequence[str]) -> tuple[list[Column], list[str]]:
-    """Return the closed questions that make groups; those on who people are only if there is nothing else."""
-    closed = [column for column in columns if column.question.closed]
-    driving = [
+def _driving(columns: Sequence[Column]) -> list[Column]:
+    """Return the closed questions that make groups; of special categories only those that a codebook lets."""
+    return [
         column
-        for column in closed
-        if column.question.use is Use.DRIVE and not (column.question.sensitive and column.question.why)
+        for column in columns
+        if column.question.closed
+        and column.question.use is Use.DRIVE
+        and not (column.question.sensitive and column.question.why)
     ]
-    if driving or any(texts):
-        return driving, []
-    about = [column for column in closed if not column.question.sensitive]
-    return about, ["Nothing but questions on who respondents are differs, so these made the groups."] if about else []
 
 
 @dataclass(frozen=True)
@@ -213,9 +211,9 @@ class _Search:
         z = separation(self._source, self._size, self._seed) if different > 1 else 0.0
         most = min(MOST_GROUPS, self._size // LEAST_GROUP, different)
         halves = Halves(self._design, self._seed)
-        splits = {number: halves.split(number) for number in range(2, most + 1)} if z >= CLEAR else {}
+        splits = halves.splits(most) if z >= CLEAR else {}
         if count is not None:
-            if z >= CLEAR and count > most:
+            if z >= CLEAR and count > 1 and count not in splits:
                 splits[count] = halves.split(count)
             return self._asked_for(count, z, splits)
         return self._chosen(z, splits)

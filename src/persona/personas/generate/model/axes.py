@@ -104,13 +104,17 @@ def tf_idf(words: Words) -> Sparse:
 
 
 def text_axes(words: Words) -> Matrix:
-    """Return texts by at most 12 axes, of mean 0 over those that say something; the others are all zeros."""
+    """Return texts by 12 axes, of mean 0 over those that say something; the others are all zeros.
+
+    Of few texts or words there are fewer axes; the others are zeros too.
+    """
     table = tf_idf(words)
     wanted = min(AXES, table.shape[0] - 1, table.shape[1] - 1)
+    space = np.zeros((words.size, AXES))
     if wanted < 2:
-        return np.zeros((words.size, 0))
-    directions = leading_directions(table, wanted)
-    space = np.column_stack([table.times(direction) for direction in directions.T])
+        return space
+    for axis, direction in enumerate(leading_directions(table, wanted).T):
+        space[:, axis] = table.times(direction)
     length = np.sqrt((space**2).sum(axis=1, keepdims=True))
     spoken = length[:, 0] > 1e-9
     space[spoken] /= length[spoken]

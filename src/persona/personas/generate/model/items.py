@@ -110,6 +110,7 @@ class Design:
         choice: the number of the choice question of each of the first columns.
         level: the number of the level of each of the next.
         place: where each of these stands on its scale, as a normal score of those who answered.
+        grid: whether each of these is of a grid.
         option: the number of the several-options question of each column of an option.
         weight: of each several-options question.
         axes: how many axes there are.
@@ -119,6 +120,7 @@ class Design:
     choice: Rows
     level: Rows
     place: Matrix
+    grid: NDArray[np.bool_]
     option: Rows
     weight: Matrix
     axes: int = 0
@@ -156,7 +158,8 @@ def design(blocks: Sequence[Block]) -> Design:
     """Return blocks as one table of numbers."""
     choices = [block for block in blocks if isinstance(block, Choice)]
     several = [block for block in blocks if isinstance(block, Several)]
-    steps = [_steps(values) for values in _levels([block for block in blocks if isinstance(block, Level)])]
+    levels = _levels([block for block in blocks if isinstance(block, Level)])
+    steps = [_steps(*level) for level in levels]
     parts = [_marked(block.codes, block.choices) for block in choices]
     parts += [_marked(codes, len(places)) for codes, places in steps]
     parts += [block.ticked * block.answered[:, None] for block in several]
@@ -167,19 +170,20 @@ def design(blocks: Sequence[Block]) -> Design:
         np.repeat(np.arange(len(choices)), [block.choices for block in choices]),
         np.repeat(np.arange(len(steps)), [len(places) for _, places in steps]),
         np.concatenate([places for _, places in steps]) if steps else np.zeros(0),
+        np.repeat([of_grid for _, of_grid in levels], [len(places) for _, places in steps]).astype(np.bool_),
         np.repeat(np.arange(len(several)), [block.ticked.shape[1] for block in several]),
         np.array([_weight(block) for block in several]),
     )
 
 
 def axes_design(space: Matrix) -> Design:
-    """Return the axes of free text; a row of zeros says nothing."""
-    spoken = np.abs(space).sum(axis=1, keepdims=True) > 0
-    scale = float(np.sqrt((space[spoken[:, 0]] ** 2).mean())) if spoken.any() and space.size else 0.0
+    """Return the axes of free text; a row or a column of zeros says nothing."""
+    spoken = (np.abs(space).sum(axis=1, keepdims=True) > 0) & (np.abs(space).sum(axis=0) > 0)
+    scale = float(np.sqrt((space[spoken] ** 2).mean())) if spoken.any() else 0.0
     space = on_grid(space / scale if scale > 0 else space, AXIS_BITS)
-    table = np.hstack([space, np.broadcast_to(spoken, space.shape).astype(np.float64)])
+    table = np.hstack([space, spoken.astype(np.float64)])
     none = np.zeros(0, dtype=np.intp)
-    return Design(table, none, none, np.zeros(0), none, np.zeros(0), space.shape[1])
+    return Design(table, none, none, np.zeros(0), none.astype(np.bool_), none, np.zeros(0), space.shape[1])
 
 
 def _marked(codes: NDArray[np.int64], choices: int) -> Matrix:
@@ -194,9 +198,9 @@ def _weight(block: Several) -> float:
     return min(1.0, float(np.log(2)) / entropy) if entropy > 0 else 1.0
 
 
-def _levels(blocks: Sequence[Level]) -> list[Matrix]:
-    """Return the levels; those of a grid without the respondents' means, which are an item of their own."""
-    found = [block.values for block in blocks if not block.grid]
+def _levels(blocks: Sequence[Level]) -> list[tuple[Matrix, bool]]:
+    """Return the levels, and whether they are of a grid, out of which respondents' means are taken: an item more."""
+    found = [(block.values, False) for block in blocks if not block.grid]
     for grid in sorted({block.grid for block in blocks if block.grid}):
         values = np.column_stack([block.values for block in blocks if block.grid == grid])
         given = ~np.isnan(values)
@@ -204,27 +208,22 @@ def _levels(blocks: Sequence[Level]) -> list[Matrix]:
         offset = np.where(given, values, 0.0).sum(axis=0) / np.maximum(given.sum(axis=0), 1)
         centred = np.where(given, values - offset, 0.0)  # an item that few answered shifts nobody's mean
         mean = np.where(count >= LEAST_GRID // 2, centred.sum(axis=1) / np.maximum(count, 1), np.nan)
-        found += [*np.where(given, centred - np.nan_to_num(mean)[:, None], np.nan).T, mean]
+        found += [(item, True) for item in np.where(given, centred - np.nan_to_num(mean)[:, None], np.nan).T]
+        found.append((mean, True))
     return found
 
 
-def _steps(values: Matrix) -> tuple[NDArray[np.int64], Matrix]:
+def _steps(values: Matrix, cut: bool) -> tuple[NDArray[np.int64], Matrix]:
     """Return the step of each value, -1 for a gap, and the places of the steps: mid-ranks as normal scores."""
     given = ~np.isnan(values)
     _, code, count = np.unique(values[given].round(9), return_inverse=True, return_counts=True)
     middle = (np.cumsum(count) - count / 2) / max(1, int(given.sum()))
-    if len(count) > MOST_STEPS:
-        cut = np.minimum((middle * MOST_STEPS).astype(np.int64), MOST_STEPS - 1)
-        _, merged = np.unique(cut, return_inverse=True)
-        code = merged[code]
-        count = np.bincount(code)
-        middle = (np.cumsum(count) - count / 2) / int(given.sum())
+    if cut or len(count) > MOST_STEPS:
+        code = np.minimum((middle * MOST_STEPS).astype(np.int64), MOST_STEPS - 1)[code]
+        middle = (np.arange(MOST_STEPS) + 0.5) / MOST_STEPS
     codes = np.full(len(values), -1, dtype=np.int64)
     codes[given] = code
-    places = _normal_quantile(middle)
-    places -= (places * count).sum() / max(1, count.sum())
-    spread = float(np.sqrt((places**2 * count).sum() / max(1, count.sum())))
-    return codes, places / spread if spread > 0 else places
+    return codes, _normal_quantile(middle)
 
 
 def _normal_quantile(share: Matrix) -> Matrix:

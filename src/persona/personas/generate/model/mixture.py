@@ -51,15 +51,16 @@ class Mixture:
     Args:
         design: the answers.
         weights: fits by respondents: 1 trains a fit, 0 does not; a fit for all is one row of ones.
+        tables: fits by respondents by columns, if each fit has answers of its own, laid out as those of the design.
     """
 
-    def __init__(self, design: Design, weights: Matrix) -> None:
+    def __init__(self, design: Design, weights: Matrix, tables: Matrix | None = None) -> None:
         self._design = design
-        self._table = design.table
+        self._tables = design.table[None] if tables is None else tables
         self._weights = weights
-        self._totals = weights @ self._table
+        self._totals = (weights[:, None] @ self._tables)[:, 0]
         self._axes, self._marks = design.spans()[4:]
-        self._squares = weights @ (self._table[:, self._axes] ** 2)
+        self._squares = (weights[:, None] @ self._tables[:, :, self._axes] ** 2)[:, 0]
         self._people = weights.sum(axis=1)
 
     def fit(self, classes: int, starts: int, random: np.random.Generator, steps: int = _MOST_STEPS) -> Fit:
@@ -72,16 +73,16 @@ class Mixture:
             steps: the most steps.
         """
         found, membership, each = self._run(classes, starts, random, steps)
-        each = self._with_axes(each, found, self._table)
-        return Fit(membership.transpose(1, 0, 2), (each * self._weights).sum(axis=1), each)
+        each = self._with_axes(each, found, self._tables)
+        return Fit(membership.transpose(0, 2, 1), (each * self._weights).sum(axis=1), each)
 
     def predict(self, classes: int, starts: int, random: np.random.Generator, asked: Design) -> Matrix:
         """Return the log-likelihood of other answers of the same respondents, by the classes that these put them in."""
         found, membership, _ = self._run(classes, starts, random, _MOST_STEPS)
-        logs = asked.table @ found.slopes[0].T
-        top = logs.max(axis=1)
-        each = np.log((membership[:, 0] * np.exp(logs - top[:, None])).sum(axis=1)) + top
-        return np.asarray(self._with_axes(each[:, None], found, asked.table)[0])
+        logs = found.slopes[0] @ asked.table.T
+        top = logs.max(axis=0)
+        each = np.log((membership[0] * np.exp(logs - top)).sum(axis=0)) + top
+        return np.asarray(self._with_axes(each[None], found, asked.table[None])[0])
 
     def _run(
         self, classes: int, starts: int, random: np.random.Generator, steps: int
@@ -94,10 +95,10 @@ class Mixture:
         for _ in range(min(_FIRST_STEPS, steps)):
             self._maximise(found, membership, problem)
             membership, each = self._expect(found)
-        likelihood = self._total(each, found, problem).reshape(-1, starts)
-        best = likelihood.round(6).argmax(axis=1) + np.arange(len(self._weights)) * starts
+        likelihood = self._total(each, found, problem)
+        best = likelihood.reshape(-1, starts).round(6).argmax(axis=1) + np.arange(len(self._weights)) * starts
         found, problem = found.of(best), problem[best]
-        membership, each, before = membership[:, best], each[:, best], likelihood.ravel()[best]
+        membership, each, before = membership[best], each[best], likelihood[best]
         for _ in range(steps - _FIRST_STEPS):
             self._maximise(found, membership, problem)
             membership, each = self._expect(found)
@@ -116,65 +117,79 @@ class Mixture:
         if len(level):
             base = np.log(base / np.add.reduceat(base, firsts(level), axis=1)[:, level])
         tilt = np.zeros((starts, classes, int(level.max(initial=-1)) + 1))
-        slopes = np.zeros((starts, classes, self._table.shape[1]))
+        slopes = np.zeros((starts, classes, self._tables.shape[2]))
         return Parameters(slopes, np.zeros((starts, classes)), tilt, base)
 
     def _seeds(self, classes: int, problem: Rows, random: np.random.Generator) -> Matrix:
         """Return memberships of single respondents, far apart as k-means++ draws them.
 
-        They are respondents by starts by classes.
+        They are starts by classes by respondents.
         """
-        table = self._table
-        squares = (table**2).sum(axis=1)
-        weights = self._weights[problem].T
+        tables = np.broadcast_to(self._tables, (len(self._weights), *self._tables.shape[1:]))
+        squares = (self._tables**2).sum(axis=2)
+        squares = np.broadcast_to(squares, self._weights.shape)[problem]
+        weights = self._weights[problem]
         nearest = np.ones_like(weights)
-        membership = np.zeros((*weights.shape, classes))
+        membership = np.zeros((len(problem), classes, weights.shape[1]))
         starts = np.arange(len(problem))
         for each in range(classes):
-            chances = np.cumsum(weights * nearest, axis=0)
-            drawn = random.random(len(problem)) * chances[-1]
-            row = np.minimum((chances <= drawn).sum(axis=0), len(table) - 1)
-            membership[row, starts, each] = 1.0
-            away = np.maximum(squares[:, None] - 2 * table @ table[row].T + squares[row], 0.0).round(9)
-            nearest = away if each == 0 else np.minimum(nearest, away)
-            nearest[:, (weights * nearest).sum(axis=0) <= 0] = 1.0
+            chances = np.cumsum(weights * nearest, axis=1)
+            drawn = random.random(len(problem)) * chances[:, -1]
+            row = np.minimum((chances <= drawn[:, None]).sum(axis=1), weights.shape[1] - 1)
+            membership[starts, each, row] = 1.0
+            if each == classes - 1:
+                break
+            near = self._products(tables[problem, row]) * -2 + squares + squares[starts, row][:, None]
+            near = np.maximum(near, 0.0).round(9)
+            nearest = near if each == 0 else np.minimum(nearest, near)
+            nearest[(weights * nearest).sum(axis=1) <= 0] = 1.0
         return membership
+
+    def _products(self, rows: Matrix) -> Matrix:
+        """Return each row, one or more a fit, times the table of its fit."""
+        fits, columns = len(self._weights), self._tables.shape[2]
+        if len(self._tables) == 1:
+            return np.asarray(rows @ self._tables[0].T)
+        return np.asarray(rows.reshape(fits, -1, columns) @ self._tables.transpose(0, 2, 1)).reshape(len(rows), -1)
 
     def _maximise(self, found: Parameters, membership: Matrix, problem: Rows, first: bool = False) -> None:
         """Set the parameters to those that explain memberships best, given the prior."""
-        weighted = membership * self._weights[problem].T[:, :, None]
-        rows, starts, classes = weighted.shape
-        counts = (weighted.reshape(rows, -1).T @ self._table).reshape(starts, classes, -1)
-        sums = Sums(counts, self._totals[problem], self._squares[problem])
+        starts, classes, rows = membership.shape
+        weighted = membership * self._weights[problem][:, None]
+        if len(self._tables) == 1:
+            counts = weighted.reshape(-1, rows) @ self._tables[0]
+        else:
+            counts = weighted.reshape(len(self._weights), -1, rows) @ self._tables
+        sums = Sums(counts.reshape(starts, classes, -1), self._totals[problem], self._squares[problem])
         set_choices(self._design, sums, found.slopes)
         set_levels(self._design, sums, found)
         set_options(self._design, sums, found.slopes)
         set_axes(self._design, sums, found, first)
         on_grid(found.slopes, _BITS)
-        people = np.ones((starts, classes)) if first else weighted.sum(axis=0) + 1
+        people = np.ones((starts, classes)) if first else weighted.sum(axis=2) + 1
         found.shares = np.log(people / people.sum(axis=1, keepdims=True))
 
     def _expect(self, found: Parameters) -> tuple[Matrix, Matrix]:
-        """Return memberships, respondents by starts by classes, and log-likelihoods but for what axes add."""
+        """Return memberships, starts by classes by respondents, and log-likelihoods but for what axes add."""
         starts, classes, columns = found.slopes.shape
-        logs = self._table @ found.slopes.reshape(starts * classes, columns).T
-        logs = logs.reshape(-1, starts, classes) + found.shares
-        top = logs.max(axis=2, keepdims=True)
+        logs = self._products(found.slopes.reshape(-1, columns)).reshape(starts, classes, -1)
+        logs += found.shares[:, :, None]
+        top = logs.max(axis=1, keepdims=True)
         logs -= top
         np.exp(logs, out=logs)
-        total = logs.sum(axis=2, keepdims=True)
+        total = logs.sum(axis=1, keepdims=True)
         logs /= total
-        return on_grid(logs, _BITS), (top + np.log(total))[:, :, 0]
+        return on_grid(logs, _BITS), (top + np.log(total))[:, 0]
 
     def _total(self, each: Matrix, found: Parameters, problem: Rows) -> Matrix:
         """Return the log-likelihood of each start over its respondents."""
-        total = (each * self._weights[problem].T).sum(axis=0)
+        total = (each * self._weights[problem]).sum(axis=1)
         count = self._totals[problem][:, self._marks].sum(axis=1)
         squares = self._squares[problem].sum(axis=1)
         return np.asarray(total - 0.5 * (count * np.log(2 * np.pi * found.variance) + squares / found.variance))
 
-    def _with_axes(self, each: Matrix, found: Parameters, table: Matrix) -> Matrix:
+    def _with_axes(self, each: Matrix, found: Parameters, tables: Matrix) -> Matrix:
         """Return the log-likelihood of each respondent with what axes add whatever the class: fits by respondents."""
-        count, squares = table[:, self._marks].sum(axis=1), (table[:, self._axes] ** 2).sum(axis=1)
+        count, squares = tables[:, :, self._marks].sum(axis=2), (tables[:, :, self._axes] ** 2).sum(axis=2)
         variance = found.variance[:, None]
-        return np.asarray(each.T - 0.5 * (count * np.log(2 * np.pi * variance) + squares / variance))
+        return np.asarray(each - 0.5 * (count * np.log(2 * np.pi * variance) + squares / variance))

@@ -16,6 +16,8 @@ PRIOR = 8.0
 """How many respondents who choose as everybody does are added to each class: a Dirichlet prior."""
 LEVEL_PRIOR = 2.0
 """The same for levels and axes."""
+STEP_PRIOR = 100.0
+"""How many respondents who answer as the tilted distribution says are added to each class."""
 LEAST_VARIANCE = 0.15
 """The least variance of an axis within a class, in parts of its variance over everybody."""
 _NEWTON_STEPS = 2
@@ -106,8 +108,9 @@ def set_levels(design: Design, sums: Sums, found: Parameters) -> None:
     base = (everyone + 1e-3) / mixed
     base = base / np.add.reduceat(base, first, axis=1)[:, question]
     found.base = np.log(base)
-    _, log_total = _tilted(found, first, question, place)
-    found.slopes[:, :, span] = found.base[:, None] + found.tilt[:, :, question] * place - log_total[:, :, question]
+    chance, _ = _tilted(found, first, question, place)
+    free = (counts + STEP_PRIOR * chance) / (given + STEP_PRIOR)[:, :, question]
+    found.slopes[:, :, span] = np.log(np.where(design.grid, chance, free))
 
 
 def _tilted(found: Parameters, first: Rows, question: Rows, place: Matrix) -> tuple[Matrix, Matrix]:

@@ -92,7 +92,9 @@ class Both:
         left, values, _ = np.linalg.svd(np.hstack(side_by_side), full_matrices=False)
         kept = min(AXES, int((values > 1e-9).sum()))
         left = left[:, :kept] * np.where(left[np.abs(left[:, :kept]).argmax(axis=0), range(kept)] < 0, -1.0, 1.0)
-        return axes_design(left * values[:kept])
+        space = np.zeros((len(table), AXES))
+        space[:, :kept] = left * values[:kept]
+        return axes_design(space)
 
     def take(self, rows: Rows) -> Both:
         """See `Source`."""

@@ -19,14 +19,19 @@ EXPLORATORY = 0.5
 NEAR_PEAK = 0.05
 STARTS = 10
 _TABLES = 20
-_TEST_SAMPLE = 400
-_TEST_STARTS = 6
-_TEST_STEPS = 20
+_MOST_CELLS = 2_000_000
+_TEST_SAMPLE = 300
+_TEST_STARTS = 4
+_TEST_STEPS = 14
 _SPLITS = 5
 _SPLIT_SAMPLE = 1000
 _SPLIT_STARTS = 4
-_SPLIT_STEPS = 30
+_SPLIT_STEPS = 20
+_LARGE = 400
+_MOST_LOSS = 0.2
 _CLEARLY = 2.0
+_FAR = 0.25
+_IN_A_ROW = 3
 
 
 def drawn(size: int, most: int, seed: int) -> Rows:
@@ -45,20 +50,25 @@ def separation(source: Source, size: int, seed: int) -> float:
         seed: of the sample, if they are many, and of the shuffling.
     """
     sample = source.take(drawn(size, _TEST_SAMPLE, seed))
-    gain = _gain(sample.design(), seed)
-    chance = [_gain(sample.shuffled(np.random.default_rng([seed, each])).design(), seed) for each in range(_TABLES)]
-    spread = float(np.std(chance, ddof=1))
-    return (gain - float(np.mean(chance))) / max(spread, 1e-6 * max(1.0, abs(gain)))
+    chance = [sample.shuffled(np.random.default_rng([seed, each])).design() for each in range(_TABLES)]
+    gain, *gains = _gains([sample.design(), *chance], seed)
+    return (gain - float(np.mean(gains))) / max(float(np.std(gains, ddof=1)), 1e-6 * max(1.0, abs(gain)))
 
 
-def _gain(design: Design, seed: int) -> float:
-    """Return how much more likely the answers are of two classes than of one."""
-    if not design.table.shape[1]:
-        return 0.0
-    model = Mixture(design, np.ones((1, len(design.table))))
-    random = np.random.default_rng(seed)
-    two = model.fit(2, _TEST_STARTS, random, _TEST_STEPS).likelihood[0]
-    return float(two - model.fit(1, 1, random, 1).likelihood[0])
+def _gains(designs: Sequence[Design], seed: int) -> list[float]:
+    """Return how much more likely each table of answers is of two classes than of one."""
+    rows, columns = designs[0].table.shape
+    if not columns:
+        return [0.0] * len(designs)
+    at_once = max(1, _MOST_CELLS // (rows * columns))
+    gains: list[float] = []
+    for start in range(0, len(designs), at_once):
+        part = designs[start : start + at_once]
+        model = Mixture(part[0], np.ones((len(part), rows)), np.stack([each.table for each in part]))
+        random = np.random.default_rng(seed)
+        two = model.fit(2, _TEST_STARTS, random, _TEST_STEPS).likelihood
+        gains += (two - model.fit(1, 1, random, 1).likelihood).tolist()
+    return gains
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,12 @@ class Split:
 
     Args:
         agreement: the adjusted Rand index of the groups that two halves make of everybody, averaged over splits.
-        foreseen: the log-likelihood of each respondent by the half that they are not in, averaged over splits.
+        foreseen: the log-likelihood of each respondent by the half that they are not in, averaged over splits; None if
+            halves are large, or of free text, whose axes are everybody's.
     """
 
     agreement: float
-    foreseen: Matrix
+    foreseen: Matrix | None
 
 
 class Halves:
@@ -86,6 +97,7 @@ class Halves:
         sample = design.take(drawn(len(design.table), _SPLIT_SAMPLE, seed))
         size = len(sample.table)
         self._seed = seed
+        self._axes = design.axes
         self._weights = np.zeros((2 * _SPLITS, size))
         for split in range(_SPLITS):
             order = np.random.default_rng([seed, split]).permutation(size)
@@ -93,35 +105,52 @@ class Halves:
             self._weights[2 * split + 1, order[size // 2 :]] = 1.0
         self._model = Mixture(sample, self._weights)
 
+    def splits(self, most: int) -> dict[int, Split]:
+        """Return what the halves say of two groups and more, until three numbers in a row are far below the best."""
+        found: dict[int, Split] = {}
+        low = 0
+        for number in range(2, most + 1):
+            found[number] = self.split(number)
+            peak = max(split.agreement for split in found.values())
+            low = low + 1 if found[number].agreement < min(EXPLORATORY, peak - _FAR) else 0
+            if low == _IN_A_ROW:
+                break
+        return found
+
     def split(self, number: int) -> Split:
         """Return what the halves say of a number of groups."""
         fit = self._model.fit(number, _SPLIT_STARTS, np.random.default_rng([self._seed, number]), _SPLIT_STEPS)
         labels = fit.membership.argmax(axis=2)
         agreement = [adjusted_rand(*labels[2 * split : 2 * split + 2]) for split in range(_SPLITS)]
-        foreseen = (fit.each * (1 - self._weights)).sum(axis=0) / _SPLITS
-        return Split(float(np.mean(agreement)), foreseen)
+        if self._axes or self._weights.shape[1] >= _LARGE:
+            return Split(float(np.mean(agreement)), None)
+        return Split(float(np.mean(agreement)), (fit.each * (1 - self._weights)).sum(axis=0) / _SPLITS)
 
 
 def ranked(splits: dict[int, Split]) -> list[int]:
     """Return the numbers of groups, the best first.
 
-    The best is the largest within 0.05 of the peak of agreement; the next is the best of the others. A number is passed
-    over if a larger one is reproducible and foresees the answers of the half that it was not trained on clearly
-    better: then two of its groups are one only because halves are small.
+    The best is the largest within 0.05 of the peak of agreement (and reproducible, if the peak is); the next is the
+    best of the others. From small halves a number is passed over if a larger one is reproducible too, and foresees the
+    answers of the half that it was not trained on clearly better: two groups are one only because halves are small.
     """
-    left = {number: split for number, split in splits.items() if not _is_too_few(number, splits)}
+    remaining = {number: split for number, split in splits.items() if not _is_too_few(number, splits)}
     order = []
-    while left:
-        peak = max(split.agreement for split in left.values())
-        order.append(max(number for number, split in left.items() if split.agreement >= peak - NEAR_PEAK))
-        del left[order[-1]]
+    while remaining:
+        peak = max(split.agreement for split in remaining.values())
+        least = max(peak - NEAR_PEAK, REPRODUCIBLE if peak >= REPRODUCIBLE else 0.0)
+        order.append(max(number for number, split in remaining.items() if split.agreement >= min(least, peak)))
+        del remaining[order[-1]]
     return order
 
 
 def _is_too_few(number: int, splits: dict[int, Split]) -> bool:
+    this = splits[number]
     for other, split in splits.items():
-        if other > number and split.agreement >= REPRODUCIBLE:
-            better = split.foreseen - splits[number].foreseen
+        if this.foreseen is None or split.foreseen is None or other <= number:
+            continue
+        if split.agreement >= max(REPRODUCIBLE, this.agreement - _MOST_LOSS):
+            better = split.foreseen - this.foreseen
             error = float(better.std()) / len(better) ** 0.5
             if better.mean() > _CLEARLY * max(error, 1e-12):
                 return True
