@@ -13,7 +13,7 @@ import pyreadstat
 import pytest
 
 from persona.errors import InputError
-from persona.personas.sources import limits
+from persona.personas.sources import limits, spss_reader
 from persona.personas.sources.read import read_files
 from persona.personas.sources.records import Dataset, Hint
 from persona.personas.survey.understand import understand
@@ -124,3 +124,18 @@ def test_without_the_reader_the_command_that_installs_it_is_named(
     with pytest.raises(InputError, match="reader is not installed") as caught:
         read(data)
     assert "pip install 'persona[spss]'" in caught.value.hint
+
+
+def test_a_file_that_crashes_its_reader_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader is a process of its own: what ends it, or cuts its answer short, ends nothing else."""
+    data = written(tmp_path / "s.sav")
+    python = sys.executable
+    for program in ("import os; os.abort()", "print('{}')", "print('[')", "import time; time.sleep(60)"):
+        with monkeypatch.context() as patch:
+            fake = tmp_path / "python"
+            fake.write_text(f'#!/bin/sh\nexec {python} -c "{program}"\n')
+            fake.chmod(0o700)
+            patch.setattr(sys, "executable", str(fake))
+            patch.setattr(spss_reader, "MAX_SECONDS", 0.5)
+            with pytest.raises(InputError, match="is damaged"):
+                read(data)

@@ -33,7 +33,7 @@ def parts(data: bytes) -> Iterator[Part]:
                 rows = database.rows(f'SELECT * FROM "{quoted}"', table)  # noqa: S608  (a name, in quotation marks)
                 lines = ("\t".join(_shown(value) for value in row) for row in rows)
                 yield Part(f"{table}.txt", "\n".join(lines).encode("utf-8", "replace"))
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         yield Part("", None, f"It is damaged ({type(error).__name__}).")
     except InputError as error:
         yield Part("", None, error.message)

@@ -42,7 +42,7 @@ def read_sqlite(name: str, data: bytes) -> Dataset:
                 return _read_taguette(name, database)
             if database.tables >= _QUALCODER:
                 return _read_qualcoder(name, database)
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise InputError(f"{name} is damaged: {tidy(str(error))}.", hint="Export or copy it again.") from error
     raise InputError(
         f"{name} is a database, but no project of Taguette or QualCoder.",

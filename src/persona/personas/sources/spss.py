@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from sys import getsizeof
 from typing import Any
 
 from persona.errors import InputError
-from persona.personas.sources import limits
+from persona.personas.sources import limits, spss_reader
 from persona.personas.sources.records import Dataset, Hint, Record, identify, is_missing, tidy
 from persona.personas.sources.xlsx import plain_number
 
 INSTALL = "SPSS files are read with persona[spss]: pip install 'persona[spss]'"
-_CHUNK = 128 * 1024 * 1024
-"""The most bytes of rows, without compression, that are read at once."""
 _NOT_TICKED = "No"
 """The answer to an option that a respondent did not choose."""
 _MOST_NAMED = 5
@@ -34,8 +32,13 @@ def texts(name: str, data: bytes) -> Iterator[str]:
         InputError: as `read_sav` does.
     """
     columns, meta = _read(name, data)
-    yield from (each for each in (*columns, *meta.column_names_to_labels.values(), *meta.notes) if each)
-    yield from (str(text) for labels in meta.variable_value_labels.values() for text in labels.values())
+    with _damage_named(name):
+        yield from _texts(columns, meta)
+
+
+def _texts(columns: Mapping[str, Values], meta: Any) -> Iterator[str]:
+    yield from (each for each in (*columns, *meta["labels"].values(), *meta["notes"]) if each)
+    yield from (str(text) for labels in meta["values"].values() for _, text in labels)
     for values in columns.values():
         yield from sorted({_plain(value) for value in values})
 
@@ -50,8 +53,13 @@ def read_sav(name: str, data: bytes) -> Dataset:
         InputError: the reader is not installed; the file is damaged, or larger than what is taken.
     """
     columns, meta = _read(name, data)
+    with _damage_named(name):
+        return _understood(name, columns, meta)
+
+
+def _understood(name: str, columns: Mapping[str, Values], meta: Any) -> Dataset:
     variables = [_Variable(column, values, meta) for column, values in columns.items()]
-    sets = {key: each for key, each in (meta.mr_sets or {}).items() if set(each["variable_list"]) <= columns.keys()}
+    sets = {key: each for key, each in meta["sets"].items() if set(each["variable_list"]) <= columns.keys()}
     inside = {each for found in sets.values() for each in found["variable_list"]}
     known = {variable.name: variable for variable in variables}
     answers: dict[str, tuple[list[str], Hint]] = {}
@@ -69,9 +77,9 @@ class _Variable:
 
     def __init__(self, name: str, values: Values, meta: Any) -> None:
         self.name, self.values = tidy(name), values
-        self.label = tidy(meta.column_names_to_labels.get(name) or "")
-        self._labels = {value: tidy(text) for value, text in meta.variable_value_labels.get(name, {}).items()}
-        self._ranges = meta.missing_ranges.get(name, ())
+        self.label = tidy(meta["labels"].get(name) or "")
+        self._labels = {value: tidy(text) for value, text in meta["values"].get(name, ())}
+        self._ranges = meta["missing"].get(name, ())
         self.declared = Counter(value for value in values if self._is_missing(value))
         rest = {value for value in values if not (value is None or value == "" or value in self.declared)}
         self.labelled = bool(self._labels) and rest <= self._labels.keys()
@@ -159,53 +167,46 @@ def _first(shown: Sequence[str]) -> str:
     return ", ".join(shown[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _read(name: str, data: bytes) -> tuple[dict[str, list[Any]], Any]:
+def _read(name: str, data: bytes) -> tuple[dict[str, list[Any]], dict[str, Any]]:
     """Return the values of all variables by their names, and the dictionary."""
-    try:
-        from pyreadstat import read_sav as read
-    except ImportError as error:
-        raise NotInstalledError(f"{name} is an SPSS data file, whose reader is not installed.", hint=INSTALL) from error
-    try:
-        _, meta = read(io.BytesIO(data), metadataonly=True, user_missing=True)
-        rows = _check_size(name, meta)
-        columns: dict[str, list[Any]] = {each: [] for each in meta.column_names}
+    if find_spec("pyreadstat") is None:
+        raise NotInstalledError(f"{name} is an SPSS data file, whose reader is not installed.", hint=INSTALL)
+    with _damage_named(name), closing(spss_reader.lines(name, data)) as lines:
+        meta = next(lines)
+        _check_size(name, meta)
+        columns: dict[str, list[Any]] = {each: [] for each in meta["names"]}
         size = 0
-        for start, count in rows:
-            part, _ = read(io.BytesIO(data), user_missing=True, output_format="dict", row_offset=start, row_limit=count)
-            for each, values in part.items():
-                columns[each] += values
-                size += sum(getsizeof(value) for value in set(values) if isinstance(value, str))
+        for each, values in lines:
+            columns[each] += values
+            size += sum(getsizeof(value) for value in set(values) if isinstance(value, str))
             if size > limits.MAX_TEXT:
                 raise limits.too_much_text(name, limits.MAX_TEXT)
-            if len(next(iter(part.values()), [])) < count:
-                break
-    except InputError:
-        raise
-    except Exception as error:  # whatever a hostile file makes of the reader
-        raise InputError(f"{name} is damaged, or no SPSS data file: {tidy(str(error))[:100]}.") from error
     return columns, meta
 
 
-def _check_size(name: str, meta: Any) -> Iterator[tuple[int, int]]:
-    """Return in which parts to read the rows: the first of each, and how many."""
-    width, count = sum(meta.variable_storage_width.values()), len(meta.column_names)
-    total = meta.number_rows if meta.number_rows is not None and meta.number_rows >= 0 else limits.MAX_RECORDS
-    if count > limits.MAX_COLUMNS:
-        raise limits.too_many(name, "variables", limits.MAX_COLUMNS)
-    if total > limits.MAX_RECORDS:
-        raise limits.too_many(name, "rows", limits.MAX_RECORDS)
-    if meta.number_rows is not None and total * count > limits.MAX_CELLS:
-        raise limits.too_many(name, "cells", limits.MAX_CELLS)
-    step = max(1, min(total, _CHUNK // max(1, width), limits.MAX_CELLS // max(1, count)))
-    return ((start, min(step, total - start)) for start in range(0, total, step))
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Make an error of the input of whatever a hostile file makes of the reader, or of what it read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{name} is damaged, or no SPSS data file: {tidy(str(error))[:100]}.") from error
+
+
+def _check_size(name: str, meta: Mapping[str, Any]) -> None:
+    for what, count, most in (
+        ("variables", len(meta["names"]), limits.MAX_COLUMNS),
+        ("rows", meta["rows"], limits.MAX_RECORDS),
+        ("cells", meta["rows"] * len(meta["names"]), limits.MAX_CELLS),
+    ):
+        if count > most:
+            raise limits.too_many(name, what, most)
 
 
 def _plain(value: Any) -> str:
-    """Return a value as text: numbers without needless digits, dates as ISO 8601 writes them."""
+    """Return a value as text: numbers without needless digits."""
     if value is None:
         return ""
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(" ", "seconds").removesuffix(" 00:00:00").removesuffix(":00")
-    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
-        return str(value).removesuffix(":00")
     return plain_number(value) if isinstance(value, float) else tidy(str(value))
