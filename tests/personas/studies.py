@@ -65,10 +65,25 @@ STUDIES = [
     Study(
         "Ecdat/Kakadu.csv",
         1827,
-        drive=(
-            "lower upper answer recparks jobs lowrisk wildlife future aboriginal finben mineparks moreparks gov envcon"
-            " vparks tvenv conservation"
-        ).split(),
+        drive=[
+            "lower",
+            "upper",
+            "answer",
+            "recparks",
+            "jobs",
+            "lowrisk",
+            "wildlife",
+            "future",
+            "aboriginal",
+            "finben",
+            "mineparks",
+            "moreparks",
+            "gov",
+            "envcon",
+            "vparks",
+            "tvenv",
+            "conservation",
+        ],
         describe=("sex", "age", "schooling", "income", "major"),
         ignore=(ROW,),
         missing={"upper": ("999",)},
@@ -101,9 +116,9 @@ STUDIES = [
         drive=("MBSA2", "MBSA7", "MBSA8", "MBSA9"),
         describe=(),
         ignore=(ROW,),
-        order={
-            name: "StronglyDisagree < Disagree < Agree < StronglyAgree" for name in ("MBSA2", "MBSA7", "MBSA8", "MBSA9")
-        },
+        order=dict.fromkeys(
+            ("MBSA2", "MBSA7", "MBSA8", "MBSA9"), "StronglyDisagree < Disagree < Agree < StronglyAgree"
+        ),
         groups="either",
         because="Canadian National Election Study 1997: four items on traditional values, of one scale of agreement.",
     ),
@@ -214,7 +229,7 @@ STUDIES = [
         by="Do you consider yourself to be a fan of the Star Wars film franchise?",
         never=("Column", "Response"),
         heading_rows=2,
-        because="SurveyMonkey, two rows of headings; the grid on characters is a scale from unfavourable to favourable.",
+        because="SurveyMonkey, two rows of headings; the grid on characters is one scale, from low to high favour.",
     ),
     Study(
         "thanksgiving-2015-poll-data.csv",
@@ -246,7 +261,7 @@ STUDIES = [
         ignore=("RespondentID",),
         missing={"How much total": ("Prefer not to answer",)},
         by="Do you celebrate Thanksgiving?",
-        because="38 of 65 columns are tick boxes, blank if not ticked. To pray is religion; the words on “Other” describe.",
+        because="38 of 65 columns are tick boxes, blank if not ticked. To pray is religion; words on “Other” describe.",
     ),
     Study(
         "flying-etiquette.csv",
@@ -257,7 +272,7 @@ STUDIES = [
             "In a row",
             "Who should",
             "Is it",
-            "Generally",
+            "Generally speaking",
             "On a 6 hour",
             "Under normal",
             "Given the",
@@ -292,7 +307,7 @@ STUDIES = [
         ignore=("RespondentID",),
         order={"How much, if at all, do you care about the use": "Not at all < Not much < Some < A lot"},
         by="Prior to reading about it above, had you heard of the serial (or Oxford) comma?",
-        because="SurveyMonkey: seven questions on grammar; long answers are sentences to choose from, no words of one's own.",
+        because="SurveyMonkey: seven questions on grammar; long answers are sentences to choose from.",
     ),
     Study(
         "weather-check.csv",

@@ -80,7 +80,7 @@ def _options(group: Group, endings: Sequence[str], room: int) -> list[tuple[str,
     telling.sort(
         key=lambda each: (each.claim.field != group.first or not group.first, not each.claim.field, -each.score)
     )
-    pool = [each for each in telling if is_positive(each)]
+    pool = [each for each in telling if is_positive(each) or (group.first and each.claim.field == group.first)]
     words = {id(each): _text(each, endings) for each in telling}
     texts = {key: each.text for key, each in words.items()}
     options: list[tuple[str, frozenset[str]]] = []

@@ -23,6 +23,7 @@ from persona.personas.sources.limits import (
 )
 from persona.personas.sources.platforms import Platform, left_out, platform_of
 from persona.personas.sources.records import Dataset, Record, id_note, identify, is_missing, tidy
+from persona.personas.sources.repeated import why_repeated
 
 DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
@@ -96,7 +97,7 @@ def _check_headings(name: str, headings: Sequence[Heading]) -> None:
 
 
 def _check_respondents(name: str, rows: Sequence[Sequence[str]], layout: Layout) -> None:
-    """Refuse a table that counts answers: its rows are no people."""
+    """Refuse a table whose rows are no people: one that counts answers, or that has several rows of each."""
     headings = [each.name for each in layout.headings]
     width = len(headings)
     cells = [[*rows[n], *[""] * (width - len(rows[n]))] for n in layout.body()[:MAX_LABELLED]]
@@ -104,6 +105,12 @@ def _check_respondents(name: str, rows: Sequence[Sequence[str]], layout: Layout)
         raise InputError(
             f"{name} holds totals, not respondents: {reason}.",
             hint="Export the responses themselves, one row a respondent.",
+        )
+    if reason := why_repeated(headings, [rows[n] for n in layout.body()]):
+        raise InputError(
+            f"{name} holds several rows a respondent: {reason}.",
+            hint="Export it in wide form, one row a respondent and one column a question. "
+            "If each row is another respondent, rename that column.",
         )
 
 

@@ -15,7 +15,7 @@ _WORDS = (
     "|state|province|occupation|job|role|profession|industry|household|hh|marit\\w*|married|wages?|unemploy\\w*|ethnic\\w*|race|nationality"
     "|employment|employed|height|weight|child|children|kids|born|birth\\w*|seniority|department|area|lives?|living|educ\\w*"
     "|tenure|participant|ses|population|religion|citizen\\w*|generation|cohort|urban\\w*|housing|siblings|language"
-    "|employees|company size|job title|years of experience|yrs|year of study|major|grade|class|school"
+    "|employees|company size|job title|years of experience|yrs|year of study|major|grade|class|school|schooling"
     "|university|retired"
     # German
     "|alter|altersgruppe|geschlecht|einkommen|haushaltseinkommen|haushalt\\w*|bildung\\w*|schulabschluss"
