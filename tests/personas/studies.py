@@ -35,6 +35,7 @@ class Study:
         groups: “found”, “none”, or “either” where a researcher would not be sure.
         by: the question by which personas are made; where there is none, groups are looked for.
         never: what no title and no statement may say, as expressions.
+        untitled: what no title may say; special categories describe.
         because: reasons, from the documentation of the data.
         heading_rows: how many rows the headings take.
         gaps: what stands for an empty cell.
@@ -51,6 +52,7 @@ class Study:
     groups: str = "either"
     by: str = ""
     never: tuple[str, ...] = ()
+    untitled: tuple[str, ...] = ()
     heading_rows: int = 1
     gaps: tuple[str, ...] = ("", "NA")
 
@@ -104,7 +106,7 @@ STUDIES = [
         ignore=(ROW,),
         order={"rate": "1 < 2 < 3 < 4 < 5", "religious": "1 < 2 < 3 < 4 < 5"},
         groups="either",
-        never=(r"^Religious", r"^Sex\b", r"\b(1[0-9]|[89]) or more affairs"),
+        untitled=("Religious", "Sex"),
         because=(
             "Fair 1978, readers of a magazine on their marriages. Who they are describes, children too; how religious"
             " they are is a special category; occupation is a code."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def read(data: bytes) -> Dataset:
 
 def test_labels_missing_values_and_dates(tmp_path: Path) -> None:
     plain, packed = (read(written(tmp_path / "s.sav", compress=each)) for each in (False, True))
-    assert plain == packed
+    assert plain == replace(packed, digest=plain.digest)
     assert plain.records[2].fields["sat"] == "No answer"
     survey = understand(plain)
     assert [(record.id, dict(record.fields)) for record in survey.respondents][2:] == [

@@ -97,6 +97,7 @@ def groups_are_found_where_a_researcher_expects_them(run: Run) -> None:
 def nothing_is_said_that_one_would_be_ashamed_of(run: Run) -> None:
     boxes = {question.name for question in run.survey.questions if question.kind.value == "multiple"}
     for persona in run.generated.personas:
+        assert not any(shame in persona.title for shame in run.study.untitled), persona.title
         said = [persona.title, *(statement.text for statement in persona.statements())]
         for text in said:
             for shame in run.study.never:
