@@ -10,7 +10,7 @@ import csv
 import importlib.util
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -43,7 +43,7 @@ class Study:
 
     file: str
     respondents: int
-    drive: tuple[str, ...]
+    drive: Sequence[str]
     describe: tuple[str, ...]
     ignore: tuple[str, ...]
     because: str

@@ -6,6 +6,7 @@ The recount shares no code with the product: the file is parsed by `csv`, what i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_a_study_is_read_as_a_researcher_expects_and_every_number_is_counted_aga
     every_quote_stands_in_the_raw_file(run)
 
 
-def begins(question: Question, names: tuple[str, ...]) -> bool:
+def begins(question: Question, names: Sequence[str]) -> bool:
     """Say whether a question is one of those named; a short name is all of the heading."""
     return any(question.name == name or (" " in name and question.name.startswith(name)) for name in names) or (
         " (" in question.name and question.name.split(" (")[0] in names
@@ -59,7 +60,7 @@ def begins(question: Question, names: tuple[str, ...]) -> bool:
 def questions_are_used_as_a_researcher_expects(run: Run) -> None:
     study = run.study
     assert len(run.survey.respondents) == study.respondents == len(run.rows)
-    expected = {"drive": study.drive, "describe": study.describe, "ignore": study.ignore}
+    expected: dict[str, Sequence[str]] = {"drive": study.drive, "describe": study.describe, "ignore": study.ignore}
     for question in run.survey.questions:
         if question.of and question.kind.value == "text":  # what “Other” is
             assert question.use.value == "describe"
