@@ -427,3 +427,17 @@ def test_many_small_files_with_questions_of_their_own_are_refused(monkeypatch: p
     monkeypatch.setattr(draft, "MAX_PLACES", 10)
     with pytest.raises(InputError, match="2 different questions for 40 respondents"):
         survey_of(Q=["a", "b"])
+
+
+def test_hostile_headings_and_cells_take_no_time_that_grows_by_a_square() -> None:
+    """Each of these took minutes, or a gigabyte, before what is looked at was bounded."""
+    commas = "a,(" * 20_000
+    cut = ["a_" * 200 + str(n) for n in range(300)]
+    survey = read_table(["id", "Long", *cut], [[commas, "b"], *([["x"], ["y"]] * 150)])
+    assert len(survey.questions) >= 2
+    assert question(survey, "Long").kind is not Kind.MULTIPLE
+
+
+def test_numbers_beyond_all_bounds_are_none() -> None:
+    survey = survey_of(Price=["1.5e400", "2", "9" * 300, "3"], Freq=["1.5e999", "1"])
+    assert question(survey, "Price").kind is not Kind.NUMBER

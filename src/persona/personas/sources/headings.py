@@ -15,6 +15,7 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 _MOST_NOTES = 10
+_LONGEST_LABEL = 1_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ def is_answer_heading(text: str) -> bool:
     return _ANSWER.fullmatch(text) is not None
 
 
+def shortened(wording: str) -> str:
+    """Return a question's wording, without what is behind its first thousand characters, such as whole instructions."""
+    return wording if len(wording) <= _LONGEST_LABEL else f"{wording[: _LONGEST_LABEL - 1]}…"
+
+
 def of_names(row: Sequence[str]) -> list[Heading]:
     """Return the headings of a single row."""
     return [Heading(name) for name in row]
@@ -47,7 +53,7 @@ def of_wordings(names: Sequence[str], wordings: Sequence[str]) -> list[Heading]:
     data/download-data/understanding-your-dataset/.
     """
     return [
-        Heading(name, Hint(label=wording if wording != name else ""))
+        Heading(name, Hint(label=shortened(wording) if wording != name else ""))
         for name, wording in zip(names, wordings, strict=True)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 _NUMERAL = re.compile(r"[-+−]?(?:\d{1,3}(?:[,.\s’]\d{3})+|\d+)?(?:[.,]\d+)?(?:[eE][-+]?\d{1,3})?")
 
@@ -20,6 +21,7 @@ def number_of(text: str) -> float | None:
     if not re.fullmatch(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?", plain):
         plain = re.sub(r"[.\s’]", "", plain).replace(",", ".")
     try:
-        return float(plain.replace(",", ""))
+        value = float(plain.replace(",", ""))
     except ValueError:
         return None
+    return value if isfinite(value) else None

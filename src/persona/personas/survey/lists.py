@@ -18,8 +18,9 @@ _LEAST_LISTS = 0.1
 """The share of cells that hold several choices, at least."""
 _LEAST_AGAIN = 0.7
 """The share of pieces that come back in other cells, at least."""
-_COMMA = re.compile(r",\s*(?![^()]*\))(?!\d{3}(?!\d))")
-_TIGHT = re.compile(r",(?!\s)(?![^()]*\))(?!\d{3}(?!\d))")
+_MAX_CELL = 4_000
+"""A longer cell, in characters, is no list of options."""
+_THOUSANDS = re.compile(r"\d{3}(?!\d)")
 _CODE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -56,15 +57,17 @@ def lists_in(counts: Mapping[str, int]) -> Lists | None:
     Args:
         counts: how often each cell occurs.
     """
+    if max(map(len, counts), default=0) > _MAX_CELL:
+        return None
     for separator in (";", "|"):
         found = Lists(separator, _by(separator))
         if any(separator in cell for cell in counts) and (_ends(counts, separator) or _recur(counts, found)):
             return found
     if any("," in cell for cell in counts):
-        tight = Lists(",", lambda cell: _pieces(_TIGHT.split(cell)))
+        tight = Lists(",", lambda cell: _commas(cell, tight=True))
         if any(", " in cell for cell in counts) and _recur(counts, tight):
             return tight
-        loose = Lists(",", lambda cell: _pieces(_COMMA.split(cell)))
+        loose = Lists(",", lambda cell: _commas(cell, tight=False))
         loose = Lists(",", loose.cut, _joined(counts, loose.cut))
         if _recur(counts, loose):
             return loose
@@ -74,6 +77,25 @@ def lists_in(counts: Mapping[str, int]) -> Lists | None:
 
 def _by(separator: str) -> Callable[[str], list[str]]:
     return lambda cell: _pieces(cell.split(separator))
+
+
+def _commas(cell: str, *, tight: bool) -> list[str]:
+    """Cut a cell at commas, but not within brackets or numbers, and if tight not where a space follows."""
+    parts, start, depth, closes = [], 0, 0, cell.rfind(")")
+    for place, c in enumerate(cell):
+        if c == "(" and place < closes:
+            depth += 1
+        elif c == ")":
+            depth = max(0, depth - 1)
+        elif c == "," and not depth and _parts_here(cell, place, tight=tight):
+            parts.append(cell[start:place])
+            start = place + 1
+    return _pieces([*parts, cell[start:]])
+
+
+def _parts_here(cell: str, comma: int, *, tight: bool) -> bool:
+    behind = comma + 1
+    return not _THOUSANDS.match(cell, behind) and not (tight and cell[behind : behind + 1].isspace())
 
 
 def _pieces(parts: list[str]) -> list[str]:

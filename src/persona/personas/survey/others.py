@@ -19,6 +19,8 @@ _IS_OTHER = re.compile(rf"(?:{_OTHER})\b.{{0,80}}", re.IGNORECASE)
 _ASKS_WHICH = re.compile(
     rf"(?:.*\b)?(?:{_OTHER})\b.*(?:{_SPECIFY}).*|(?:please )?specify.*|if other\b.*", re.IGNORECASE
 )
+_LONGEST = 120
+_MOST_WORDS = 12
 _QUALTRICS = re.compile(r"(.+?)(?:_\d+)?_TEXT", re.IGNORECASE)
 _CODED = re.compile(r"(.+?)[_./](?:other|oth|specify)(?:_specify|_text|_oth)?", re.IGNORECASE)
 
@@ -70,7 +72,9 @@ def _asks(draft: Draft, name: str) -> bool:
     """Say whether a heading asks what “Other” is, and words are what stands there."""
     counts = draft.counts(name)
     option = last_option(draft, name)
-    texts = [option, draft.wording(name)] if len(draft.wording(name).split()) <= 8 else [option]
+    texts = [
+        text for text in (option, draft.wording(name)) if len(text) <= _LONGEST and len(text.split()) <= _MOST_WORDS
+    ]
     named = any(_ASKS_WHICH.fullmatch(each) or _IS_OTHER.fullmatch(each) for each in texts)
     coded = (_QUALTRICS.fullmatch(name) and _IS_OTHER.search(draft.wording(name))) or _CODED.fullmatch(name)
     if not (named or coded):

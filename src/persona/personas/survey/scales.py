@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?|[-+]?\.\d+")
 _FEET = re.compile(r"(\d)\s*'\s*(?:(\d{1,2})\s*(?:\"|''|”)?)?")
@@ -195,14 +196,17 @@ def number(answer: str) -> float | None:
         return None
     if feet := _FEET.fullmatch(text):
         return float(feet[1]) * 12 + float(feet[2] or 0)
+    if match := _ENGLISH.fullmatch(text):
+        plain = match[1].replace(",", "")
+    elif match := _CONTINENTAL.fullmatch(text):
+        plain = re.sub(r"[.\s’]", "", match[1]).replace(",", ".")
+    else:
+        return None
     try:
-        if match := _ENGLISH.fullmatch(text):
-            return float(match[1].replace(",", ""))
-        if match := _CONTINENTAL.fullmatch(text):
-            return float(re.sub(r"[.\s’]", "", match[1]).replace(",", "."))
+        value = float(plain)
     except ValueError:
         return None
-    return None
+    return value if isfinite(value) else None
 
 
 _YES = re.compile(r"(?:yes|true|y)\b(?:[,:;].*)?", re.IGNORECASE | re.DOTALL)

@@ -7,6 +7,7 @@ Forms write them as ``Question - Option`` (Qualtrics, SurveyMonkey), ``Question 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ _TWICE = re.compile(r" \(\d+\)$")
 _SELECTED = re.compile(r"\s+-\s+Selected Choice\b", re.IGNORECASE)
 _ENCLOSED = re.compile(r"(.*\S)\s*(?:\[(?P<row>[^\[\]]+)\]|\((?:choice|option)\s*=\s*(?P<choice>.+)\))\s*")
 _BETWEEN = re.compile(r"\s+[-–—|]\s+|:\s+|(?<=[?.!])\s+|\s*/\s*|___|(?<=[\w\]])[_.](?=\w)")
+_MOST_CUTS = 8
+"""How many places of a heading, from its end, may part a question and its option."""
 _NUMBERED = re.compile(r"(.*[^\W\d_])_?(\d{1,3})")
 
 
@@ -54,7 +57,7 @@ def _cuts(text: str) -> Iterator[tuple[str, str]]:
     if enclosed := _ENCLOSED.fullmatch(text):
         yield enclosed[1], (enclosed["row"] or enclosed["choice"]).strip()
         return
-    for between in _BETWEEN.finditer(text):
+    for between in deque(_BETWEEN.finditer(text), _MOST_CUTS):
         stem, option = text[: between.start()].strip(), text[between.end() :].strip()
         if stem and option:
             yield stem, option

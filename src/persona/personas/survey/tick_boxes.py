@@ -189,7 +189,9 @@ def _merge(draft: Draft, stem: str, boxes: list[Box]) -> None:
         answers.append(ticked if ticked or any(cell is not None for cell in cells) else None)
     _asked(draft, boxes, answers)
     counts = {box.option: sum(box.option in (answer or ()) for answer in answers) for box in boxes}
-    name = stem if stem not in draft.columns or stem in {box.name for box in boxes} else f"{stem} (ticked)"
+    name = stem
+    while name in draft.columns and name not in {box.name for box in boxes}:
+        name += " (ticked)"
     if name != stem:
         _count_once(draft, stem, name, answers)
     draft.merge(name, [box.name for box in boxes], answers)
