@@ -309,8 +309,6 @@ def _said(found: _Found, size: int) -> list[str]:
         )
     if size < LEAST_RESPONDENTS and found.structure.kind == "exploratory":
         notes.append(f"{size} respondents are too few to be grouped. One exploratory profile describes them all.")
-    if found.structure.kind == "constructed":
-        notes.append("The groups are constructed: --count asked for a number that the answers do not hold.")
     if found.between:
         who = "1 respondent is" if len(found.between) == 1 else f"{len(found.between):,} respondents are"
         notes.append(f"{who} between groups: they belong to none by 60 % or more.")

@@ -72,22 +72,25 @@ class Mixture:
             random: draws the respondents that the starts begin with.
             steps: the most steps.
         """
-        found, membership, each = self._run(classes, starts, random, steps)
+        return self.refined(self.started(classes, starts, random, steps), steps)
+
+    def refined(self, found: Parameters, steps: int = _MOST_STEPS) -> Fit:
+        """Return fits that go on from one start each, which may be of other respondents; the start is changed."""
+        membership, each = self._refine(found, steps)
         each = self._with_axes(each, found, self._tables)
         return Fit(membership.transpose(0, 2, 1), (each * self._weights).sum(axis=1), each)
 
     def predict(self, classes: int, starts: int, random: np.random.Generator, asked: Design) -> Matrix:
         """Return the log-likelihood of other answers of the same respondents, by the classes that these put them in."""
-        found, membership, _ = self._run(classes, starts, random, _MOST_STEPS)
+        found = self.started(classes, starts, random)
+        membership, _ = self._refine(found, _MOST_STEPS)
         logs = found.slopes[0] @ asked.table.T
         top = logs.max(axis=0)
         each = np.log((membership[0] * np.exp(logs - top)).sum(axis=0)) + top
         return np.asarray(self._with_axes(each[None], found, asked.table[None])[0])
 
-    def _run(
-        self, classes: int, starts: int, random: np.random.Generator, steps: int
-    ) -> tuple[Parameters, Matrix, Matrix]:
-        """Return the parameters and memberships of the best starts, and the log-likelihoods of respondents."""
+    def started(self, classes: int, starts: int, random: np.random.Generator, steps: int = _MOST_STEPS) -> Parameters:
+        """Return the best of some starts of each fit after a few steps."""
         problem = np.repeat(np.arange(len(self._weights)), starts)
         found = self._begin(classes, problem)
         self._maximise(found, self._seeds(classes, problem, random), problem, first=True)
@@ -95,10 +98,14 @@ class Mixture:
         for _ in range(min(_FIRST_STEPS, steps)):
             self._maximise(found, membership, problem)
             membership, each = self._expect(found)
-        likelihood = self._total(each, found, problem)
-        best = likelihood.reshape(-1, starts).round(6).argmax(axis=1) + np.arange(len(self._weights)) * starts
-        found, problem = found.of(best), problem[best]
-        membership, each, before = membership[best], each[best], likelihood[best]
+        likelihood = self._total(each, found, problem).reshape(-1, starts)
+        return found.of(likelihood.round(6).argmax(axis=1) + np.arange(len(self._weights)) * starts)
+
+    def _refine(self, found: Parameters, steps: int) -> tuple[Matrix, Matrix]:
+        """Go on until nothing gains; return memberships, and the log-likelihoods of respondents."""
+        problem = np.arange(len(self._weights))
+        membership, each = self._expect(found)
+        before = self._total(each, found, problem)
         for _ in range(steps - _FIRST_STEPS):
             self._maximise(found, membership, problem)
             membership, each = self._expect(found)
@@ -107,7 +114,7 @@ class Mixture:
             before = after
             if done:
                 break
-        return found, membership, each
+        return membership, each
 
     def _begin(self, classes: int, problem: Rows) -> Parameters:
         """Return parameters by which all classes answer as everybody does."""
