@@ -78,7 +78,7 @@ def test_every_respondent_is_in_one_group_at_most(made: Made) -> None:
     assert len(set(members)) == len(members)
     if "No persona for a group" not in "\n".join(generated.notes):
         assert len(members) == round(generated.coverage * generated.respondents)
-        assert len(members) >= 0.8 * len(survey.respondents)
+        assert len(members) + len(generated.grouping.between) >= 0.8 * len(survey.respondents)
     assert sum(p.respondents.count for p in generated.personas) == len(members)
     assert all(fit.persona == p.id for fit, p in zip(generated.fits, generated.personas, strict=True))
 
