@@ -41,9 +41,11 @@ def test_older_encodings_are_told_by_their_letters(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 def test_wide_text_without_a_mark(encoding: str) -> None:
-    text, (note,) = decode("s.csv", "Q,R\ncafé,日本\n".encode(encoding))
-    assert text == "Q,R\ncafé,日本\n"
-    assert "has no byte order mark" in note
+    japanese = "名前,回答\n" + "上,きのうはとても良かったです\n" * 9
+    for written in ("Q,R\ncafé,日本\n", *([japanese] if encoding.startswith("utf-16") else [])):
+        text, (note,) = decode("s.csv", written.encode(encoding))
+        assert text == written
+        assert "has no byte order mark" in note
 
 
 def test_marks_need_no_note() -> None:
@@ -63,7 +65,16 @@ def test_damaged_utf_8_stays_utf_8() -> None:
     assert "1 characters are lost" in note
 
 
-@pytest.mark.parametrize("data", [b"Q\0,R\n1,2\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x81\x01\x02\x03,\n1,2"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Q\0,R\n1,2\n",
+        b"a,b\n1,\0\n",
+        b"id,a\n1,x\0y\n22,z\0\n" * 20,
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        b"\x81\x01\x02\x03,\n1,2",
+    ],
+)
 def test_what_is_no_text(data: bytes) -> None:
     with pytest.raises(InputError, match="not a text file"):
         decode("s.csv", data)

@@ -15,6 +15,9 @@ _MARKED = (
 )
 _SAMPLE = 262_144
 """How many bytes of lines beyond ASCII tell an encoding."""
+_LEAST_ZEROS = 8
+_LEAST_LINE_ENDS = 0.3
+"""The share of bytes 0x0A that are line ends in wide text, at least; others are halves of characters such as 上."""
 _NAMES = {
     "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252", "cp1253": "Windows-1253",
     "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256", "cp1257": "Windows-1257",
@@ -50,8 +53,11 @@ def decode(name: str, data: bytes) -> tuple[str, list[str]]:
 
 def _without_mark(name: str, data: bytes) -> tuple[str, list[str]]:
     """Return text of two or four bytes a character that does not say so."""
-    found = readings(data[: _SAMPLE - _SAMPLE % 4])
-    if not found or not found[0].encoding.startswith(("utf-16", "utf-32")):
+    sample = data[: _SAMPLE - _SAMPLE % 4]
+    found = readings(sample)
+    if not found or not found[0].encoding.startswith(("utf-16", "utf-32")) or sample.count(0) < _LEAST_ZEROS:
+        raise _binary(name)
+    if found[0].text.count("\n") < _LEAST_LINE_ENDS * sample.count(b"\n"):  # text of one byte a character, with zeros
         raise _binary(name)
     encoding = found[0].encoding
     return _strictly(name, data, encoding), [f"{name} has no byte order mark; it was read as {_NAMES[encoding]}."]
