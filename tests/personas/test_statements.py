@@ -200,6 +200,21 @@ def test_a_title_joins_only_what_people_say_together() -> None:
     assert first.title in ("Drink: tea", "Food: cake")
 
 
+def test_titles_prefer_what_people_do() -> None:
+    table: TABLE = {
+        "Do you own a car?": ["No"] * 20 + ["Yes"] * 20,
+        "Smoke": ["0"] * 20 + ["1"] * 20,
+        "Drink": ["tea"] * 14 + ["milk"] * 6 + ["tea"] * 4 + ["milk"] * 16,
+    }
+    kinds = {"Smoke": question("Smoke", Kind.SCALE, ["0", "1"])}
+    first, second = personas(survey(table, kinds), halves(40), list(table))
+    assert first.title == "Drink: tea"
+    assert "Owns a car" in second.title or "Smoke: 1" in second.title
+    del table["Drink"]
+    first, second = personas(survey(table, kinds), halves(40), list(table))
+    assert first.title in ("Does not own a car", "Smoke: 0"), "nothing else sets the group apart, and it does"
+
+
 def test_one_profile_of_everybody_says_what_most_say() -> None:
     table: TABLE = {"Drink": ["tea"] * 15 + ["milk"] * 5, "Day": ["Monday", "Tuesday", "Friday", "Sunday"] * 5}
     (persona,) = personas(survey(table, {}), [list(range(20))], kind="none")

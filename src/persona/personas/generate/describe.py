@@ -14,7 +14,7 @@ from persona.personas.generate.demographics import Demographics
 from persona.personas.generate.grouping import Grouping
 from persona.personas.generate.sections import section_of
 from persona.personas.generate.voices import Voices
-from persona.personas.generate.wording import Wording, items, word, word_range
+from persona.personas.generate.wording import Wording, is_negative, items, word, word_range
 from persona.personas.model import SECTIONS, Basis, Count, Distribution, Evidence, Statement, StatementKind
 from persona.personas.sources.records import parts
 from persona.personas.survey.questions import Kind
@@ -52,6 +52,7 @@ class Finding:
         score: how much it tells; higher is more.
         wording: how it reads, in parts.
         sensitive: whether it is no matter for a title.
+        negative: whether it says what people do not do or think; titles prefer what they do.
     """
 
     claim: Claim
@@ -61,6 +62,7 @@ class Finding:
     score: float
     wording: Wording
     sensitive: bool = False
+    negative: bool = False
 
 
 @dataclass
@@ -222,7 +224,8 @@ class Describer:
             section = self._section(claim, kind)
             full = sum(each.section == section for each in findings) >= most
             found = None if full else self._finding(number, group, kind, section, score)
-            findings += [found] if found else []
+            if found and not (section == "themes" and _is_quoted(found, findings)):
+                findings.append(found)
 
     def _of_question(self, name: str, findings: Sequence[Finding]) -> bool:
         """Say whether as much is said of a question as may be."""
@@ -266,7 +269,15 @@ class Describer:
         statement = Statement(text=wording.text, group=own, rest=rest, kind=kind, basis=basis, evidence=evidence)
         question = self.columns[claim.field].question if claim.field else None
         sensitive = question is not None and question.sensitive and question.name not in self._driving
-        return Finding(claim, verdict, statement, section, score, wording, sensitive)
+        return Finding(claim, verdict, statement, section, score, wording, sensitive, self._is_negative(claim, wording))
+
+    def _is_negative(self, claim: Claim, wording: Wording) -> bool:
+        column = self.columns.get(claim.field)
+        if column is None:
+            return False
+        if set(column.question.categories) == {"0", "1"}:  # as “no” and “yes” are coded
+            return claim.at_most == 0 or claim.answers == ("0",)
+        return is_negative(wording.text, claim.answers)
 
     def words(self, claim: Claim, members: Sequence[int]) -> Wording:
         """Return how a claim reads."""
@@ -312,6 +323,12 @@ class Describer:
     def effective(self, verdict: tuple[Flags, Flags], group: int) -> tuple[float, float]:
         """Return of how many respondents of equal weight the shares of a group and of the rest are."""
         return self.comparison.effective(self.comparison.tally(verdict), group)
+
+
+def _is_quoted(found: Finding, findings: Sequence[Finding]) -> bool:
+    """Say whether all quotes of a theme stand with others already, so that it is of the same sentences."""
+    known = {item.quote for each in findings for item in each.statement.evidence}
+    return all(item.quote in known for item in found.statement.evidence)
 
 
 def _number(text: str) -> float | None:

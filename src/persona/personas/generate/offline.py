@@ -100,14 +100,17 @@ class Run:
         return _Made(personas, fits, notes)
 
     def _titles(self, kept: Sequence[tuple[int, Description]], called: Sequence[str]) -> list[str]:
+        mark = MARKS.get(self._grouping.structure.kind, "")
         if self._describer.alone:
-            return [NO_GROUPS if self._grouping.structure.kind == "none" else EVERYBODY for _ in kept]
+            return [
+                NO_GROUPS if self._grouping.structure.kind == "none" else f"{EVERYBODY} {mark}".strip() for _ in kept
+            ]
         groups = [
             Group(name, each.findings, self._together(each), self._options.by)
             for (_, each), name in zip(kept, called, strict=True)
         ]
         questions = [column.question.wording for column in self._describer.columns.values()]
-        return titles(groups, common_endings(questions), MARKS.get(self._grouping.structure.kind, ""))
+        return titles(groups, common_endings(questions), mark)
 
     def _together(self, described: Description) -> Callable[[Finding, Finding], float]:
         members = np.array(described.members, dtype=np.int64)

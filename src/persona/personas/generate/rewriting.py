@@ -324,7 +324,8 @@ def _which_do_you(asked: str, answers: list[str]) -> Wording | None:
     tail, what = (they(match[4] or ""), they(match[1])) if match else (None, None)
     if not match or tail is None or what is None or _UNSURE.search(f"{what}{tail}"):
         return None
-    return Wording(f"{upper_first(what)} they {match[2] or ''}{match[3]}{tail}: {either(answers)}", lists=True)
+    lead = f"{upper_first(what)} they {match[2] or ''}{match[3]}{tail}"
+    return Wording(f"{lead}: {either(answers)}", lead, either(answers), lists=True)
 
 
 RULES: tuple[Callable[[str, list[str]], Wording | None], ...] = (

@@ -14,6 +14,7 @@ _STANDING: dict[Standing, str] = {
     "constructed": "Constructed: this number of groups was asked for; the answers alone do not give it.",
     "none": "No groups were found, so this is a profile of everybody.",
 }
+_ONE_GROUP = "Exploratory: too few people to look for groups; others may say other things."
 
 
 def summary(
@@ -37,7 +38,7 @@ def summary(
     """
     count, total, share = respondents.count, respondents.total, percent(respondents.share)
     parts = [f"{name} stands for {count:,} of {total:,} respondents ({share})."]
-    parts += [_STANDING[standing]] if standing in _STANDING else []
+    parts += [_ONE_GROUP if alone and standing == "exploratory" else _STANDING.get(standing, "")]
     distinct = [each for each in statements if each.kind != "shared"][:3]
     shared = [each for each in statements if each.kind == "shared"][:3]
     if distinct:
@@ -57,7 +58,7 @@ def summary(
     )
     if different:
         parts.append("More often than the rest: " + "; ".join(different[:3]) + ".")
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
 def _against(statement: Statement) -> str:

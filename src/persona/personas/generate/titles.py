@@ -11,17 +11,12 @@ from persona.personas.evidence import LONGEST_TITLE
 from persona.personas.generate.describe import LEAST_SHARE, Finding
 from persona.personas.generate.wording import Wording, lower_first
 from persona.personas.generate.words import stems_of
-from persona.personas.survey import scales
 
 NOTHING = "No single answer stands out"
 EVERYBODY = "Everybody"
 NO_GROUPS = "Everybody: no groups found"
 _ALIKE = 0.5
-_NEGATIVE = re.compile(
-    r"(?:does|do|is|are|has|have|would|will|can|could|did|was) (?:not|never)\b|never\b"
-    r"|(?:strongly |completely |totally )?disagrees\b|(?:thinks|finds) .{0,40}\bnot\b",
-    re.IGNORECASE,
-)
+_AGREES = re.compile(r"(?:\w+ )?(?:dis)?agrees: ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ def _options(group: Group, endings: Sequence[str], room: int) -> list[tuple[str,
     telling.sort(
         key=lambda each: (each.claim.field != group.first or not group.first, not each.claim.field, -each.score)
     )
-    pool = [each for each in telling if is_positive(each) or (group.first and each.claim.field == group.first)]
+    pool = [each for each in telling if not each.negative or (group.first and each.claim.field == group.first)]
     words = {id(each): _text(each, endings) for each in telling}
     texts = {key: each.text for key, each in words.items()}
     options: list[tuple[str, frozenset[str]]] = []
@@ -92,25 +87,14 @@ def _options(group: Group, endings: Sequence[str], room: int) -> list[tuple[str,
         options += _alone(texts[id(first)], room)
     options += [option for each in pool[3:] for option in _alone(texts[id(each)], room)]
     options += [(_shortened(texts[id(each)], room), frozenset({texts[id(each)]})) for each in pool[:3]]
-    options.append((NOTHING, frozenset()))
-    negative = [each for each in telling if not is_positive(each)]
-    return options + [option for each in negative for option in _alone(texts[id(each)], room)]
+    negative = [each for each in telling if each.negative]
+    options += [option for each in negative for option in _alone(texts[id(each)], room)]
+    options += [(_shortened(texts[id(each)], room), frozenset({texts[id(each)]})) for each in negative[:3]]
+    return [*options, (NOTHING, frozenset())]
 
 
 def _alone(text: str, room: int) -> list[tuple[str, frozenset[str]]]:
     return [(text, frozenset({text}))] if len(text) <= room else []
-
-
-def is_positive(finding: Finding) -> bool:
-    """Say whether a statement says what people do or think, not what they do not."""
-    denied = any(
-        (scales.polarity(answer) < 0 and len(answer) > 1)  # “N” may be anything
-        or any(
-            place.side < 0 and place.family in ("agreement", "frequency", "degree") for place in scales.level(answer)
-        )
-        for answer in finding.claim.answers
-    )
-    return not denied and not _NEGATIVE.match(finding.wording.text)
 
 
 def _text(finding: Finding, endings: Sequence[str]) -> Wording:
@@ -131,7 +115,7 @@ def _join(one: Wording, two: Wording) -> str:
         return ""
     if one.lead and one.lead == two.lead:
         return f"{one.text}; {two.rest}"
-    labelled = ": " in two.text.split("“")[0]
+    labelled = ": " in two.text.split("“")[0] and not _AGREES.match(two.text)
     return f"{one.text}; {two.text if labelled else lower_first(two.text)}"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from persona.personas.generate.grammar import either, lower_first, they, third_person, upper_first
 from persona.personas.generate.rewriting import RULES, Wording, has_second_person
+from persona.personas.survey import scales
 from persona.personas.survey.questions import Question
 
 __all__ = ["Wording", "bounds", "label", "lower_first", "third_person", "ungluer", "word", "word_range"]
@@ -73,7 +74,7 @@ def word(question: str, answers: Sequence[str], readable: str = "", *, several: 
     if several and found and found.lists:
         return found
     given = list(answers) if len(answers) == 1 else [f"“{answer}”" for answer in answers]
-    return Wording(f"{label(question)}: {either(given)}")
+    return Wording(f"{label(question)}: {either(given)}", label(question), either(given))
 
 
 def _in_time(asked: str, answers: list[str]) -> Wording | None:
@@ -105,6 +106,22 @@ def items(questions: Sequence[Question]) -> dict[str, str]:
     parted = {question.name: _ITEM.fullmatch(" ".join(question.wording.split())) for question in questions}
     stems = Counter(match[1] for match in parted.values() if match)
     return {name: label(match[2]) for name, match in parted.items() if match and stems[match[1]] > 1}
+
+
+_NEGATIVE = re.compile(
+    r"(?:does|is|has|would|will|could|did|was|feels) (?:not|never)\b|cannot\b|never\b"
+    r"|(?:strongly |completely |totally |somewhat |slightly )?disagrees\b|(?:thinks|finds) .{0,40}\bnot\b",
+    re.IGNORECASE,
+)
+
+
+def is_negative(text: str, answers: Sequence[str]) -> bool:
+    """Say whether a statement on some answers says what people do not do or think."""
+    return bool(_NEGATIVE.match(text)) or any(
+        (scales.polarity(answer) < 0 and len(answer) > 1)  # “N” may be anything
+        or any(place.side < 0 and place.family in ("agreement", "degree") for place in scales.level(answer))
+        for answer in answers
+    )
 
 
 def word_range(question: str, at_least: float | None, at_most: float | None) -> Wording:
