@@ -110,13 +110,15 @@ def items(questions: Sequence[Question]) -> dict[str, str]:
 
 _NEGATIVE = re.compile(
     r"(?:does|is|has|would|will|could|did|was|feels) (?:not|never)\b|cannot\b|never\b"
-    r"|(?:strongly |completely |totally |somewhat |slightly )?disagrees\b|(?:thinks|finds) .{0,40}\bnot\b",
+    r"|(?:strongly |completely |totally |somewhat |slightly )?disagrees\b",
     re.IGNORECASE,
 )
 
 
 def is_negative(text: str, answers: Sequence[str]) -> bool:
     """Say whether a statement on some answers says what people do not do or think."""
+    if text.startswith(("Thinks ", "Finds ")):
+        return False  # to think that something is not rude is an opinion as good as any
     return bool(_NEGATIVE.match(text)) or any(
         (scales.polarity(answer) < 0 and len(answer) > 1)  # “N” may be anything
         or any(place.side < 0 and place.family in ("agreement", "degree") for place in scales.level(answer))
