@@ -97,14 +97,17 @@ class Halves:
     def __init__(self, design: Design, seed: int) -> None:
         sample = design.take(drawn(len(design.table), _SPLIT_SAMPLE, seed))
         size = len(sample.table)
+        half = size // 2
         self._seed = seed
         self._axes = design.axes
-        self._weights = np.zeros((2 * _SPLITS, size))
+        rows = np.empty((2 * _SPLITS, half), dtype=np.intp)
         for split in range(_SPLITS):
             order = np.random.default_rng([seed, split]).permutation(size)
-            self._weights[2 * split, order[: size // 2]] = 1.0
-            self._weights[2 * split + 1, order[size // 2 :]] = 1.0
-        self._model = Mixture(sample, self._weights)
+            rows[2 * split], rows[2 * split + 1] = order[:half], order[half : 2 * half]
+        self._weights = np.zeros((2 * _SPLITS, size))
+        np.put_along_axis(self._weights, rows, 1.0, axis=1)
+        self._halves = Mixture(sample, np.ones(rows.shape), sample.table[rows])
+        self._everybody = Mixture(sample, self._weights)
 
     def splits(self, most: int) -> dict[int, Split]:
         """Return what the halves say of two groups and more, until three numbers in a row are far below the best."""
@@ -120,12 +123,17 @@ class Halves:
 
     def split(self, number: int) -> Split:
         """Return what the halves say of a number of groups."""
-        fit = self._model.fit(number, _SPLIT_STARTS, np.random.default_rng([self._seed, number]), _SPLIT_STEPS)
+        random = np.random.default_rng([self._seed, number])
+        found = self._halves.started(number, _SPLIT_STARTS, random, _SPLIT_STEPS)
+        self._halves.refined(found, _SPLIT_STEPS)
+        fit = self._everybody.refined(found, 0)
         labels = fit.membership.argmax(axis=2)
         agreement = [adjusted_rand(*labels[2 * split : 2 * split + 2]) for split in range(_SPLITS)]
         if self._axes or self._weights.shape[1] >= _LARGE:
             return Split(float(np.mean(agreement)), None)
-        return Split(float(np.mean(agreement)), (fit.each * (1 - self._weights)).sum(axis=0) / _SPLITS)
+        return Split(
+            float(np.mean(agreement)), (fit.each * (1 - self._weights)).sum(axis=0) / (1 - self._weights).sum(axis=0)
+        )
 
 
 def ranked(splits: dict[int, Split]) -> list[int]:
