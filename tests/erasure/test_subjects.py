@@ -6,6 +6,7 @@ import pytest
 
 from persona.errors import UsageError
 from persona.personas import document
+from persona.personas.model import Section
 from persona.personas.named import evidence_of, named_in
 from persona.personas.subjects import ERASED, ids_of, subject_of, trace
 
@@ -165,3 +166,18 @@ def test_each_row_of_an_id_that_several_share_is_found(personas: dict[str, bytes
     assert found is not None
     assert found.left is not None
     assert b"E08" not in found.left
+
+
+def test_a_section_of_a_codebook_loses_a_respondent_too(personas: dict[str, bytes]) -> None:
+    path, data = next(iter(personas.items()))
+    persona = document.read(path, data)
+    one = persona.statements()[0]
+    item = one.evidence[0].model_copy(update={"record": "Z1"})
+    alone = one.model_copy(update={"evidence": [item]})
+    both = one.model_copy(update={"evidence": [item, one.evidence[0]]})
+    sections = [Section(heading="Comfort", statements=[alone, both])]
+    found = trace(path, document.write(persona.model_copy(update={"sections": sections})), "Z1")
+    assert found is not None
+    assert found.left is not None
+    (left,) = document.read(path, found.left).sections
+    assert [statement.evidence for statement in left.statements] == [[one.evidence[0]]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from persona.personas.generate.words import ADDRESS, sentences
 
 _WORD = re.compile(r"[^\W_]+")
 _GAP = re.compile(r"[\s'’&/-]{1,3}")
+_MAY_HOLD_ADDRESS = re.compile(r"[^\s.]\.[^\s.]|@|://|www")
 _LONGEST = 3
 _ATTRACTION = 10
 """Two words are a phrase if they meet ten times as often as they would by chance."""
@@ -43,7 +45,7 @@ class Sentence(NamedTuple):
 
 def split(speaker: int, field: str, text: str) -> Iterator[Sentence]:
     """Yield the sentences of a text; addresses of pages and people hold no words."""
-    plain = ADDRESS.sub(lambda match: "\n" * len(match[0]), text)
+    plain = ADDRESS.sub(lambda match: "\n" * len(match[0]), text) if _MAY_HOLD_ADDRESS.search(text) else text
     start = 0
     for sentence in sentences(plain):
         start = plain.index(sentence, start)
@@ -56,7 +58,8 @@ def _runs(sentence: str) -> Iterator[Words]:
     run: list[str] = []
     end = 0
     for match in _WORD.finditer(sentence):
-        if run and not _GAP.fullmatch(sentence, end, match.start()):
+        start = match.start()
+        if run and sentence[end:start] != " " and not _GAP.fullmatch(sentence, end, start):
             yield tuple(run)
             run = []
         run.append(match[0].lower())
@@ -65,6 +68,7 @@ def _runs(sentence: str) -> Iterator[Words]:
         yield tuple(run)
 
 
+@lru_cache(maxsize=100_000)
 def tells(word: str) -> bool:
     """Say whether a word can be a theme: not one of the most common ones, no number."""
     return len(word) > 2 and _WORD.fullmatch(word) is not None and not word.isdigit() and not is_stopword(word)
@@ -99,7 +103,7 @@ def terms(said: Sequence[Sentence], least: int, never: Collection[str]) -> list[
     common = {word for word, speakers in singles.items() if len(speakers) >= least}
     content = {word for word in common if tells(word) and word not in never}
     grams = _speakers(said, lambda sentence: _grams(sentence.runs, common, content))
-    phrases = {gram: grams[gram] for gram in _collocations(said, grams, least)}
+    phrases = {gram: grams[gram] for gram in _collocations(said, grams, least, common, content)}
     known = {word: singles[word] for word in content} | phrases
     used = {**singles, **grams}
     found = [Term((forms,), _united(used, forms)) for forms in _with_plurals(known, used)]
@@ -130,7 +134,9 @@ def _grams(runs: Iterable[Words], common: set[str], content: set[str]) -> Iterat
                     yield " ".join(run[start : end + 1])
 
 
-def _collocations(said: Iterable[Sentence], grams: dict[str, list[int]], least: int) -> list[str]:
+def _collocations(
+    said: Iterable[Sentence], grams: dict[str, list[int]], least: int, common: set[str], content: set[str]
+) -> list[str]:
     """Return the phrases whose words attract each other."""
     wanted = [gram for gram, speakers in grams.items() if len(speakers) >= least]
     times: Counter[str] = Counter()
@@ -140,8 +146,7 @@ def _collocations(said: Iterable[Sentence], grams: dict[str, list[int]], least: 
         for run in sentence.runs:
             total += len(run)
             times.update(run)
-            for size in range(2, _LONGEST + 1):
-                times.update(g for i in range(len(run) - size + 1) if (g := " ".join(run[i : i + size])) in kept)
+        times.update(gram for gram in _grams(sentence.runs, common, content) if gram in kept)
     found = []
     for gram in wanted:
         first, *_, last = gram.split()

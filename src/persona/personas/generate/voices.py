@@ -94,6 +94,8 @@ class Voices:
     @cached_property
     def _never(self) -> set[str]:
         """Names of speakers: words that are written with a capital, as names are."""
+        if not self._names:
+            return set()
         capital, plain = Counter[str](), Counter[str]()
         for sentence in self.sentences:
             for word in re.findall(r"[^\W_]+", sentence.text):
