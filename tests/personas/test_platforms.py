@@ -105,6 +105,18 @@ def test_exports(name: str) -> None:
     assert [each.name for each in survey.questions if each.use is not Use.IGNORE] == asked
 
 
+def test_limesurvey_with_codes_and_wordings() -> None:
+    head, rows, left_out, asked = EXPORTS["LimeSurvey"]
+    coded = ["id. Response ID", "submitdate. Date submitted", "lastpage. Last page", "startlanguage. Start language"]
+    coded += [f"Q1[SQ00{n}]. {each}" for n, each in enumerate(head[4:7])] + ["G01Q02. How?"]
+    data = table("s.csv", [coded, *rows])
+    assert data.left_out == left_out
+    assert [record.id for record in data.records] == ["1", "2", "4", "5"]
+    survey = understand(data)
+    assert [each.wording for each in survey.questions if each.use is not Use.IGNORE] == asked
+    assert survey.questions[-1].name == "G01Q02. How?"  # as the file has it: evidence names it
+
+
 def test_google_forms() -> None:
     text = (
         "Timestamp,Email Address,Which tools?,Rate [Bus],Rate [Bike],Why?\n"

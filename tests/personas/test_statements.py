@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -227,6 +228,22 @@ def test_groups_by_an_answer_are_called_by_it() -> None:
     table: TABLE = {"Role": ["Nurse"] * 9 + ["Cook"] * 9, "Shift": ["early"] * 7 + ["late"] * 9 + ["early"] * 2}
     found = personas(survey(table, {}), halves(18), ["Role"], kind="by", by="Role")
     assert [persona.title.split(";")[0] for persona in found] == ["Role: Nurse", "Role: Cook"]
+
+
+def test_groups_by_a_no_are_called_by_it_too() -> None:
+    table: TABLE = {"Do you cook?": ["Yes"] * 9 + ["No"] * 9, "Shift": ["early"] * 7 + ["late"] * 9 + ["early"] * 2}
+    found = personas(survey(table, {}), halves(18), ["Do you cook?"], kind="by", by="Do you cook?")
+    assert [persona.title.split(";")[0] for persona in found] == ["Cooks", "Does not cook"]
+
+
+@pytest.mark.parametrize("heading", ["How far do you agree with it? [{}]", "How far do you agree with it? - {}"])
+def test_the_row_of_a_grid_is_its_title(heading: str) -> None:
+    names = [heading.format(row) for row in ("Es ist zu laut hier", "Es ist sauber hier")]
+    answers = [["voll"] * 9 + ["gar nicht"] * 9, ["gar nicht"] * 9 + ["voll"] * 7 + ["gar nicht"] * 2]
+    made = survey(dict(zip(names, answers, strict=True)), {})
+    made.questions = [replace(each, of="How far do you agree with it?") for each in made.questions]
+    titles = [persona.title for persona in personas(made, halves(18), names)]
+    assert titles[0].startswith(("Es ist zu laut hier: voll", "Es ist sauber hier: gar nicht")), titles
 
 
 NIGHT = "The night bus to the harbour never waits. Google Play services crash, see https://harbour.example.com/bus now."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -276,6 +277,12 @@ def test_what_is_no_list(cells: list[str]) -> None:
     assert lists_in(counts(*cells * 3)) is None
 
 
+def test_neutral_is_the_middle_of_agreement() -> None:
+    for middle in ("Neutral", "Undecided", "Neither agree nor disagree", "Neither agree nor disagree (neutral)"):
+        answers = ["Strongly disagree", "Disagree", middle, "Agree", "Strongly agree"]
+        assert ordered(Counter([*answers, middle] * 3)) == tuple(answers)
+
+
 # --- numbers
 
 
@@ -401,8 +408,6 @@ def test_if_nothing_but_who_they_are_differs_that_drives() -> None:
     ],
 )
 def test_scales_of_two_sides_are_in_their_order(steps: list[str]) -> None:
-    from collections import Counter
-
     assert ordered(Counter(sorted(steps))) == tuple(steps)
 
 

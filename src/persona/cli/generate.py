@@ -214,7 +214,7 @@ def warnings(made: Generated) -> list[str]:
     said = {
         "none": "No groups were found. The one persona is a profile of everybody.",
         "exploratory": f"These groups are exploratory{halves}: other respondents may give others.",
-        "constructed": f"These groups are constructed{halves}: --count asked for them; the answers do not hold them.",
+        "constructed": f"These groups are constructed{halves}: they are there because --count asked for them.",
     }
     found = [said[structure.kind]] if structure.kind in said else []
     fit, total = fitting(made)

@@ -130,6 +130,8 @@ def views(text: str) -> Iterator[str]:
         yield unicodedata.normalize("NFKC", plain)
     if "\\" in plain:  # as in JSON, YAML and program texts, where “\\nP9” begins a line
         yield unicodedata.normalize("NFC", _ESCAPE.sub(_unescaped, plain))
+    if '""' in plain or "''" in plain:  # a quotation mark within quotation marks, as in tables and YAML
+        yield plain.replace('""', '"').replace("''", "'")
     if "%" in plain:
         yield unicodedata.normalize("NFC", unquote(plain))
     if "=" in plain and re.search(r"=[0-9A-F]{2}", plain):

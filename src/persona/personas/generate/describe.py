@@ -292,7 +292,8 @@ class Describer:
             found = word_range(question.wording, claim.at_least, claim.at_most)
         item = self._items.get(claim.field)
         answer = found.text.rpartition(": ")[2]
-        return replace(found, short=f"{item}: {answer}") if item and found.text.endswith(f"{item}: {answer}") else found
+        ends = (f"{item}: {answer}", f"{item}]: {answer}")
+        return replace(found, short=f"{item}: {answer}") if item and found.text.endswith(ends) else found
 
     def _evidence(self, claim: Claim, holding: Sequence[int]) -> list[Evidence]:
         if not claim.field:

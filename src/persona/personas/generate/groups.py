@@ -299,11 +299,11 @@ def _said(found: _Found, size: int) -> list[str]:
     """Return what a researcher should know of the groups."""
     notes = []
     if found.structure.kind == "none":
-        why = (
-            "no number of them comes back in halves of the respondents"
-            if found.structure.found
-            else ("the answers have no more to do with one another than shuffled ones")
-        )
+        why = "the answers have no more to do with one another than shuffled ones"
+        if found.structure.found:
+            why = "no number of them comes back in halves of the respondents"
+            if max(found.structure.split_half.values()) >= EXPLORATORY:
+                why = "of those that come back in halves of the respondents, one has too few people each time"
         notes.append(
             f"No groups found: {why}. One profile describes everybody. --by makes one for each answer to a question."
         )

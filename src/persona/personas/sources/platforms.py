@@ -69,6 +69,8 @@ _SIGNS = {
     "Alchemer": {"legacy comments", "sessionid"},
 }
 """Of each platform the columns of which one is there: no other table has it."""
+_CODE_AND_TEXT = re.compile(r"([A-Za-z]\w*)(?: ?\[[^\[\]]+\])*\. +(\S.*)", re.DOTALL)
+"""A heading of LimeSurvey with “question code & question text”: ``Q1[SQ001]. Which do you own? [Phone]``."""
 _PAGES = {
     "Qualtrics": re.compile(
         r".*_(?:First Click|Last Click|Page Submit|Click Count|Browser|Version|Operating System|Resolution)"
@@ -118,7 +120,7 @@ class Platform:
 
 def platform_of(headings: Iterable[str]) -> Platform:
     """Return the platform that wrote a table, by the columns of its own."""
-    every = {heading: heading.strip().lower() for heading in headings}
+    every = {heading: _plain(heading) for heading in headings}
     found = {name: {h for h, low in every.items() if low in own} for name, own in _OWN.items()}
     signed = [name for name, signs in _SIGNS.items() if not signs.isdisjoint(every.values())]
     best = max(signed, key=lambda name: len(found[name]), default="")
@@ -126,6 +128,25 @@ def platform_of(headings: Iterable[str]) -> Platform:
         return Platform()
     pages = {heading for heading in every if best in _PAGES and _PAGES[best].fullmatch(heading)}
     return Platform(best, frozenset(found[best] | pages))
+
+
+def _plain(heading: str) -> str:
+    """Return a heading as the lists above have it: of ``lastpage. Last page`` the code."""
+    coded = _CODE_AND_TEXT.fullmatch(heading.strip())
+    return coded[1].lower() if coded and coded[1].lower() in _OWN["LimeSurvey"] else heading.strip().lower()
+
+
+def wordings(platform: Platform, headings: Iterable[str]) -> dict[str, str]:
+    """Return the wording of each heading that holds the code of a question before it.
+
+    Args:
+        platform: what wrote the table.
+        headings: of all columns.
+    """
+    if platform.name != "LimeSurvey":
+        return {}
+    found = {heading: _CODE_AND_TEXT.fullmatch(heading) for heading in headings}
+    return {heading: match[2] for heading, match in found.items() if match}
 
 
 def left_out(platform: Platform, rows: Sequence[Mapping[str, str]]) -> list[str]:
@@ -139,11 +160,11 @@ def left_out(platform: Platform, rows: Sequence[Mapping[str, str]]) -> list[str]
     """
     reasons = [""] * len(rows)
     for heading in sorted(platform.columns):
-        states = _states(platform.name, heading.strip().lower())
+        states = _states(platform.name, _plain(heading))
         if states:
             found = [states.get(row.get(heading, "").lower(), "") for row in rows]
             reasons = [reason or state for reason, state in zip(reasons, found, strict=True)]
-    submitted = [heading for heading in platform.columns if heading.strip().lower() in _SUBMITTED]
+    submitted = [heading for heading in platform.columns if _plain(heading) in _SUBMITTED]
     if any(heading in row for row in rows for heading in submitted):
         missing = [not any(heading in row for heading in submitted) for row in rows]
         reasons = [reason or ("unfinished" if gap else "") for reason, gap in zip(reasons, missing, strict=True)]

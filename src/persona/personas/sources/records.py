@@ -155,7 +155,8 @@ def is_missing(text: str) -> bool:
 ID_HEADING = re.compile(
     r"(?:respondent|resp|participant|response|record|user|interviewee|subject|case|person|customer|survey|submission"
     r"|instance|panelist|prolific|worker|serial)?[ _-]*"
-    r"(?:id|nr|no\.?|number|code|key|uuid|pid|#)|respondent|participant|interviewee|column 1",
+    r"(?:id|nr|no\.?|number|code|key|uuid|pid|#)|respondent|participant|interviewee|column 1"
+    r"|id\. (?:response|antwort) id",  # LimeSurvey
     re.IGNORECASE,
 )
 """What the heading of a column says that holds the respondents' ids."""

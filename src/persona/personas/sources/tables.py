@@ -21,7 +21,7 @@ from persona.personas.sources.limits import (
     too_long,
     too_many,
 )
-from persona.personas.sources.platforms import Platform, left_out, platform_of
+from persona.personas.sources.platforms import Platform, left_out, platform_of, wordings
 from persona.personas.sources.records import Dataset, Record, id_note, identify, is_missing, tidy
 from persona.personas.sources.repeated import why_repeated
 
@@ -64,8 +64,13 @@ def table(name: str, rows: Sequence[Sequence[str]]) -> Dataset:
     _check_respondents(name, filled, layout)
     names, notes = distinct(name, layout.headings)
     platform = platform_of(names)
+    labels = wordings(platform, names)
     hints = {
-        each: replace(heading.hint, metadata=True) if each in platform.columns else heading.hint
+        each: replace(
+            heading.hint,
+            metadata=heading.hint.metadata or each in platform.columns,
+            label=heading.hint.label or labels.get(each, ""),
+        )
         for each, heading in zip(names, layout.headings, strict=True)
     }
     answers = [_answers(names, filled[number]) for number in layout.body()]
