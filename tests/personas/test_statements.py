@@ -228,6 +228,7 @@ def test_groups_by_an_answer_are_called_by_it() -> None:
     table: TABLE = {"Role": ["Nurse"] * 9 + ["Cook"] * 9, "Shift": ["early"] * 7 + ["late"] * 9 + ["early"] * 2}
     found = personas(survey(table, {}), halves(18), ["Role"], kind="by", by="Role")
     assert [persona.title.split(";")[0] for persona in found] == ["Role: Nurse", "Role: Cook"]
+    assert not any(of.field == "Role" for persona in found for of in persona.demographics)
 
 
 def test_groups_by_a_no_are_called_by_it_too() -> None:
@@ -242,7 +243,10 @@ def test_the_row_of_a_grid_is_its_title(heading: str) -> None:
     answers = [["voll"] * 9 + ["gar nicht"] * 9, ["gar nicht"] * 9 + ["voll"] * 7 + ["gar nicht"] * 2]
     made = survey(dict(zip(names, answers, strict=True)), {})
     made.questions = [replace(each, of="How far do you agree with it?") for each in made.questions]
-    titles = [persona.title for persona in personas(made, halves(18), names)]
+    made_of = personas(made, halves(18), names)
+    titles = [persona.title for persona in made_of]
+    assert "How far do you agree" not in made_of[0].summary
+    assert "How far do you agree" in made_of[0].statements()[0].text
     assert titles[0].startswith(("Es ist zu laut hier: voll", "Es ist sauber hier: gar nicht")), titles
 
 

@@ -13,7 +13,7 @@ from persona.errors import InputError
 from persona.personas.sources.read import read_files
 from persona.personas.sources.records import Answer
 from persona.personas.survey import draft, scales
-from persona.personas.survey.demographics import is_demographic
+from persona.personas.survey.demographics import asks_gender, is_demographic
 from persona.personas.survey.kinds import ordered
 from persona.personas.survey.lists import lists_in
 from persona.personas.survey.missing import outside
@@ -275,6 +275,20 @@ def test_lists_are_told_by_what_comes_back(cells: list[str], cell: str, choices:
 )
 def test_what_is_no_list(cells: list[str]) -> None:
     assert lists_in(counts(*cells * 3)) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "about"),
+    [
+        ("Vous êtes", ["une femme", "un homme"], True),
+        ("I am", ["Female", "Male", "Non-binary", "Prefer to self-describe"], True),
+        ("Anrede", ["Frau", "Mann", "divers"], True),
+        ("Would you rather see a doctor who is", ["male", "female", "no preference"], False),
+        ("Contact", ["man", "phone", "post"], False),
+    ],
+)
+def test_gender_is_told_by_its_answers(question: str, answers: list[str], about: bool) -> None:
+    assert asks_gender(question, answers) is about
 
 
 def test_neutral_is_the_middle_of_agreement() -> None:

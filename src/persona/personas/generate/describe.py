@@ -112,7 +112,9 @@ class Describer:
         self.alone = len(grouping.groups) == 1
         self._items = items([column.question for column in closed])
         self._driving = set(grouping.driving)
-        self._demographics = Demographics(closed, self.answers, self.comparison, grouping)
+        given = self._driving if grouping.structure.kind == "by" else set[str]()
+        about = [column for column in closed if column.question.name not in given]  # what --by names is no finding
+        self._demographics = Demographics(about, self.answers, self.comparison, grouping)
         stated = [c for c in closed if not c.question.about or c.question.name in self._driving]
         spoken = voices.claims(grouping)
         self._spoken = dict(spoken)

@@ -28,6 +28,7 @@ from persona.personas.model import (
     Members,
     Persona,
     Section,
+    Statement,
     percent,
     share_of,
 )
@@ -130,7 +131,7 @@ class Run:
         respondents = self._describer.share_of_all(inside, everybody)
         statements = sorted(found.findings, key=lambda each: (not each.claim.field, -each.score))
         kind = self._grouping.structure.kind
-        said = [each.statement for each in statements if not each.sensitive]
+        said = [_in_short(each) for each in statements if not each.sensitive]
         return Persona(
             schema_version=SCHEMA_VERSION,
             id="persona",
@@ -183,6 +184,11 @@ class Run:
                 )
             )
         return Fit(key, len(top), group, rest, tuple(intervals))
+
+
+def _in_short(found: Finding) -> Statement:
+    """Return a statement for a summary: of a grid only the row, since its question is long and the same each time."""
+    return found.statement.model_copy(update={"text": found.wording.short or found.statement.text})
 
 
 def _unsaid(described: Description) -> str:

@@ -6,6 +6,7 @@ English, German, French, Spanish, Italian, Portuguese, Dutch and Japanese.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 _SHORT = 4
 """The most words of a heading that is a noun such as “Household income” rather than a question."""
@@ -76,6 +77,21 @@ _JAPANESE = re.compile(
     r"|既婚|家族構成"
     r"|世帯|生年|郵便番号|子ども(?:の)?(?:有無|人数)|子供(?:の)?(?:有無|人数)"
 )
+
+
+_GENDER = re.compile(
+    r"(?:an? |une? |eine? |una |uma |een )?"
+    r"(?:man|woman|men|women|male|female|non-?binary|mann|frau|männlich|weiblich|divers|homme|femme|masculin|féminin"
+    r"|non-binaire|hombre|mujer|masculino|femenino|feminino|homem|mulher|uomo|donna|maschio|femmina|vrouw"
+    r"|mannelijk|vrouwelijk|男性?|女性?)",
+    re.IGNORECASE,
+)
+
+
+def asks_gender(question: str, answers: Collection[str]) -> bool:
+    """Say whether a question asks for the gender by its answers, as “Vous êtes” does; a longer one may ask for more."""
+    known = sum(_GENDER.fullmatch(each.strip()) is not None for each in answers)
+    return known >= 2 and known >= len(answers) - 2 and len(question.split()) <= _SHORT
 
 
 def is_demographic(question: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from persona.personas.sources.records import Answer, Dataset, Record, parts
 from persona.personas.survey.codebook import Codebook
 from persona.personas.survey.decimals import decimal_commas
-from persona.personas.survey.demographics import is_demographic
+from persona.personas.survey.demographics import asks_gender, is_demographic
 from persona.personas.survey.derived import derived
 from persona.personas.survey.draft import Draft, some
 from persona.personas.survey.grids import grids
@@ -144,7 +144,8 @@ def _find_uses(draft: Draft) -> None:
 
 
 def _about(question: Question) -> bool:
-    return is_demographic(question.wording) or is_demographic(question.name)
+    named = is_demographic(question.wording) or is_demographic(question.name)
+    return named or asks_gender(question.wording, question.categories)
 
 
 def _let_something_drive(draft: Draft) -> None:
