@@ -221,3 +221,15 @@ def test_a_real_survey_gives_personas(storage: MemoryBackend, capsys: pytest.Cap
     shown = json.loads(capsys.readouterr().out)
     assert 1 <= len(shown["personas"]) <= 8
     assert all(found["share"] >= 0.04 for found in shown["personas"])
+
+
+def test_answers_of_which_nothing_can_be_said(
+    library: MemoryBackend, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """No answer is that of a half of the respondents: an empty run takes nothing of an earlier one away."""
+    table = "id,a,b\n" + "".join(f"P{i},{'klmnop'[i % 6]},{'uvwxyz'[i // 6 % 6]}\n" for i in range(36))
+    (tmp_path / "a.csv").write_text(table)
+    before = dict(library.objects)
+    assert run(["generate", str(tmp_path / "a.csv"), "--replace"]) == 2
+    assert "No persona can be made of these 36 respondents" in capsys.readouterr().err
+    assert library.objects == before

@@ -103,6 +103,12 @@ def generate(survey: Survey, options: Options, provider_name: str = "offline") -
             f"The input makes a persona that cannot be kept: {place}: {first['msg']}.",
             hint="Shorten the questions and answers that are longer than a page.",
         ) from error
+    if not generated.personas:
+        raise InputError(
+            f"No persona can be made of these {generated.respondents:,} respondents: no statement about them meets the "
+            "rules.",
+            hint="“persona inspect” shows how the input was read; --by makes one persona for each answer to one.",
+        )
     proof = Proof(survey)
     for persona in generated.personas:
         proof.check(persona)
