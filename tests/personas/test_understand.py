@@ -297,6 +297,30 @@ def test_neutral_is_the_middle_of_agreement() -> None:
         assert ordered(Counter([*answers, middle] * 3)) == tuple(answers)
 
 
+@pytest.mark.parametrize(
+    "scale",
+    [
+        "stimme überhaupt nicht zu|stimme eher nicht zu|teils/teils|stimme eher zu|stimme voll und ganz zu",
+        "Trifft gar nicht zu|Trifft eher nicht zu|Trifft eher zu|Trifft voll zu",
+        "sehr unzufrieden|eher unzufrieden|teils/teils|eher zufrieden|sehr zufrieden",
+        "Nie|Selten|Einmal im Monat|Mehrmals pro Woche|Täglich",
+        "Pas du tout d’accord|Plutôt pas d’accord|Plutôt d’accord|Tout à fait d’accord",
+        "Jamais|Rarement|Parfois|Souvent|Toujours",
+        "Très insatisfait(e)|Plutôt insatisfait(e)|Plutôt satisfait(e)|Très satisfait(e)",
+        "Totalmente en desacuerdo|En desacuerdo|Ni de acuerdo ni en desacuerdo|De acuerdo|Totalmente de acuerdo",
+        "Nunca|Casi nunca|A veces|Casi siempre|Siempre",
+        "Per niente d'accordo|Poco d'accordo|Abbastanza d'accordo|Molto d'accordo",
+        "Discordo totalmente|Discordo parcialmente|Não concordo nem discordo|Concordo parcialmente|Concordo totalmente",
+        "Helemaal oneens|Oneens|Neutraal|Eens|Helemaal eens",
+        "全くそう思わない|あまりそう思わない|どちらとも言えない|ややそう思う|とてもそう思う",
+        "とても不満|やや不満|普通|やや満足|とても満足",
+    ],
+)
+def test_scales_of_other_languages_have_their_order(scale: str) -> None:
+    steps = scale.split("|")
+    assert ordered(Counter(sorted(steps) * 3)) == tuple(steps)
+
+
 # --- numbers
 
 

@@ -105,19 +105,28 @@ def bands(column: Column) -> list[Claim]:
     return [Claim(column.question.name, (), low, high) for low, high in zip(starts, ends, strict=True)]
 
 
+_GRADED = ("agreement", "satisfaction", "agreement, translated", "satisfaction, translated")
+"""Families of scales of which what their yes and their no have in common says more than their highest steps."""
+_SIDED = (*_GRADED, "frequency", "frequency, translated", "quality")
+
+
 def _sides(categories: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """Yield all answers that are a yes, and all that are a no; the same for agreement and the other scales."""
     levels = {answer: {(place.family, place.side) for place in scales.level(answer)} for answer in categories}
     for side in (1, -1):
         yield tuple(answer for answer in levels if scales.polarity(answer) == side)
-        for family in ("agreement", "frequency", "satisfaction", "quality"):
+        for family in _SIDED:
             yield tuple(answer for answer, found in levels.items() if (family, side) in found)
 
 
 def _cuts(categories: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the two or three highest and lowest steps of a scale that is not a yes or no."""
-    graded = ("agreement", "satisfaction")  # what its yes and its no have in common says more
-    if any(scales.polarity(a) or any(p.family in graded for p in scales.level(a)) for a in categories):
+        "agreement",
+        "satisfaction",
+        "agreement, translated",
+        "satisfaction, translated",
+    )  # what its yes and its no have in common says more
+    if any(scales.polarity(a) or any(p.family in _GRADED for p in scales.level(a)) for a in categories):
         return
     for steps in (2, 3):
         if len(categories) > steps + 1:

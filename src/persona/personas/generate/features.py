@@ -55,7 +55,7 @@ def _place(question: Question, answer: object) -> float:
         return np.nan
     if (value := scales.number(str(answer))) is not None:
         return value
-    agreement = [place.rank for place in scales.level(str(answer)) if place.family == "agreement"]
+    agreement = [place.rank for place in scales.level(str(answer)) if place.family.startswith("agreement")]
     if agreement and question.kind is Kind.SCALE:
         return agreement[0]
     return float(question.categories.index(str(answer))) if answer in question.categories else np.nan
@@ -105,7 +105,8 @@ def _grids(questions: Sequence[Question]) -> dict[str, int]:
 
 def _is_agreement(question: Question) -> bool:
     families = [{place.family for place in scales.level(answer)} for answer in question.categories]
-    return len(families) >= _LEAST_STEPS and all("agreement" in each for each in families)
+    common = set[str]().union(*families).intersection(*families)
+    return len(families) >= _LEAST_STEPS and any(family.startswith("agreement") for family in common)
 
 
 def _whole_steps(question: Question) -> frozenset[float]:

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from math import isfinite
 
+from persona.personas.survey.scale_translations import TRANSLATED
+
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?|[-+]?\.\d+")
 _FEET = re.compile(r"(\d)\s*'\s*(?:(\d{1,2})\s*(?:\"|''|”)?)?")
 _COUNTS = ["never", "once", "twice", "three times", "four times", "five times", "six times"]
@@ -105,7 +107,7 @@ _RULES: list[tuple[str, str, float, int]] = [
     ("low-high", r"high", 5, 1),
     ("low-high", r"(?:very|extremely) high", 6, 1),
 ]
-_COMPILED = [(family, re.compile(pattern), rank, side) for family, pattern, rank, side in _RULES]
+_COMPILED = [(family, re.compile(pattern), rank, side) for family, pattern, rank, side in [*_RULES, *TRANSLATED]]
 
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
@@ -113,7 +115,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 
 def level(answer: str) -> list[Level]:
     """Return the places that an answer may have, at most one for each family."""
-    text = _CAMEL.sub(" ", answer.strip()).lower().rstrip(".!")
+    text = _CAMEL.sub(" ", answer.strip()).lower().rstrip(".!").replace("’", "'")
     found: dict[str, Level] = {}
     for family, pattern, rank, side in _COMPILED:
         if family not in found and pattern.fullmatch(text):
