@@ -121,11 +121,6 @@ def _sides(categories: Iterable[str]) -> Iterator[tuple[str, ...]]:
 
 def _cuts(categories: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the two or three highest and lowest steps of a scale that is not a yes or no."""
-        "agreement",
-        "satisfaction",
-        "agreement, translated",
-        "satisfaction, translated",
-    )  # what its yes and its no have in common says more
     if any(scales.polarity(a) or any(p.family in _GRADED for p in scales.level(a)) for a in categories):
         return
     for steps in (2, 3):
