@@ -11,6 +11,8 @@ import pytest
 
 from persona.personas.sources.read import read_files
 from persona.personas.subjects import look
+from persona.personas.survey.questions import Kind
+from persona.personas.survey.understand import understand
 from tests.personas.studies import STUDIES, Study, content_of
 
 ODD = [
@@ -73,3 +75,18 @@ def test_respondents_of_real_studies_are_found(study: Study) -> None:
     respondents = [record.id for record in read_files([(name, content)]).records]
     for subject in (respondents[0], respondents[-1]):
         assert look(f"study/{name}", content, subject).trace is not None, subject
+
+
+@pytest.mark.parametrize(
+    "heading", ["Teilnehmer", "Proband:in", "Répondant", "Participante", "Deelnemer", "回答者番号"]
+)
+def test_ids_under_headings_of_other_languages_are_the_respondents_and_no_answers(heading: str) -> None:
+    who = ["José Núñez", "Zoë van der Meer", "Łukasz Żak", "Søren Ærø", "Nguyễn Văn A", "Seán O’Brien", "Ana", "Eva"]
+    data = f"{heading};Note\n{''.join(f'{each};{n % 4}{chr(10)}' for n, each in enumerate(who))}".encode()
+    survey = understand(read_files([("s.csv", data)]))
+    assert [record.id for record in survey.respondents] == who
+    assert survey.questions[0].kind is Kind.ID
+    trace = look("study/s.csv", data, who[3]).trace
+    assert trace is not None
+    assert trace.certain
+    assert trace.left == data.replace(f"{who[3]};3\n".encode(), b"")

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from persona.personas.sources import roles
-from persona.personas.sources.records import ID_HEADING, tidy
+from persona.personas.sources.records import ID_HEADING, RESPONDENT, tidy
 
 _SUFFIX = r"(?:[ _-]*(?:id|nr|no\.?|number|code|key|uuid|#|name|label))?"
 _WRITER = re.compile(rf"(?:author|sender|(?:written |posted |sent )?by){_SUFFIX}", re.IGNORECASE)
 _SPEAKER = re.compile(rf"(?:speaker|who|said by|spoken by|voice){_SUFFIX}", re.IGNORECASE)
-_PARTICIPANT = re.compile(rf"(?:respondent|participant|interviewee|informant){_SUFFIX}", re.IGNORECASE)
+_PARTICIPANT = re.compile(rf"{RESPONDENT}{_SUFFIX}", re.IGNORECASE)
 _PERSON = re.compile(
     rf"(?:user|subject|person|customer|member|client|patient|student|author|sender){_SUFFIX}"
     r"|(?:(?:full|nick) ?)?name|record",

@@ -152,17 +152,26 @@ def is_missing(text: str) -> bool:
     return text.lower() in _MISSING
 
 
+RESPONDENT = (
+    r"(?:respondent|participant|interviewee|informant"
+    r"|teilnehme(?:r|rin|nde|nder)|teilnehmer(?:[*:_/]|/-)?in|proband(?:[*:_]?in)?|befragter?|respondente|rispondente"
+    r"|répondante?|enquêtée?|interviewée?|participante?|encuestad[oa]|entrevistad[oa]|partecipante|intervistat[oa]"
+    r"|deelne(?:mer|emster)|geïnterviewde|参加者|回答者|対象者)"
+)
+"""What calls a respondent, in the languages of the exports."""
+_NUMBERED = r"(?:[ _-]*(?:id|nr|no\.?|number|code|key|uuid|#|nummer|numéro|número|kennung|番号))?"
+
 ID_HEADING = re.compile(
-    r"(?:respondent|resp|participant|response|record|user|interviewee|subject|case|person|customer|survey|submission"
-    r"|instance|panelist|prolific|worker|serial)?[ _-]*"
-    r"(?:id|nr|no\.?|number|code|key|uuid|pid|#)|respondent|participant|interviewee|column 1"
+    rf"{RESPONDENT}{_NUMBERED}|(?:respondent|resp|participant|response|record|user|interviewee|subject|case|person|customer|survey|submission"
+    r"|instance|panelist|prolific|worker|serial|panel|teilnehmer|antwort|fall)?[ _-]*"
+    r"(?:id|nr|no\.?|number|code|key|uuid|pid|#)|column 1"
     r"|id\. (?:response|antwort) id",  # LimeSurvey
     re.IGNORECASE,
 )
 """What the heading of a column says that holds the respondents' ids."""
 
 
-_WHO = re.compile(r"(?:respondent|participant|interviewee)(?:[ _-]*(?:id|nr|no\.?|number|code|key|#))?", re.IGNORECASE)
+_WHO = re.compile(rf"{RESPONDENT}{_NUMBERED}", re.IGNORECASE)
 _MOST = 0.5
 """The share of rows with an id that no other has, from which on the others are exceptions."""
 

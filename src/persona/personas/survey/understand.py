@@ -49,7 +49,16 @@ def _software(draft: Draft) -> None:
             draft.decided[name] = Question(name, kind, Use.IGNORE, WHY[kind], label)
 
 
-_RULES = (_software, others, declared, tick_boxes, settle, weights, decimal_commas, codes)
+def _ids(draft: Draft) -> None:
+    """Take out the column whose answers are the respondents' ids, though they may be names of several words."""
+    for name in draft.open():
+        column = draft.columns[name]
+        same = sum(answer == record.id for answer, record in zip(column, draft.records, strict=True))
+        if is_id(name) and same > 0.5 * len(column):
+            draft.decided[name] = Question(name, Kind.ID, Use.IGNORE, WHY[Kind.ID], draft.hint(name).label)
+
+
+_RULES = (_software, _ids, others, declared, tick_boxes, settle, weights, decimal_commas, codes)
 """What is done before the kinds are guessed, in this order: each takes columns or answers out of the next one's way."""
 
 
