@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from persona.storage.backend import StorageBackend
 from tests.contract.places import Place
@@ -19,6 +20,9 @@ from tests.serving import Server
 _CLOUD_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "GCS_", "GCLOUD_", "STORAGE_EMULATOR_HOST", "CLOUDSDK_")
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _UNMEASURED = ("campaigns", "canary", "hostile")
+
+settings.register_profile("any machine", deadline=None)  # a busy one takes any time
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

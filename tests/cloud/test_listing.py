@@ -65,7 +65,7 @@ KEY = st.lists(SEGMENT, min_size=1, max_size=3).map("/".join)
 
 
 @given(keys=st.sets(KEY, max_size=40), page=st.integers(1, 9), order=st.sampled_from([by_tree, by_utf16, sort_key]))
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_every_key_comes_once_and_in_order(keys: set[str], page: int, order: Order) -> None:
     found = asyncio.run(keys_of(Server(keys, order, page), None))
     assert found == sorted(keys, key=sort_key)
@@ -77,7 +77,7 @@ def test_every_key_comes_once_and_in_order(keys: set[str], page: int, order: Ord
     order=st.sampled_from([by_tree, by_utf16, sort_key]),
     after=KEY,
 )
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_every_key_after_a_key(keys: set[str], page: int, order: Order, after: str) -> None:
     found = asyncio.run(keys_of(Server(keys, order, page), after))
     assert found == [key for key in sorted(keys, key=sort_key) if sort_key(key) > sort_key(after)]

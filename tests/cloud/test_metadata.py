@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from persona.errors import InputError
@@ -21,7 +21,6 @@ HELD = pytest.mark.parametrize("rules", [S3, AZURE], ids=["s3", "azure"])
 
 
 @RULES
-@settings(deadline=None)
 @given(
     metadata=st.dictionaries(KEYS, TEXT, max_size=5),
     headers=st.dictionaries(st.sampled_from(["content-type", *NAMES]), TEXT, max_size=3),

@@ -38,7 +38,7 @@ async def cut(chunks: list[bytes], part_bytes: int, size: int | None = None, lim
 
 
 @given(chunks=st.lists(st.binary(max_size=9), max_size=12), part_bytes=st.integers(1, 12), known=st.booleans())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_parts_are_the_stream(chunks: list[bytes], part_bytes: int, known: bool) -> None:
     content = b"".join(chunks)
     parts = asyncio.run(cut(chunks, part_bytes, len(content) if known else None))

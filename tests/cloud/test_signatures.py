@@ -68,7 +68,7 @@ class Signer(S3SigV4Auth):  # type: ignore[misc]
     body=st.binary(max_size=40),
     token=st.none() | ASCII,
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_as_botocore_signs(
     name: str, query: dict[str, str], metadata: dict[str, str], body: bytes, token: str | None
 ) -> None:

@@ -299,7 +299,7 @@ def test_a_killed_process_leaves_the_old_file_or_the_new_one(tmp_path: Path, wri
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("'\"#:{}[],&*!|>%@`? -~"), min_size=1)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=TEXT, layout=st.sampled_from([FILE, *(before for before, _ in LAYOUTS.values())]))
 def test_any_text_comes_back_and_comments_stay(tmp_path: Path, value: str, layout: str) -> None:
     file = tmp_path / "persona.yaml"

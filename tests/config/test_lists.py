@@ -145,7 +145,7 @@ def test_a_list_inside_braces_is_set(tmp_path: Path, write: Write) -> None:
     assert file.read_text() == 'storage: {cache: {never: ["x"], ttl: 1h}}  # c\n'
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=st.lists(st.text("ab/*,'\"# []{}&:é-", min_size=1), max_size=4), layout=st.sampled_from(list(LAYOUTS)))
 def test_any_list_comes_back(tmp_path: Path, items: list[str], layout: str) -> None:
     try:

@@ -367,7 +367,7 @@ def test_a_loaded_secret_does_not_show_itself() -> None:
     assert secret.reveal() == SECRET
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.binary(max_size=200),

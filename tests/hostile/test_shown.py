@@ -161,7 +161,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_markdown_makes_only_text(text: str) -> None:
     shown = neutral.inline(text)

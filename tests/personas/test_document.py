@@ -32,7 +32,7 @@ def test_round_trip_keeps_order_unicode_and_long_lines(persona: Persona, text: s
     assert "&id" not in text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(min_size=1).map(tidy).filter(bool))
 def test_any_tidy_text_survives_yaml(value: str) -> None:
     from ruamel.yaml import YAML

@@ -266,7 +266,7 @@ headings = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_odd_tables_give_personas_or_an_input_error(data: st.DataObject) -> None:
     width = data.draw(st.integers(1, 5))

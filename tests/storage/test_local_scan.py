@@ -43,7 +43,7 @@ names = st.sampled_from(
 keys = st.lists(st.lists(names, min_size=1, max_size=3).map("/".join), min_size=1, max_size=12, unique=True)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=keys, data=st.data())
 def test_the_order_is_that_of_the_keys(keys: list[str], data: st.DataObject) -> None:
     after = data.draw(st.sampled_from([*keys, "a", "n" * 249, "n" * 252, "b/b"]))

@@ -69,7 +69,7 @@ def vouched(row: Row) -> tuple[bool | None, bool | None]:
     return None if ours is None else ours.vouched, None if theirs is None else theirs.vouched
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(rows, max_size=8, unique_by=lambda row: row.path))
 def test_rows_come_back_as_they_were_in_key_order(given_rows: list[Row]) -> None:
     ordered = sorted(given_rows, key=lambda row: sort_key(row.path))
@@ -86,7 +86,7 @@ def test_rows_come_back_as_they_were_in_key_order(given_rows: list[Row]) -> None
         assert made.rows() == ordered
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows)
 def test_rows_come_back_from_a_plan(row: Row) -> None:
     found = row_of(json.loads(json.dumps(columns_of(row))))
@@ -94,7 +94,7 @@ def test_rows_come_back_from_a_plan(row: Row) -> None:
     assert vouched(found) == vouched(row)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(rows.filter(lambda row: row.size < 2**50), max_size=8, unique_by=lambda row: row.path))
 def test_counts_add_up(given_rows: list[Row]) -> None:
     with journal() as made:
@@ -109,7 +109,7 @@ def test_counts_add_up(given_rows: list[Row]) -> None:
             assert tally.count({action}).objects == sum(row.action == action for row in given_rows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.text(max_size=20), text), max_size=5, unique_by=lambda pair: pair[0]))
 def test_any_name_can_be_refused(names: list[tuple[str, str]]) -> None:
     with journal() as made:
@@ -119,7 +119,7 @@ def test_any_name_can_be_refused(names: list[tuple[str, str]]) -> None:
         json.dumps(made.refused()).encode()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(["kind", "state", "phase", "x"]), st.none() | counts | text | st.booleans()))
 def test_facts_come_back(facts: dict[str, object]) -> None:
     with journal() as made:
@@ -157,7 +157,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 6),
     st.integers(0, 10**8),
