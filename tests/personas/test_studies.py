@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from persona.errors import InputError
+from persona.personas.evidence import check
 from persona.personas.generate.provider import Generated, Options, generate
 from persona.personas.model import Basis, Persona
 from persona.personas.sources.read import read_path
 from persona.personas.survey.questions import Question
 from persona.personas.survey.survey import Survey
 from persona.personas.survey.understand import understand
-from tests.personas.studies import NO_RESPONDENTS, STUDIES, Rows, Study, content_of, rows_of
+from tests.personas.studies import NO_RESPONDENTS, NO_STUDIES, STUDIES, Rows, Study, content_of, rows_of
 
 
 @dataclass(frozen=True)
@@ -199,3 +200,16 @@ def test_a_table_without_a_row_a_respondent_is_refused(file: str, tmp_path: Path
     with pytest.raises(InputError, match=NO_RESPONDENTS[file]) as caught:
         understand(read_path(tmp_path / "t.csv"))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("file", NO_STUDIES)
+def test_tables_that_are_no_studies_break_nothing(file: str, tmp_path: Path) -> None:
+    content = content_of(file)
+    assert content is not None
+    (tmp_path / "t.csv").write_bytes(content)
+    survey = understand(read_path(tmp_path / "t.csv"))
+    closed = [question for question in survey.questions if question.closed and 2 <= len(question.categories) <= 6]
+    made = generate(survey, Options(by=closed[0].name))
+    for persona in made.personas:
+        check(persona, survey)
+    assert made.personas

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from typing import NamedTuple
 
 from persona.personas.survey import scales
@@ -32,6 +33,21 @@ class Claim(NamedTuple):
     at_most: float | None = None
     said: tuple[tuple[str, ...], ...] = ()
     topics: tuple[str, ...] = ()
+
+    @property
+    def lowest(self) -> float:
+        """The lowest number that it holds for."""
+        return -inf if self.at_least is None else self.at_least
+
+    @property
+    def highest(self) -> float:
+        """The highest number that it holds for."""
+        return inf if self.at_most is None else self.at_most
+
+    @property
+    def order(self) -> tuple[str, tuple[str, ...], float, float, tuple[tuple[str, ...], ...], tuple[str, ...]]:
+        """What claims of one score are sorted by."""
+        return self.field, self.answers, self.lowest, self.highest, self.said, self.topics
 
 
 def claims(columns: Sequence[Column]) -> list[Claim]:

@@ -212,12 +212,12 @@ class Describer:
         if not is_numeric(column):
             return False
         steps = [float(step) for step in map(_number, column.question.categories) if step is not None]
-        inside = [s for s in steps if s >= (claim.at_least or -np.inf) and s <= (claim.at_most or np.inf)]
+        inside = [s for s in steps if claim.lowest <= s <= claim.highest]
         return 2 * len(inside) <= len(steps)
 
     def _choose(self, scored: Iterator[tuple[float, int, StatementKind]], group: int, findings: list[Finding]) -> None:
         """Add the best claims to the findings: none that repeats another one, few of one question."""
-        best = sorted(scored, key=lambda each: (-each[0], self.claims[each[1]]))
+        best = sorted(scored, key=lambda each: (-each[0], self.claims[each[1]].order))
         most = _MOST_OF_EVERYBODY if self.alone else MOST_STATEMENTS
         for score, number, kind in best:
             claim = self.claims[number]
