@@ -82,6 +82,16 @@ def test_titles_above_and_totals_notes_and_sources_below() -> None:
     ]
 
 
+def test_a_last_row_of_sums_without_a_word_is_no_respondent() -> None:
+    answers = [[f"P{n}", str(n % 7), str(1 + n % 5)] for n in range(12)]
+    sums = ["", str(sum(n % 7 for n in range(12))), str(sum(1 + n % 5 for n in range(12)))]
+    data = read([["Participant", "Visits", "Score"], *answers, sums])
+    assert [record.id for record in data.records] == [row[0] for row in answers]
+    assert data.left_out == {"totals": 1}
+    assert len(read([["Participant", "Visits", "Score"], *answers, ["", "0", "5"]]).records) == 13
+    assert len(read([["a", "b"], *[["0", "0"]] * 9]).records) == 9
+
+
 def test_a_last_respondent_who_only_wrote_something_stays() -> None:
     rows = [["The bus is late every day, and full", "4", "Yes"]] * 5
     assert (

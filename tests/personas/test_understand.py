@@ -12,6 +12,7 @@ import pytest
 from persona.errors import InputError
 from persona.personas.sources.read import read_files
 from persona.personas.sources.records import Answer
+from persona.personas.sources.tables import table
 from persona.personas.survey import draft, scales
 from persona.personas.survey.demographics import asks_gender, is_demographic
 from persona.personas.survey.kinds import ordered
@@ -137,6 +138,21 @@ def test_what_is_no_tick_box() -> None:
 def test_numbered_columns_take_their_options_from_the_cells() -> None:
     survey = read_table(["id", "Q3_1", "Q3_2"], [["Charts", "", ""], ["", "Alerts", "Alerts"]])
     assert question(survey, "Q3").categories == ("Alerts", "Charts")
+
+
+def test_wordings_say_what_boxes_with_numbers_are() -> None:
+    names = ["ResponseId", "Q2_1", "Q2_2", "Q3"]
+    wordings = [
+        "Response ID",
+        "Which do you use? - Selected Choice - Train",
+        "Which do you use? - Selected Choice - Bus",
+    ]
+    rows = [[f"R{n}", "1" if n % 2 else "", "2" if n % 3 else "", str(n % 5)] for n in range(N)]
+    survey = understand(table("s.csv", [names, [*wordings, "How satisfied are you?"], *rows]))
+    assert answers(survey, "Which do you use?")[:3] == [(), ("Train", "Bus"), ("Bus",)]
+    wordings = [each.replace("use?", "use? (Select all)").replace(" - Selected Choice", "") for each in wordings]
+    survey = understand(table("s.csv", [names, [*wordings, "How satisfied are you?"], *rows]))
+    assert answers(survey, "Which do you use? (Select all)")[:3] == [(), ("Train", "Bus"), ("Bus",)]
 
 
 # --- “Other (please specify)”

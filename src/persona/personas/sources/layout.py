@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum, isclose
 from statistics import median
 
 from persona.personas.sources.headings import Heading, is_answer_heading, of_names, of_wordings, over_options
-from persona.personas.sources.numerals import is_numeral
+from persona.personas.sources.numerals import is_numeral, number_of
 
 Cells = Sequence[str]
 
 _SAMPLE = 200
 """How many rows tell what a column holds."""
 _MOST_TITLES = 20
+_LEAST_SUMMED = 5
+"""How many numbers make it unlikely that an answer is their sum by chance."""
 _PROSE = 5
 """How many words make a cell a sentence rather than an answer."""
 _IMPORT_ID = re.compile(r"\{\s*\"ImportId\"")
@@ -187,7 +190,7 @@ def _below(rows: Sequence[Cells], first: int) -> tuple[frozenset[int], frozenset
         row = rows[number]
         if prose <= 0.1 * min(_SAMPLE, len(rows) - first) and _is_remark(row, usual):
             remarks.add(number)
-        elif _is_total(row):
+        elif _is_total(row) or (number == len(rows) - 1 and _adds_up(row, rows[first:number])):
             totals.add(number)
         else:
             break
@@ -207,3 +210,26 @@ def _is_total(row: Cells) -> bool:
     label = next((cell for cell in row if cell), "")
     others = [cell for cell in row if cell and cell != label]
     return bool(_TOTAL.fullmatch(label)) and bool(others) and all(is_numeral(cell.rstrip(" %")) for cell in others)
+
+
+def _adds_up(row: Cells, above: Sequence[Cells]) -> bool:
+    """Say whether a last row without a word has nothing but the sums and means of what is above it."""
+    filled_cells = [number for number, cell in enumerate(row) if cell]
+    if not filled_cells or (row[0] and len(filled_cells) < 2):
+        return False
+    columns = [(number_of(row[n]), [each[n] for each in above if n < len(each) and each[n]]) for n in filled_cells]
+    if any(value is None for value, _ in columns):  # as in nearly every table
+        return False
+    found = [_aggregate(value or 0.0, cells) for value, cells in columns]
+    return all(found) and "sum" in found
+
+
+def _aggregate(value: float, cells: Sequence[str]) -> str:
+    """Return what a value is of the numbers of a column: their ``sum``, more than each, their ``mean``; or ""."""
+    numbers = [number for cell in cells if (number := number_of(cell)) is not None]
+    if len(numbers) < max(_LEAST_SUMMED, len(cells)):
+        return ""
+    total = fsum(numbers)
+    if isclose(value, total, abs_tol=0.01):
+        return "sum" if value > max(numbers) else "mean"
+    return "mean" if isclose(value, total / len(numbers), abs_tol=0.01) else ""

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from persona.personas.survey.draft import Draft
 
 _TWICE = re.compile(r" \(\d+\)$")
-_SELECTED = re.compile(r"\s+-\s+Selected Choice\b", re.IGNORECASE)
+_SELECTED = re.compile(r"\s+-\s+Selected Choice\b(?:\s+-\s+)?", re.IGNORECASE)
+"""What Qualtrics writes between a question and its options."""
 _ENCLOSED = re.compile(r"(.*\S)\s*(?:\[(?P<row>[^\[\]]+)\]|\((?:choice|option)\s*=\s*(?P<choice>.+)\))\s*")
 _BETWEEN = re.compile(r"\s+[-–—|]\s+|:\s+|(?<=[?.!])\s+|\s*/\s*|___|(?<=[\w\]])[_.](?=\w)")
 _MOST_CUTS = 8
@@ -47,7 +48,8 @@ def parts_of(draft: Draft, name: str) -> Iterator[Part]:
         return
     seen = set[str]()
     for text in dict.fromkeys((hint.label, name)):
-        for stem, option in _cuts(_SELECTED.sub("", _TWICE.sub("", text))):
+        asked, *options = _SELECTED.split(_TWICE.sub("", text), maxsplit=1)
+        for stem, option in [(asked, options[0])] if any(options) else _cuts(asked):
             if stem not in seen:
                 seen.add(stem)
                 yield Part(name, stem, option, option.isdigit())

@@ -107,8 +107,8 @@ def _box(draft: Draft, name: str) -> Box | None:
 
 
 def _is_label(draft: Draft, name: str, mark: str) -> bool:
-    """Say whether an answer is what the heading ends with."""
-    options = {part.option.casefold() for part in parts_of(draft, name)}
+    """Say whether an answer is what the heading ends with; a number behind it says nothing, and numbers tick boxes."""
+    options = {part.option.casefold() for part in parts_of(draft, name) if not part.numbered}
     return mark.casefold() in options | {draft.wording(name).casefold(), name.casefold()}
 
 
@@ -116,17 +116,22 @@ def _groups(draft: Draft, boxes: dict[str, Box]) -> Iterable[tuple[str, list[Par
     """Return the questions whose columns are all tick boxes, each column in one of them.
 
     Where the cells hold the options, these say where the question ends. Otherwise the question with the most columns
-    is taken, and in ``group/question/option`` the longest one.
+    is taken, and of those the longest one, as in ``group/question/option``: what all options begin with is asked.
     """
     every = by_stem(draft, [name for name in draft.open() if name not in draft.owner])
     usable = {stem: parts for stem, parts in every.items() if _are_boxes(parts, boxes)}
-    order = sorted(usable, key=lambda stem: (-_fitting(usable[stem], boxes), "/" in stem and -len(stem), len(stem)))
+    order = sorted(usable, key=lambda stem: _preference(stem, usable[stem], boxes))
     taken = set[str]()
     for stem in order:
         parts = [part for part in usable[stem] if part.name not in taken]
         if len(parts) > 1:
             taken |= {part.name for part in parts}
             yield stem, parts
+
+
+def _preference(stem: str, parts: Sequence[Part], boxes: dict[str, Box]) -> tuple[int, bool, int]:
+    """Return what sorts the questions: most columns first, then those whose headings word the options, the longest."""
+    return -_fitting(parts, boxes), all(part.numbered for part in parts), -len(stem)
 
 
 def _fitting(parts: Sequence[Part], boxes: dict[str, Box]) -> int:
