@@ -113,3 +113,33 @@ def test_counts_and_bases() -> None:
         Count(count=True, total=3, share=0.3333)
     with pytest.raises(ValidationError):
         Count(count=1, total=3, share=float("nan"))
+
+
+_TEXTS = st.one_of(
+    st.text("ab01' \"\"'.,-:#éx日[]{}%&*!|>@`~=_?…\t\n\u2028😀", max_size=9),
+    st.sampled_from(["yes", "on", "1:20", "0o7", "012", "1e3", "1_000", "<<", "~", "null", ".inf", "2001-01-01", "---"]),
+    st.text(max_size=150),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.recursive(
+        _TEXTS | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False),
+        lambda each: st.lists(each, max_size=4) | st.dictionaries(_TEXTS | st.text("ab", min_size=100), each, max_size=4),
+        max_leaves=8,
+    )
+)
+def test_both_emitters_write_the_same_bytes_where_the_one_in_c_is_used(value: object) -> None:
+    from unittest.mock import patch
+
+    written = document.to_yaml(value)
+    with patch.object(document, "_is_written_alike", lambda _: False):
+        assert document.to_yaml(value) == written
+
+
+def test_common_answers_are_written_by_the_emitter_in_c() -> None:
+    answers = ["I don't know", "5'10\"", "Yes: often", "“Sí”, 日本", "", "1-2 times", "Don't know / other", "P-01"]
+    assert document._is_written_alike({"text": answers, "share": 0.5, "count": 3, "weighted": True, "field": None})
+    for each in ("it's: so", "two\nlines", "😀", "a\u2028b", "don't "):
+        assert not document._is_written_alike([each])

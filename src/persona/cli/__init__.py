@@ -19,6 +19,7 @@ def main() -> None:
         print(f"persona {__version__}")
         return
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy loads; see persona.personas.generate
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads each package's metadata
     gc.set_threshold(20_000, 20, 20)  # a command makes few cycles: looking for them was a tenth of its time
     _mend_streams()
     sys.excepthook = _crash

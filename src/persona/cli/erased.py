@@ -108,9 +108,6 @@ def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> To
     """
     import asyncio
 
-    from persona.personas.left_out import leave_out_mentions
-    from persona.personas.subjects import in_form
-
     try:
         known = asyncio.run(_of_workspace(session))
     except UnreachableError:
@@ -121,6 +118,9 @@ def leave_out(session: Session, dataset: Dataset, ids: Sequence[str] = ()) -> To
         )
     if not known:
         return known
+    from persona.personas.left_out import leave_out_mentions
+    from persona.personas.subjects import in_form
+
     others = ids or [each.id for each in dataset.records]
     known_as = [
         {in_form(name) for name in (each.id, other, *_stems(each.file))}

@@ -83,7 +83,9 @@ def generate(
     options = Options(count, seed, name_prefix, _question(survey, by))
     made = make(survey, options, provider_name)
     digests = {"input_digest": digest, "codebook_digest": stated.digest if stated else ""}
-    record = without_erased(run_record(survey, made, options, provider=provider_name, **digests), erased.among)
+    record = run_record(survey, made, options, provider=provider_name, **digests)
+    if erased:
+        record = without_erased(record, erased.among)
 
     async def work(storage: StorageBackend) -> tuple[Published, Callable[[str], str]]:
         return await publish(storage, folder, made.personas, record, overwrite=overwrite, replace=replace), storage.url

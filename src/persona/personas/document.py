@@ -22,7 +22,7 @@ MAX_DEPTH = 20
 _BAD_VALUES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RecursionError)
 CONTENT_TYPE = "application/yaml"
 _ALIKE = r" -&(-~\xa0-\u2027\u202a-\ud7ff"
-_WRITTEN_ALIKE = re.compile(rf"[{_ALIKE}]*+|[A-Za-z](?:(?![:#])[{_ALIKE}'])*(?<! )")
+_WRITTEN_ALIKE = re.compile(rf"[{_ALIKE}]*+|(?=[^\W_])(?:(?![:#])[{_ALIKE}'])+(?<! )")
 """Texts that both emitters write alike: of simple characters, and with apostrophes only where no quotes are needed."""
 _LONGEST_KEY = 60
 RUN_KEY = "run_version"

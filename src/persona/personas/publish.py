@@ -106,7 +106,8 @@ async def publish(
     old = [path for path in seen.earlier if seen.found.get(path) is not None and path not in contents]
     gone = [path for path in old if replace and seen.unchanged(path)]
     stays = [path for path in old if path not in gone]
-    first, last = (_record(record, contents, seen, folder, left) for left in (old, stays))
+    first = _record(record, contents, seen, folder, old)
+    last = _record(record, contents, seen, folder, stays) if gone else first
     kept = await keep_replaced(storage, {**contents, place: last, **dict.fromkeys(gone)}, seen.found)
     noted = await _write_record(storage, place, first, seen.found[place])
     paths = await write_all(storage, contents, seen.found, personas)

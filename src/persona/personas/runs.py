@@ -8,6 +8,7 @@ that value as its key.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 from persona import __version__
 from persona.errors import InputError
 from persona.personas import document
-from persona.personas.content.mentions import mentions, words
-from persona.personas.content.people import normalised
 from persona.personas.document import RUN_KEY, RunRecordError
 from persona.personas.sources.records import Answer, parts
 from persona.personas.survey.questions import Use
@@ -174,8 +173,9 @@ def differences(survey: Survey, rows: Sequence[int]) -> list[dict[str, Any]]:
         others = [answer for place, answer in enumerate(column.answers) if place not in inside and answer is not None]
         if len(ours) < _LEAST_PEOPLE or not others:
             continue
+        ours_give, others_give = _given(ours), _given(others)
         for answer in column.question.categories:
-            here, there = _gives(ours, answer), _gives(others, answer)
+            here, there = ours_give[answer], others_give[answer]
             if here / len(ours) - there / len(others) >= _LEAST_DIFFERENCE:
                 found.append(
                     {
@@ -191,8 +191,9 @@ def differences(survey: Survey, rows: Sequence[int]) -> list[dict[str, Any]]:
     return found[:_MOST_DIFFERENCES]
 
 
-def _gives(answers: Sequence[Answer], answer: str) -> int:
-    return sum(answer in parts(each) for each in answers)
+def _given(answers: Sequence[Answer]) -> Counter[str]:
+    """Return by how many respondents each answer was given."""
+    return Counter(each for answer in answers for each in dict.fromkeys(parts(answer)))
 
 
 def without_erased(record: Mapping[str, Any], erased: Callable[[Iterable[str]], set[str]]) -> dict[str, Any]:
@@ -202,6 +203,8 @@ def without_erased(record: Mapping[str, Any], erased: Callable[[Iterable[str]], 
         record: as `run_record` returns it.
         erased: returns those of some ids that were erased.
     """
+    from persona.personas.content.mentions import words
+    from persona.personas.content.people import normalised
 
     def clear(texts: Iterable[str]) -> list[str]:
         return [text for text in texts if not erased({normalised(word) for word in words(text)})]
@@ -275,6 +278,8 @@ def _record(name: str, data: bytes) -> dict[str, Any] | None:
 
 def words_of(name: str, data: bytes) -> set[str]:
     """Return what the notes of a run's record may call somebody; nothing of other files."""
+    from persona.personas.content.mentions import words
+
     notes = (_record(name, data) or {}).get("notes")
     return {word for note in notes for word in words(str(note))} if isinstance(notes, list) else set()
 
@@ -287,6 +292,8 @@ def without_subject(name: str, data: bytes, subject: str) -> tuple[int, bytes]:
         data: its content; what is no record is returned as it is.
         subject: the respondent's id.
     """
+    from persona.personas.content.mentions import mentions
+
     record = _record(name, data)
     notes = record.get("notes") if record else None
     if record is None or not isinstance(notes, list):

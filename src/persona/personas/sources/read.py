@@ -6,22 +6,15 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from sys import getsizeof
 
 from persona.errors import AccessDeniedError, InputError, NotFoundError, PersonaError
 from persona.personas.sources import kinds, limits
 from persona.personas.sources.decode import decode
-from persona.personas.sources.documents import read_json, read_json_lines
-from persona.personas.sources.ods import read_ods
-from persona.personas.sources.projects import read_sqlite
-from persona.personas.sources.qdpx import read_qdpx
 from persona.personas.sources.records import Dataset
-from persona.personas.sources.spss import read_sav
-from persona.personas.sources.tables import DELIMITERS, read_csv
-from persona.personas.sources.transcripts import read_transcript, respondents
-from persona.personas.sources.word import read_word
-from persona.personas.sources.xlsx import read_xlsx
+from persona.personas.sources.tables import DELIMITERS
 from persona.storage.inside import OutsideError, open_inside
 from persona.storage.paths import printable, sort_key
 
@@ -44,29 +37,30 @@ def of_text(read: Callable[[str, str], Dataset]) -> Reader:
     return reader
 
 
-_READERS: dict[str, Reader] = {
-    ".csv": of_text(read_csv),
-    ".tsv": of_text(read_csv),
-    ".xlsx": read_xlsx,
-    ".xlsm": read_xlsx,
-    ".ods": read_ods,
-    ".sav": read_sav,
-    ".zsav": read_sav,
-    ".qdpx": read_qdpx,
-    ".sqlite3": read_sqlite,
-    ".sqlite": read_sqlite,
-    ".qda": read_sqlite,
-    ".json": of_text(read_json),
-    ".jsonl": of_text(read_json_lines),
-    ".ndjson": of_text(read_json_lines),
-    ".md": of_text(read_transcript),
-    ".markdown": of_text(read_transcript),
-    ".txt": of_text(read_transcript),
-    ".text": of_text(read_transcript),
-    ".docx": read_word,
-    ".vtt": of_text(read_transcript),
-    ".srt": of_text(read_transcript),
+_READERS: dict[str, str] = {
+    ".csv": "tables:read_csv",
+    ".tsv": "tables:read_csv",
+    ".xlsx": "xlsx:read_xlsx",
+    ".xlsm": "xlsx:read_xlsx",
+    ".ods": "ods:read_ods",
+    ".sav": "spss:read_sav",
+    ".zsav": "spss:read_sav",
+    ".qdpx": "qdpx:read_qdpx",
+    ".sqlite3": "projects:read_sqlite",
+    ".sqlite": "projects:read_sqlite",
+    ".qda": "projects:read_sqlite",
+    ".json": "documents:read_json",
+    ".jsonl": "documents:read_json_lines",
+    ".ndjson": "documents:read_json_lines",
+    ".md": "transcripts:read_transcript",
+    ".markdown": "transcripts:read_transcript",
+    ".txt": "transcripts:read_transcript",
+    ".text": "transcripts:read_transcript",
+    ".docx": "word:read_word",
+    ".vtt": "transcripts:read_transcript",
+    ".srt": "transcripts:read_transcript",
 }
+"""Who reads a kind of file, as ``module:function``; imported when such a file is read."""
 _ALIKE = {".xlsm": ".xlsx", ".sqlite": ".sqlite3", ".qda": ".sqlite3", ".zsav": ".sav"}
 """Endings of the same kind as others."""
 _OF_TEXT = frozenset(
@@ -137,13 +131,18 @@ def _read(name: str, data: bytes) -> Dataset:
         kind = ".csv"  # as many services name their tables, so that Excel opens them
     if not kind and ending not in _OF_TEXT and ending in _READERS:
         raise InputError(f"{name} is damaged, or no {ending} file.", hint="Export or download it again.")
-    reader = _READERS.get(kind or ending)
-    if reader is None:
+    if (kind or ending) not in _READERS:
         raise kinds.refusal(name, kind or ending, KINDS)
-    dataset = reader(name, data)
+    dataset = _reader(kind or ending)(name, data)
     if kind and kind != _ALIKE.get(ending, ending):
         dataset.notes.insert(0, f"{name} is a {kind} file by its content, and was read as one.")
     return dataset
+
+
+def _reader(ending: str) -> Reader:
+    module, function = _READERS[ending].split(":")
+    read = getattr(import_module(f"persona.personas.sources.{module}"), function)
+    return of_text(read) if ending in _OF_TEXT else read
 
 
 def is_table(data: bytes) -> bool:
@@ -158,6 +157,8 @@ def is_table(data: bytes) -> bool:
 def _part_interviews(dataset: Dataset) -> None:
     """Add the respondents of all interviews, which only all together tell from the interviewers."""
     if dataset.interviews:
+        from persona.personas.sources.transcripts import respondents
+
         dataset.extend(respondents(dataset.interviews))
         dataset.interviews = []
         dataset.records.sort(key=lambda record: sort_key(record.file))

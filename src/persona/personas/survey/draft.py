@@ -53,7 +53,8 @@ class Draft:
 
     def counts(self, name: str) -> Counter[str]:
         """Return how often each answer is given; of several choices none."""
-        return Counter(answer for answer in self.columns[name] if isinstance(answer, str))
+        counts = Counter(self.columns[name])
+        return Counter({answer: count for answer, count in counts.items() if isinstance(answer, str)})
 
     def discard(self, name: str, answers: Iterable[str]) -> int:
         """Make gaps of some answers, and return how many there were."""

@@ -34,7 +34,7 @@ class Survey:
 
     def answers(self, question: Question) -> tuple[Answer | None, ...]:
         """Return the answer of each respondent to a question; None is a gap."""
-        return tuple(respondent.fields.get(question.name) for respondent in self.respondents)
+        return tuple([respondent.fields.get(question.name) for respondent in self.respondents])
 
     def columns(self, questions: Sequence[Question] | None = None) -> list[Column]:
         """Return questions with all answers to them."""
@@ -55,4 +55,4 @@ class Column:
 
     def part(self, rows: Sequence[int]) -> Column:
         """Return the answers of some respondents."""
-        return Column(self.question, tuple(self.answers[i] for i in rows))
+        return Column(self.question, tuple([self.answers[i] for i in rows]))
