@@ -117,7 +117,9 @@ def test_counts_and_bases() -> None:
 
 _TEXTS = st.one_of(
     st.text("ab01' \"\"'.,-:#éx日[]{}%&*!|>@`~=_?…\t\n\u2028😀", max_size=9),
-    st.sampled_from(["yes", "on", "1:20", "0o7", "012", "1e3", "1_000", "<<", "~", "null", ".inf", "2001-01-01", "---"]),
+    st.sampled_from(
+        ["yes", "on", "1:20", "0o7", "012", "1e3", "1_000", "<<", "~", "null", ".inf", "2001-01-01", "---"]
+    ),
     st.text(max_size=150),
 )
 
@@ -126,7 +128,9 @@ _TEXTS = st.one_of(
 @given(
     st.recursive(
         _TEXTS | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False),
-        lambda each: st.lists(each, max_size=4) | st.dictionaries(_TEXTS | st.text("ab", min_size=100), each, max_size=4),
+        lambda each: (
+            st.lists(each, max_size=4) | st.dictionaries(_TEXTS | st.text("ab", min_size=100), each, max_size=4)
+        ),
         max_leaves=8,
     )
 )

@@ -58,6 +58,7 @@ class Mixture:
         self._design = design
         self._tables = design.table[None] if tables is None else tables
         self._weights = weights
+        self._of_all = bool((weights == 1).all())
         self._totals = (weights[:, None] @ self._tables)[:, 0]
         self._axes, self._marks = design.spans()[4:]
         self._squares = (weights[:, None] @ self._tables[:, :, self._axes] ** 2)[:, 0]
@@ -162,7 +163,7 @@ class Mixture:
     def _maximise(self, found: Parameters, membership: Matrix, problem: Rows, first: bool = False) -> None:
         """Set the parameters to those that explain memberships best, given the prior."""
         starts, classes, rows = membership.shape
-        weighted = membership * self._weights[problem][:, None]
+        weighted = membership if self._of_all else membership * self._weights[problem][:, None]
         if len(self._tables) == 1:
             counts = weighted.reshape(-1, rows) @ self._tables[0]
         else:

@@ -76,9 +76,9 @@ def set_choices(design: Design, sums: Sums, slopes: Matrix) -> None:
         return
     first = firsts(question)
     everyone = sums.everyone[:, span] + 1e-3
-    everyone = everyone / np.add.reduceat(everyone, first, axis=1)[:, question]
+    everyone = everyone / np.add.reduceat(everyone, first, axis=1).take(question, axis=1)
     counts = sums.classes[:, :, span]
-    given = np.add.reduceat(counts, first, axis=2)[:, :, question]
+    given = np.add.reduceat(counts, first, axis=2).take(question, axis=2)
     slopes[:, :, span] = np.log((counts + PRIOR * everyone[:, None]) / (given + PRIOR))
 
 
@@ -103,21 +103,21 @@ def set_levels(design: Design, sums: Sums, found: Parameters) -> None:
         step = np.clip((wanted - mean) / np.maximum(spread, 0.05), -1.0, 1.0)
         found.tilt = np.clip(found.tilt + step, -_STEEPEST, _STEEPEST)
     _, log_total = _tilted(found, first, question, place)
-    ratio = np.exp(found.tilt[:, :, question] * place - log_total[:, :, question])
-    mixed = ((given + LEVEL_PRIOR)[:, :, question] * ratio).sum(axis=1)
+    ratio = np.exp(found.tilt.take(question, axis=2) * place - log_total.take(question, axis=2))
+    mixed = ((given + LEVEL_PRIOR).take(question, axis=2) * ratio).sum(axis=1)
     base = (everyone + 1e-3) / mixed
-    base = base / np.add.reduceat(base, first, axis=1)[:, question]
+    base = base / np.add.reduceat(base, first, axis=1).take(question, axis=1)
     found.base = np.log(base)
     chance, _ = _tilted(found, first, question, place)
-    free = (counts + STEP_PRIOR * chance) / (given + STEP_PRIOR)[:, :, question]
+    free = (counts + STEP_PRIOR * chance) / (given + STEP_PRIOR).take(question, axis=2)
     found.slopes[:, :, span] = np.log(np.where(design.grid, chance, free))
 
 
 def _tilted(found: Parameters, first: Rows, question: Rows, place: Matrix) -> tuple[Matrix, Matrix]:
     """Return the chances of the steps, and the logarithms of what they are divided by."""
-    weights = np.exp(found.base[:, None] + found.tilt[:, :, question] * place)
+    weights = np.exp(found.base[:, None] + found.tilt.take(question, axis=2) * place)
     total = np.add.reduceat(weights, first, axis=2)
-    return weights / total[:, :, question], np.log(total)
+    return weights / total.take(question, axis=2), np.log(total)
 
 
 def set_options(design: Design, sums: Sums, slopes: Matrix) -> None:
