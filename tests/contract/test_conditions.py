@@ -83,24 +83,27 @@ async def test_of_many_streaming_creators_one_wins(place: Place) -> None:
 
 @pytest.mark.needs("atomic conditions")
 async def test_no_update_is_lost(place: Place) -> None:
-    """Each of ten writers counts up three times, by read, compare and swap."""
-    storages = await several(place)
-    await storages[0].write("counter", b"0")
+    """Each of ten writers counts up three times, by read, compare and swap.
 
-    async def count(storage: StorageBackend) -> None:
+    Each signs what it writes: a write that is repeated after an ambiguous answer is known as one's own by its bytes.
+    """
+    storages = await several(place)
+    await storages[0].write("counter", b"0 by nobody")
+
+    async def count(storage: StorageBackend, writer: int) -> None:
         done = 0
         while done < 3:
             download = await storage.open("counter")
-            now = int(b"".join([chunk async for chunk in download]))
+            now = int(b"".join([chunk async for chunk in download]).split()[0])
             try:
                 condition = IfVersion(download.object.version)
-                await storage.write("counter", b"%d" % (now + 1), condition=condition)
+                await storage.write("counter", b"%d by %d" % (now + 1, writer), condition=condition)
                 done += 1
             except ConflictError:
                 continue
 
-    await asyncio.gather(*(count(storages[number % 4]) for number in range(10)))
-    assert await storages[0].read("counter") == b"30"
+    await asyncio.gather(*(count(storages[number % 4], number) for number in range(10)))
+    assert (await storages[0].read("counter")).split()[0] == b"30"
     for storage in storages:
         await storage.close()
 
