@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
+from itertools import permutations
 
 import pytest
 
@@ -106,6 +107,17 @@ def test_a_single_box_and_boxes_under_their_own_names() -> None:
     assert question(survey, "Ticked: Charts, Alerts").categories == ("Alerts", "Charts")
 
 
+def test_columns_of_yes_or_nothing_beside_one_another() -> None:
+    yes = {"Member": ["Yes", "", "Yes"], "Volunteer": ["", "Yes", ""]}
+    survey = read_table(["id", *yes, "Score"], [*yes.values(), ["1", "2", "3", ""]])
+    assert answers(survey, "Member")[:5] == [("Yes",), (), ("Yes",), ("Yes",), ()]
+    assert answers(survey, "Volunteer")[:4] == [(), ("Yes",), (), None]
+    survey = read_table(["id", "Member", "Score"], [["Yes", ""], ["1", ""]])
+    member = question(survey, "Member")
+    assert member.use is Use.IGNORE  # all who were surely asked say so
+    assert "may not have been asked" in member.why
+
+
 def test_options_may_hold_what_parts_headings() -> None:
     options = ["Pie - Apple", "Pie - Cherry", "Cake: any"]
     columns = [[option if (n + k) % 3 else "" for n in range(N)] for k, option in enumerate(options)]
@@ -185,6 +197,17 @@ def test_words_on_an_option_that_is_their_heading() -> None:
     assert question(survey, "A website (which one?)").of == "How"
 
 
+@pytest.mark.parametrize("separator", ["; ", ", ", ";"])
+def test_of_a_ranking_what_stands_first_counts(separator: str) -> None:
+    orders = [*permutations(["Price", "Speed", "Staff"])]
+    survey = survey_of(Rank=[separator.join(each) + ";" * (separator == ";") for each in orders])
+    assert question(survey, "Rank").kind is Kind.CHOICE
+    assert answers(survey, "Rank")[:6] == [each[0] for each in orders]
+    assert noted(survey, "“Rank”: each ranks the same 3 answers, so that the first one counts")
+    picked = survey_of(Pick=["A;B;C", "B;A;C", "A;B", "C", "B;C"])
+    assert question(picked, "Pick").kind is Kind.MULTIPLE
+
+
 # --- missing codes
 
 
@@ -231,6 +254,27 @@ def test_short_codes_need_two_columns_that_agree() -> None:
     item = ["1", "2", "3", "4", "5", "8", "9"]
     assert {*answers(survey_of(A=item, B=item[::-1]), "A")} == {"1", "2", "3", "4", "5", None}
     assert "9" in answers(survey_of(A=item, B=["a", "b"]), "A")
+
+
+def test_what_may_be_a_code_is_an_answer_with_a_note() -> None:
+    survey = survey_of(
+        A=["1", "2", "3", "4", "5", "9"],
+        B=["a", "b"],
+        Age=["20", "99", "31", "99", "94", "99", "50", "99"],
+        Days=[*"12345", "66"],
+    )
+    assert "9" in answers(survey, "A")
+    assert noted(survey, "“A”: 6 × “9”", "counted as an answer")
+    assert noted(survey, "“Age”: 20 × “99”", "counted as an answer")
+    assert noted(survey, "“Days”: 6 × “66”", "counted as an answer")
+    plain = survey_of(C=["1", "2", "3", "4", "5"], D=["1", "7", "9"], Age=["20", "31", "88", "99"] + ["50"] * 9)
+    assert not noted(plain, "counted as an answer")
+
+
+def test_cells_that_say_na_are_gaps_with_a_note() -> None:
+    survey = survey_of(A=["1", "N/A", "2", ""], B=["x", "y", "-", "NA"])
+    assert answers(survey, "A")[:4] == ["1", None, "2", None]
+    assert noted(survey, "s.csv: 20 cells with “N/A”, “NA” count as no answer")
 
 
 def test_a_heading_and_words_say_what_is_no_answer() -> None:
@@ -463,6 +507,25 @@ def test_if_nothing_but_who_they_are_differs_that_drives() -> None:
 )
 def test_scales_of_two_sides_are_in_their_order(steps: list[str]) -> None:
     assert ordered(Counter(sorted(steps))) == tuple(steps)
+
+
+@pytest.mark.parametrize(
+    ("cells", "scale"),
+    [
+        (["0 - Not at all likely", "1", "2", "10 (extremely)"], True),
+        (["10 - Very likely", "2", "3", "4", "1"], True),
+        (["5 (great)", "1", "2"], True),
+        (["Very good - 5", "4", "3", "1: bad"], True),
+        (["1 - Bus", "2 - Train", "3 - Car"], False),
+        (["Bus (2)", "Route 66", "1"], False),
+        (["1 - a", "1", "2"], False),
+        (["12 - a", "1", "2"], False),
+    ],
+)
+def test_scales_of_which_some_steps_are_worded(cells: list[str], scale: bool) -> None:
+    asked = question(survey_of(Rate=cells), "Rate")
+    in_order = tuple(sorted(cells, key=lambda cell: int("".join(filter(str.isdigit, cell)))))
+    assert (asked.kind, scale and asked.categories) == ((Kind.SCALE, in_order) if scale else (Kind.CHOICE, False))
 
 
 def test_rows_of_a_grid_share_their_scale() -> None:

@@ -85,6 +85,7 @@ def table(name: str, rows: Sequence[Sequence[str]]) -> Dataset:
     ]
     out = Counter(reason for reason in reasons if reason)
     notes = [*_layout_notes(name, filled, layout), *_platform_notes(name, platform, out), *notes]
+    notes += _gap_notes(name, [filled[number] for number in layout.body()])
     notes += [note for note in [id_note(name, [record.id for record in records])] if note]
     out += Counter({"totals": len(layout.totals), "notes and sources": len(layout.remarks)})
     return Dataset(records, notes, hints, out)
@@ -135,6 +136,13 @@ def _layout_notes(name: str, rows: Sequence[Sequence[str]], layout: Layout) -> l
             shown = f"“{first[:60]}”" + (f" and {len(numbers) - 1} more" if len(numbers) > 1 else "")
             notes.append(f"{name}: left out, being {'rows' if len(numbers) > 1 else 'a row'} {what}: {shown}.")
     return notes
+
+
+def _gap_notes(name: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return which words in cells are gaps: ``N/A`` and the like, not dashes and dots."""
+    words = Counter(cell for row in rows for cell in row if cell[:1].isalpha() and len(cell) < 5 and is_missing(cell))
+    listed = ", ".join(f"“{word}”" for word in sorted(words))
+    return [f"{name}: {words.total():,} cells with {listed} count as no answer."] if words else []
 
 
 def _platform_notes(name: str, platform: Platform, out: Mapping[str, int]) -> list[str]:

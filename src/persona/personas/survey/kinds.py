@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from persona.personas.sources.records import Hint
 from persona.personas.survey import metadata, scales
 from persona.personas.survey.demographics import is_demographic
-from persona.personas.survey.lists import Lists, lists_in
+from persona.personas.survey.lists import Lists, lists_in, ranked
 from persona.personas.survey.nominal import is_code, is_nominal
 from persona.personas.survey.questions import Kind
 
@@ -139,6 +139,8 @@ def ordered(counts: Counter[str]) -> tuple[str, ...]:
     """
     if len(counts) > MAX_CHOICES:
         return ()
+    if steps := scales.steps(counts):
+        return tuple(sorted(steps, key=lambda answer: steps[answer]))
     places = {answer: {place.family: place.rank for place in scales.level(answer)} for answer in counts}
     families = sorted({family for found in places.values() for family in found})
     if not families:
@@ -160,7 +162,20 @@ def _lists(counts: Counter[str]) -> Lists | None:
     return lists_in(counts)
 
 
+def _of_ranks(lists: Lists, counts: Counter[str], number: int) -> Guess:
+    """Return what each puts first as a choice: everybody names all answers, which says nothing."""
+    first = replace(lists, first=True)
+    firsts: Counter[str] = Counter()
+    for cell, count in counts.items():
+        firsts[first.split(cell)[0]] += count
+    found = _choice(firsts)
+    note = f"each ranks the same {number} answers, so that the first one counts"
+    return replace(found, why="what is ranked first", lists=first, note=note)
+
+
 def _of_lists(lists: Lists, counts: Counter[str]) -> Guess:
+    if number := ranked(counts, lists):
+        return _of_ranks(lists, counts, number)
     choices: Counter[str] = Counter()
     for cell, count in counts.items():
         for choice in lists.split(cell):

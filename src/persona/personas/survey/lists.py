@@ -18,6 +18,8 @@ _LEAST_LISTS = 0.1
 """The share of cells that hold several choices, at least."""
 _LEAST_AGAIN = 0.7
 """The share of pieces that come back in other cells, at least."""
+_RANKED = 0.95
+"""The share of cells that hold all answers, at least, where these are ranked rather than chosen."""
 _MAX_CELL = 4_000
 """A longer cell, in characters, is no list of options."""
 _THOUSANDS = re.compile(r"\d{3}(?!\d)")
@@ -32,11 +34,13 @@ class Lists:
         separator: what stands between two choices, for a note.
         cut: cuts a cell into pieces.
         joined: pairs of pieces that are one option, the second behind the first.
+        first: whether only the first of them counts, because cells rank them.
     """
 
     separator: str
     cut: Callable[[str], list[str]]
     joined: frozenset[tuple[str, str]] = frozenset()
+    first: bool = False
 
     def split(self, cell: str) -> tuple[str, ...]:
         """Return the choices in a cell, each once."""
@@ -48,7 +52,7 @@ class Lists:
             else:
                 found.append(piece)
             last = piece
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found))[: 1 if self.first else None]
 
 
 def lists_in(counts: Mapping[str, int]) -> Lists | None:
@@ -73,6 +77,20 @@ def lists_in(counts: Mapping[str, int]) -> Lists | None:
             return loose
     spaced = Lists(" ", str.split)
     return spaced if _are_codes(counts) and _recur(counts, spaced, least=0.95) else None
+
+
+def ranked(counts: Mapping[str, int], lists: Lists) -> int:
+    """Return how many answers nearly all cells put into an order, each its own: three or more, 0 if none do.
+
+    Args:
+        counts: how often each cell occurs.
+        lists: how they hold several answers.
+    """
+    orders = {cell: lists.split(cell) for cell in counts}
+    every = max((frozenset(order) for order in orders.values()), key=len, default=frozenset[str]())
+    whole = sum(count for cell, count in counts.items() if {*orders[cell]} == every)
+    firsts = {order[0] for order in orders.values() if order}
+    return len(every) if len(every) > 2 and len(firsts) > 1 and whole >= _RANKED * sum(counts.values()) else 0
 
 
 def _by(separator: str) -> Callable[[str], list[str]]:

@@ -22,6 +22,9 @@ _SHORT_CODES = frozenset({7, 8, 9})
 _LONGEST_SHORT = 5
 _SCALE_END = 11
 """The highest step of a scale; a code of two digits is always outside of one."""
+_SIXTY_SIX = 66
+_NEIGHBOURS = 5
+"""How many numbers below the highest one tell how often such a number is given."""
 _NONE_IN_TEXT = frozenset({"-99", "-9", "-999", "-98", "-97", "-88", "-77", "-1"})
 
 _NOTHING = (
@@ -76,6 +79,7 @@ def codes(draft: Draft) -> None:
             gone |= _short(table)[0]
         if gone:
             _discard(draft, name, [a for a in draft.counts(name) if scales.number(a) in gone])
+        _doubt(draft, name, _short(table)[0] | _suspects(table))
     for name in draft.open():
         if name not in tables and (gone_words := _in_words(draft.counts(name))):
             _discard(draft, name, gone_words)
@@ -84,6 +88,34 @@ def codes(draft: Draft) -> None:
 def _discard(draft: Draft, name: str, answers: list[str]) -> None:
     count = draft.discard(name, answers)
     draft.notes.append(f"“{name}”: {count:,} × {some(sorted(answers))} counted as no answer.")
+
+
+def _doubt(draft: Draft, name: str, values: frozenset[float]) -> None:
+    """Say of numbers that may be codes for no answer that they count as answers."""
+    counts = draft.counts(name)
+    kept = [answer for answer in counts if scales.number(answer) in values]
+    if kept:
+        draft.notes.append(
+            f"“{name}”: {sum(counts[each] for each in kept):,} × {some(sorted(kept))} counted as an answer, though it "
+            "may stand for none. If so, name it under “missing” in a codebook."
+        )
+
+
+def _suspects(table: Mapping[float, int]) -> frozenset[float]:
+    """Return numbers that are usual codes, but lie too near to the others, or come too seldom, to be told as such.
+
+    One on a scale lies far behind its end. One among numbers is the highest, and is given far more often than its
+    neighbours.
+    """
+    high = sorted(value for value in table if value in _HIGH or value == _SIXTY_SIX)
+    others = [value for value in table if value not in high]
+    if not high or len(others) < 2:
+        return frozenset()
+    if max(others) <= _SCALE_END:
+        return frozenset(high)
+    top = max(table)
+    near = [table[value] for value in sorted(table)[-_NEIGHBOURS - 1 : -1]]
+    return frozenset({top}) if top in high and table[top] >= 3 and table[top] > 2 * max(near) else frozenset()
 
 
 def _numbers(counts: Mapping[str, int]) -> Counter[float]:

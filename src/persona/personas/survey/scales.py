@@ -6,6 +6,7 @@ A scale is a family of answers that have an order. Two answers are compared only
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
@@ -210,6 +211,29 @@ def number(answer: str) -> float | None:
     except ValueError:
         return None
     return value if isfinite(value) else None
+
+
+_STEP = re.compile(
+    r"(?P<bare>\d{1,2})|(?P<first>\d{1,2})\s*(?:[-–—=:.)]\s*(?=[^\W\d])|(?=\()).*|[^\W\d].*?(?:\s[-–—=:]\s*|\()(?P<last>\d{1,2})\)?",
+    re.DOTALL,
+)
+_LAST_STEP = 11
+
+
+def steps(answers: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of a scale of which some steps are worded: ``0 - Not at all``, ``1``, …, ``10 (Extremely)``.
+
+    Nothing if the answers are anything else; where each number has words, these may be a list of choices.
+    """
+    found: dict[str, int] = {}
+    bare = 0
+    for answer in answers:
+        match = _STEP.fullmatch(answer.strip())
+        if match is None or (value := int(match["bare"] or match["first"] or match["last"])) > _LAST_STEP:
+            return {}
+        found[answer] = value
+        bare += match["bare"] is not None
+    return found if 0 < bare < len(found) == len({*found.values()}) and len(found) > 2 else {}
 
 
 _YES = re.compile(r"(?:yes|true|y)\b(?:[,:;].*)?", re.IGNORECASE | re.DOTALL)

@@ -6,8 +6,8 @@ a blank cell, ``0``, ``No``, ``FALSE`` or ``Not selected`` is a box that is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 
 from persona.personas.sources.records import Answer
 from persona.personas.survey.draft import Draft, some
@@ -83,9 +83,10 @@ def tick_boxes(draft: Draft) -> None:
         _merge(draft, f"Ticked: {', '.join(box.option for box in run)}"[:120], run)
         for box in run:
             boxes.pop(box.name)
-    for box in boxes.values():
-        if _is_alone(draft, box):
-            _merge(draft, _alone(draft, box), [box])
+    alone = [box for box in boxes.values() if _is_alone(draft, box)]
+    beside = {box.name for box in alone} | {_alone(draft, box) for box in alone}
+    for box in alone:
+        _merge(draft, _alone(draft, box), [_worded(box)], beside)
 
 
 def _box(draft: Draft, name: str) -> Box | None:
@@ -183,8 +184,14 @@ def _alone(draft: Draft, box: Box) -> str:
     return stems[0] if box.labelled and stems else box.name
 
 
-def _merge(draft: Draft, stem: str, boxes: list[Box]) -> None:
-    """Put one question in the place of its boxes."""
+def _worded(box: Box) -> Box:
+    """Return a box that stands alone with the word that ticks it, such as “Yes”; a mark says less than its heading."""
+    words = not box.labelled and len(box.ticked) > 1 and box.ticked.isalpha()
+    return replace(box, option=box.ticked) if words else box
+
+
+def _merge(draft: Draft, stem: str, boxes: list[Box], alone: Set[str] = frozenset()) -> None:
+    """Put one question in the place of its boxes; those that stand alone, as others do, tell not who was asked."""
     columns = [draft.columns[box.name] for box in boxes]
     answers: list[Answer | None] = []
     for cells in zip(*columns, strict=True):
@@ -192,7 +199,7 @@ def _merge(draft: Draft, stem: str, boxes: list[Box]) -> None:
             dict.fromkeys(box.option for box, cell in zip(boxes, cells, strict=True) if cell and cell == box.ticked)
         )
         answers.append(ticked if ticked or any(cell is not None for cell in cells) else None)
-    _asked(draft, boxes, answers)
+    _asked(draft, boxes, answers, alone)
     counts = {box.option: sum(box.option in (answer or ()) for answer in answers) for box in boxes}
     name = stem
     while name in draft.columns and name not in {box.name for box in boxes}:
@@ -202,11 +209,12 @@ def _merge(draft: Draft, stem: str, boxes: list[Box]) -> None:
     draft.merge(name, [box.name for box in boxes], answers)
     boxes_word = "tick box" if len(boxes) == 1 else "tick boxes"
     why = f"{len(boxes)} {boxes_word}, one column an option"
+    told = len(boxes) > 1 or () in answers  # else all who were surely asked ticked it
     draft.decided[name] = Question(
         name,
         Kind.MULTIPLE,
-        Use.DRIVE,
-        why,
+        Use.DRIVE if told else Use.IGNORE,
+        why if told else f"{why}; who left it blank may not have been asked",
         categories=tuple(sorted((o for o in counts if counts[o]), key=lambda option: (-counts[option], option))),
         columns=tuple(box.name for box in boxes),
     )
@@ -230,7 +238,7 @@ def _count_once(draft: Draft, summary: str, name: str, answers: Sequence[Answer 
             return
 
 
-def _asked(draft: Draft, boxes: Sequence[Box], answers: list[Answer | None]) -> None:
+def _asked(draft: Draft, boxes: Sequence[Box], answers: list[Answer | None], alone: Set[str]) -> None:
     """Make no answer of a row without a tick an empty one, where the respondent was surely asked.
 
     That is so if they answered the questions before and after, no box stands for “none of these”, and a box that is not
@@ -238,16 +246,17 @@ def _asked(draft: Draft, boxes: Sequence[Box], answers: list[Answer | None]) -> 
     """
     if any(box.explicit for box in boxes) or any(box.option.lower().startswith(_NONE_OF) for box in boxes):
         return
-    beside = _neighbours(draft, {box.name for box in boxes})
+    beside = _neighbours(draft, {box.name for box in boxes}, alone)
     if beside:
         for place, answer in enumerate(answers):
             if answer is None and all(column[place] is not None for column in beside):
                 answers[place] = ()
 
 
-def _neighbours(draft: Draft, names: set[str]) -> list[list[Answer | None]]:
+def _neighbours(draft: Draft, names: set[str], alone: Set[str]) -> list[list[Answer | None]]:
     """Return the answers to the questions before and after some columns; ids and remarks on “Other” are none."""
-    order = [name for name in draft.columns if name in names or not (name in draft.owner or is_id(name))]
+    passed = {name for name in draft.columns if name in alone or name in draft.owner or is_id(name)}
+    order = [name for name in draft.columns if name in names or name not in passed]
     places = [n for n, name in enumerate(order) if name in names]
     beside = [n for n in (places[0] - 1, places[-1] + 1) if 0 <= n < len(order)]
     return [draft.columns[order[n]] for n in beside]

@@ -106,7 +106,8 @@ def _decide(draft: Draft, name: str, found: Guess) -> None:
     """Take a guess for what a column is."""
     if found.lists is not None:
         cells = draft.counts(name)
-        draft.rewrite(name, {cell: found.lists.split(cell) for cell in cells})
+        several = {cell: found.lists.split(cell) for cell in cells}
+        draft.rewrite(name, {cell: each[0] for cell, each in several.items()} if found.lists.first else several)
     if found.note:
         draft.notes.append(f"“{name}”: {found.note}.")
     draft.decided[name] = Question(
