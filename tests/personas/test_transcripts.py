@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from persona.personas.sources.read import read_files
+from persona.personas.sources.turns import read_interview
 from persona.personas.subjects import ids_of, look
 
 FIRST = "I look at the chart before breakfast, and then I turn the heating down."
@@ -154,3 +155,52 @@ def test_what_was_deleted_or_commented_in_a_word_document_is_not_read() -> None:
     dataset = read_files([("a.docx", docx(body, comments="<w:comments/>"))])
     assert [passage.text for passage in dataset.records[0].passages] == ["I like toast, and tea."]
     assert "a.docx: not read: tracked deletions (1), comments." in dataset.notes
+
+
+@pytest.mark.parametrize("behind", [". ", "\t", "   "])
+def test_depositions_have_letters_without_colons(behind: str) -> None:
+    text = turns("{who}" + behind + "{said}\nand more of it.\n\n", asks="Q", answers="A")
+    data = read_files([("a.txt", text.encode())])
+    said = [f"{each} and more of it." for each in (FIRST, SECOND)]
+    assert [(record.id, [passage.text for passage in record.passages]) for record in data.records] == [("A", said)]
+    prose = "A. Smith wrote this.\nQ. Jones did not.\nA. Smith wrote that too, and at some length.\n"
+    assert [record.id for record in read_files([("b.txt", prose.encode())]).records] == ["b"]
+
+
+def test_questions_of_a_host_without_a_name_are_not_the_respondents_before() -> None:
+    first, second = " ".join([FIRST] * 3), " ".join([SECOND] * 3)  # those who say little are left out
+    who = ["", "Ana Ruiz", "", "", "Tom O’Neil", "Tom O’Neil", "", "Ana Ruiz"]
+    said = [
+        ASKED[0],
+        first,
+        "And what about it",
+        "annoys you?",
+        second,
+        "So I turn them",
+        "off. All of them.",
+        "Me too.",
+    ]
+    cue = "00:00:0{n}.120 --> 00:00:0{n}.900\n{said}\n\n"
+    lines = [f"{name}: {text}" if name else text for name, text in zip(who, said, strict=True)]
+    file = ("a.vtt", ("WEBVTT\n\n" + "".join(cue.format(n=n, said=each) for n, each in enumerate(lines))).encode())
+    data = read_files([file])
+    assert [(record.id, [passage.text for passage in record.passages]) for record in data.records] == [
+        ("Ana Ruiz", [first, "Me too."]),
+        ("Tom O’Neil", [f"{second} So I turn them off. All of them."]),
+    ]
+    assert data.left_out["labels of no person"] == 1
+    trace = look(*file, "Ana Ruiz").trace
+    assert trace is not None
+    assert trace.left is not None
+    assert "annoys you?" in trace.left.decode()
+    named = [f"Ana Ruiz: {first}", "Is it not?", f"Tom O’Neil: {second}", "Tom O’Neil: Yes.", "Ana Ruiz: No."]
+    goes_on = read_interview("a.srt", "".join(cue.format(n=n, said=each) for n, each in enumerate(named)))
+    assert goes_on.turns[0].said == f"{first} Is it not?"
+
+
+@pytest.mark.parametrize("day", ["March 1, 2026", "1 March 2026", "Sunday, March 1st, 2026"])
+def test_the_day_of_a_meeting_is_no_speaker(day: str) -> None:
+    text = f"Weekly interview\n\n{day}, 10:00AM\n32m 10s\n\n" + turns("{who}   0:0{n}\n{said}\n\n")
+    data = read_files([("a.txt", text.encode())])
+    assert data.speakers == {"Ana Ruiz"}
+    assert not data.left_out

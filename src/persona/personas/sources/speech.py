@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,6 +55,15 @@ _RULE = re.compile(r"\s*(?:#|---|\*\*\*|===|___)")
 _ENDS = r"\n\r\x0b\x0c\x85\u2028\u2029"
 _BREAK = re.compile(rf"[^{_ENDS}]*(?:\r\n|[{_ENDS}]|$)")
 _CLOSED = re.compile(r"</v>(?=\s*[^\s<])")
+_LETTER = re.compile(r"\s*+(?P<label>[QA])(?:\.\s+|\t\s*|\s{2,})(?=\S)")
+_FULL_STOP = re.compile(r"[.!?…。！？][\"'”’»)\]]*\s*$")
+_LEAST_LABELS = 2
+_WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,? )?"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_DAY = re.compile(
+    rf"{_WEEKDAY}(?:{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?|\d{{1,2}}(?:st|nd|rd|th|\.)? {_MONTH}),? \d{{4}}", re.IGNORECASE
+)
+"""What Teams writes above a transcript, with the time: no name."""
 _SENTENCE_END = re.compile(r"(?:…|-|(?<!\b\w)\.)$")
 _PARTICLE = re.compile(
     r"d|de|da|do|dos|das|del|della|di|du|des|van|von|der|den|ten|ter|la|le|el|al|bin|ibn|bint|of|the|and|und|et|y|e|i"
@@ -99,6 +109,10 @@ def scan(text: str) -> list[Line]:
         else:
             _label(line, _next(lines, n))
             found.append(line)
+    if not cues:
+        _mark_letters(found)
+    elif not voices:
+        _mark_unlabelled_questions(found)
     return found
 
 
@@ -162,6 +176,37 @@ def _mark_names_above(lines: list[Line]) -> None:
             lines[n].label, lines[n].kind = lines[n].text.strip(), "turn"
 
 
+def _mark_letters(lines: list[Line]) -> None:
+    """Label the lines of a deposition or an oral history, ``Q. Where?`` and ``A. Here.``, if both come again."""
+    found = [(line, match) for line in lines if not line.kind and (match := _LETTER.match(line.text[:HEAD]))]
+    counts = Counter(match["label"] for _, match in found)
+    if min(counts["Q"], counts["A"]) > 1 and counts["A"] <= 2 * counts["Q"] and found[0][1]["label"] == "Q":
+        for line, match in found:
+            line.label, line.said, line.kind = match["label"], line.text[match.end() :].strip(), "turn"
+
+
+def _mark_unlabelled_questions(lines: list[Line]) -> None:
+    """Label questions in cues that name nobody, if the first cue names nobody either: such a speaker has no name.
+
+    Elsewhere a cue without a name goes on with what the one before says, and so does one within a sentence.
+    """
+    spoken = [line for line in lines if not line.kind or line.kind == "turn"]
+    if not spoken or spoken[0].label or sum(bool(line.label) for line in spoken) < _LEAST_LABELS:
+        return
+    run: list[Line] = []
+    before = spoken[0]
+    for line in [*spoken[1:], Line(0, 0, "", "end")]:
+        if not line.label:
+            run.append(line)
+            continue
+        if run and run[-1].text.rstrip().endswith(("?", "？")):
+            ends = [_FULL_STOP.search(each.text) is not None for each in [before, *run[:-1]]]
+            begin = max((n for n, ended in enumerate(ends) if ended), default=len(run))
+            for each in run[begin:]:
+                each.label, each.said, each.kind = roles.UNKNOWN, each.text.strip(), "unclear"
+        run, before = [], line
+
+
 def _is_name_alone(text: str) -> bool:
     label = text.strip()
     return len(label) <= HEAD and ":" not in label and not _SENTENCE_END.search(label) and _may_be_name(label)
@@ -211,12 +256,18 @@ def _of_role(head: str) -> str:
 
 
 def _may_be_name(label: str) -> bool:
+    if _DAY.fullmatch(label):
+        return False
     return any(map(str.isalpha, label)) and (written_as_name(label) or roles.asks(label) or roles.is_generic(label))
 
 
 def _may_be_label(label: str) -> bool:
     words = len(label.split())
-    return any(map(str.isalpha, label)) and (words <= MAX_WORDS or (words <= 2 * MAX_WORDS and _may_be_name(label)))
+    return (
+        any(map(str.isalpha, label))
+        and not _DAY.fullmatch(label)
+        and (words <= MAX_WORDS or (words <= 2 * MAX_WORDS and _may_be_name(label)))
+    )
 
 
 def _balanced(label: str) -> str:
