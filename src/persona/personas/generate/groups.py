@@ -299,7 +299,9 @@ def _said(found: _Found, size: int) -> list[str]:
     """Return what a researcher should know of the groups."""
     notes = []
     if found.structure.kind == "none":
-        why = "the answers have no more to do with one another than shuffled ones"
+        why = "the answers have to do with one another no more clearly than shuffled ones may by chance"
+        if found.structure.z is not None:
+            why += f" (z {found.structure.z:.1f}; {CLEAR:g} is clear)"
         if found.structure.found:
             why = "no number of them comes back in halves of the respondents"
             if max(found.structure.split_half.values()) >= EXPLORATORY:
