@@ -78,7 +78,7 @@ def test_respondents_of_real_studies_are_found(study: Study) -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", ["Teilnehmer", "Proband:in", "Répondant", "Participante", "Deelnemer", "回答者番号"]
+    "heading", ["Teilnehmer", "Proband:in", "Répondant", "Participante", "Deelnemer", "回答者番号", "Kürzel"]
 )
 def test_ids_under_headings_of_other_languages_are_the_respondents_and_no_answers(heading: str) -> None:
     who = ["José Núñez", "Zoë van der Meer", "Łukasz Żak", "Søren Ærø", "Nguyễn Văn A", "Seán O’Brien", "Ana", "Eva"]

@@ -62,6 +62,36 @@ def test_merged_headings_are_questions_over_their_options() -> None:
     assert list(data.hints) == ["Name", "Tools - Bus", "Tools - Bike", "Tools - Car", "City"]
 
 
+def test_sections_over_questions() -> None:
+    top, second = ["About you", "", "", "Views", ""], ["ID", "Age", "Mode", "Trust", "Agree"]
+    answers = [[f"R{n}", str(20 + n), "ab"[n % 2], str(1 + n % 5), "yn"[n % 2]] for n in range(12)]
+    data = read([top, second, *answers])
+    assert [record.id for record in data.records] == [row[0] for row in answers]
+    assert list(data.hints) == second
+    assert "sections over questions" in data.notes[0]
+    first = ["", "21", "a", "", "y"]  # a respondent over others
+    assert len(read([["ID", "Age", "", "Trust", "Agree"], first, *answers]).records) == 13
+
+
+def test_short_wordings_over_numbers_are_no_response() -> None:
+    names, wordings = ["V1", "V2", "V3", "Q1", "Q2"], ["ResponseID", "Set", "Status", "Satisfied?", "Trips"]
+    rows = [[f"R_{n}", "Default Set of Responses", "0", str(1 + n % 5), str(n)] for n in range(12)]
+    data = read([names, wordings, *rows])
+    assert len(data.records) == 12
+    assert data.hints["Q1"].label == "Satisfied?"
+
+
+def test_totals_on_top_and_a_legend_below_are_no_respondents() -> None:
+    answers = [[f"P{n}", str(n % 7), str(1 + n % 5), "ab"[n % 2]] for n in range(12)]
+    head = ["Participant", "Visits", "Score", "Mode"]
+    legend = [["Legend", "", "", ""], ["1 = very bad", "", "", ""], ["5 = very good", "", "", ""]]
+    data = read([head, ["Total", "31", "34", ""], *answers, *legend])
+    assert [record.id for record in data.records] == [row[0] for row in answers]
+    assert data.left_out == {"totals": 1, "notes and sources": 3}
+    last = ["12-abc", "", "", ""]
+    assert read([head, *answers, last]).records[-1].id == "12-abc"
+
+
 def test_gaps_in_the_first_response_make_it_no_heading() -> None:
     data = read([["", "Q1", "", "Q3"], ["1", "a", "b", ""], ["2", "a", "", "c"]])
     assert [record.fields["column 1"] for record in data.records] == ["1", "2"]

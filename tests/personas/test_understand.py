@@ -66,10 +66,13 @@ def noted(survey: Survey, *parts: str) -> bool:
         ("Selected", "Not selected"),
         ("1", ""),
         ("genannt", "nicht genannt"),
+        ("Checked", "Unchecked"),
         ("☑", "☐"),
     ],
 )
-@pytest.mark.parametrize("heading", ["Tools? - {}", "Tools? [{}]", "tools/{}", "Tools? (choice={})", "Tools: {}"])
+@pytest.mark.parametrize(
+    "heading", ["Tools? - {}", "Tools? [{}]", "tools/{}", "Tools? (choice={})", "Tools: {}", "Tools?-{}"]
+)
 def test_tick_boxes_are_one_question(ticked: str, blank: str, heading: str) -> None:
     options = ["Bus", "Bike", "Car and van"]
     columns = [[ticked or option if (n + k) % 3 else blank for n in range(N)] for k, option in enumerate(options)]
@@ -188,6 +191,12 @@ def test_words_on_other_beside_tick_boxes() -> None:
     survey = read_table(head, columns)
     assert question(survey, "T - Other (please specify) (2)").of == "T"
     assert answers(survey, "T")[:3] == [("A",), ("Other (please specify)",), ("A", "Other (please specify)")]
+
+
+def test_a_box_of_other_is_no_words() -> None:
+    columns = [["Checked", "Unchecked", "Checked"], ["Unchecked", "Checked", "Checked"]]
+    survey = read_table(["id", "Which? (choice=Aspirin)", "Which? (choice=Other, specify)"], columns)
+    assert answers(survey, "Which?")[:3] == [("Aspirin",), ("Other, specify",), ("Aspirin", "Other, specify")]
 
 
 def test_words_on_an_option_that_is_their_heading() -> None:

@@ -76,6 +76,16 @@ def over_options(questions: Sequence[str], options: Sequence[str]) -> list[Headi
     return headings
 
 
+def in_sections(sections: Sequence[str], questions: Sequence[str]) -> list[Heading]:
+    """Return the headings of a row of questions, with a row of sections above it, each over its first question only."""
+    headings: list[Heading] = []
+    section = ""
+    for above, asked in zip(sections, questions, strict=True):
+        section = above or section
+        headings.append(Heading(asked, Hint(question=section, option=asked) if section else Hint()))
+    return headings
+
+
 def distinct(name: str, headings: Sequence[Heading]) -> tuple[list[str], list[str]]:
     """Return a name for each column, all different, and notes on those that were made up.
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from math import fsum, isclose
 from statistics import median
 
-from persona.personas.sources.headings import Heading, is_answer_heading, of_names, of_wordings, over_options
+from persona.personas.sources.headings import (
+    Heading,
+    in_sections,
+    is_answer_heading,
+    of_names,
+    of_wordings,
+    over_options,
+)
 from persona.personas.sources.numerals import is_numeral, number_of
 
 Cells = Sequence[str]
@@ -22,6 +29,8 @@ _SAMPLE = 200
 _MOST_TITLES = 20
 _LEAST_SUMMED = 5
 """How many numbers make it unlikely that an answer is their sum by chance."""
+_LEAST_NUMBERS = 2
+"""How many columns of numbers tell that a row with other texts over them is no response."""
 _PROSE = 5
 """How many words make a cell a sentence rather than an answer."""
 _IMPORT_ID = re.compile(r"\{\s*\"ImportId\"")
@@ -33,7 +42,9 @@ _TOTAL = re.compile(
 )
 _REMARK = re.compile(
     r"(?:sources?|notes?|n\.b\.|footnotes?|©|copyright|data (?:from|source|collected)|exported|generated|created by"
-    r"|quellen?|anmerkung(?:en)?|hinweise?|notas?|fuentes?|fontes?|fonti|remarques?|bron(?:nen)?|出典)\b.*|[*†‡]+ ?\S.*"
+    r"|quellen?|anmerkung(?:en)?|hinweise?|notas?|fuentes?|fontes?|fonti|remarques?|bron(?:nen)?|出典"
+    r")\b.*|(?:legend[ea]?|légende|leyenda|key|codes?|scale|skala|échelle|escala)(?::.*)?"
+    r"|-?\d{1,3}(?: ?=|:| [–-]) ?[^\W\d].*|[*†‡]+ ?\S.*"
     r"|(?:https?://|www\.)\S+",
     re.IGNORECASE,
 )
@@ -120,6 +131,8 @@ def _headings(rows: Sequence[Cells], at: int) -> tuple[list[Heading], int, str]:
         second, below = _wide(rows[at + 1], width), rows[at + 2 : at + 2 + _SAMPLE]
         if _is_over_options(rows, at):
             return over_options(top, second), at + 2, "questions over their options"
+        if _are_questions(second, below) and not all(top) and all(second) and len({*second}) == width:
+            return in_sections(top, second), at + 2, "sections over questions"
         if _are_wordings(top, second, below):
             return of_wordings(top, second), at + 2, "names and wordings"
     return of_names(top), at + 1, ""
@@ -172,7 +185,19 @@ def _are_wordings(top: Cells, second: Cells, below: Sequence[Cells]) -> bool:
             telling += 1
             if not cell or is_numeral(cell) or cell in answers:
                 return False
-    return telling >= 2 and _longer(second, below)
+    return telling >= 2 and (_longer(second, below) or _are_questions(second, below))
+
+
+def _are_questions(row: Cells, below: Sequence[Cells]) -> bool:
+    """Say whether a row has another text, and no number, over each column of numbers, of which there are many."""
+    texts = []
+    for number, cell in enumerate(row):
+        answers = [each[number] for each in below if number < len(each) and each[number]]
+        if len(answers) >= _LEAST_SUMMED and all(map(is_numeral, answers)):
+            texts.append(cell)
+    return (
+        len(texts) >= _LEAST_NUMBERS and all(texts) and len({*texts}) == len(texts) and not any(map(is_numeral, texts))
+    )
 
 
 def _longer(row: Cells, below: Sequence[Cells]) -> bool:
@@ -184,6 +209,8 @@ def _longer(row: Cells, below: Sequence[Cells]) -> bool:
 def _below(rows: Sequence[Cells], first: int) -> tuple[frozenset[int], frozenset[int]]:
     """Return the rows of totals and of remarks at the end of a table."""
     totals, remarks = set[int](), set[int]()
+    if first < len(rows) - 1 and _is_total(rows[first]):
+        totals.add(first)
     usual = _usual(rows[first:])
     prose = sum(bool(row) and len(row[0].split()) >= _PROSE for row in rows[first : first + _SAMPLE])
     for number in range(len(rows) - 1, first, -1):

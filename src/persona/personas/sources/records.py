@@ -159,12 +159,12 @@ RESPONDENT = (
     r"|deelne(?:mer|emster)|geïnterviewde|参加者|回答者|対象者)"
 )
 """What calls a respondent, in the languages of the exports."""
-_NUMBERED = r"(?:[ _-]*(?:id|nr|no\.?|number|code|key|uuid|#|nummer|numéro|número|kennung|番号))?"
+_NUMBERED = r"(?:[ ._-]*(?:id|nr|no\.?|number|code|key|uuid|#|nummer|numéro|número|kennung|番号))?"
 
 ID_HEADING = re.compile(
     rf"{RESPONDENT}{_NUMBERED}|(?:respondent|resp|participant|response|record|user|interviewee|subject|case|person|customer|survey|submission"
-    r"|instance|panelist|prolific|worker|serial|panel|teilnehmer|antwort|fall)?[ _-]*"
-    r"(?:id|nr|no\.?|number|code|key|uuid|pid|#)|column 1"
+    r"|instance|panelist|prolific|worker|serial|panel|teilnehmer|antwort|fall)?[ ._-]*"
+    r"(?:id|nr|no\.?|number|code|key|uuid|pid|#)|column 1|kürzel|pseudonym"
     r"|id\. (?:response|antwort) id",  # LimeSurvey
     re.IGNORECASE,
 )

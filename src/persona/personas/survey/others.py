@@ -7,6 +7,7 @@ import re
 from persona.personas.survey.draft import Draft, some
 from persona.personas.survey.questions import Kind, Question, Use
 from persona.personas.survey.stems import last_option, parts_of
+from persona.personas.survey.tick_boxes import MARKS
 
 _OTHER = (
     r"others?|something else|sonstige\w*|andere\w*|anderes|etwas anderes|autres?|otros?|otras?|outros?|outras?|altro"
@@ -80,7 +81,7 @@ def _asks(draft: Draft, name: str) -> bool:
     if not (named or coded):
         return False
     answers = {answer.casefold() for answer in counts}
-    boxes = answers <= {option.casefold(), "x", "1", "0", "true", "false", "yes", "no", "selected", "not selected"}
+    boxes = answers <= MARKS | {option.casefold()}
     return not (boxes and len(answers) <= 2)
 
 

@@ -17,7 +17,7 @@ _TWICE = re.compile(r" \(\d+\)$")
 _SELECTED = re.compile(r"\s+-\s+Selected Choice\b(?:\s+-\s+)?", re.IGNORECASE)
 """What Qualtrics writes between a question and its options."""
 _ENCLOSED = re.compile(r"(.*\S)\s*(?:\[(?P<row>[^\[\]]+)\]|\((?:choice|option)\s*=\s*(?P<choice>.+)\))\s*")
-_BETWEEN = re.compile(r"\s+[-–—|]\s+|:\s+|(?<=[?.!])\s+|\s*/\s*|___|(?<=[\w\]])[_.](?=\w)")
+_BETWEEN = re.compile(r"\s+[-–—|]\s+|:\s+|(?<=[?.!])(?:\s+|-(?=\w))|\s*/\s*|___|(?<=[\w\]])[_.](?=\w)")
 _MOST_CUTS = 8
 """How many places of a heading, from its end, may part a question and its option."""
 _NUMBERED = re.compile(r"(.*[^\W\d_])_?(\d{1,3})")

@@ -38,6 +38,8 @@ _OPEN = frozenset(
     | {"not chosen", "not mentioned", "not quoted", "nein", "non", "não", "nee", "いいえ", "否", "nicht genannt"}
     | {"nicht gewählt", "nicht ausgewählt", "non coché", "no seleccionado", "non selezionato", "não selecionado", "☐"}
 )
+MARKS = _TICKED | _OPEN
+"""What a cell of a box says, in small letters, where it does not hold the option."""
 _NONE_OF = (
     "none",
     "keine",
