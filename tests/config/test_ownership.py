@@ -510,21 +510,27 @@ def test_two_users(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def as_user(number: int, line: list[str]) -> int:
-    """Run a command in a process of another user, and return its exit code."""
+    """Run a command in a process of another user, and return its exit code.
+
+    The process ends by a signal: an exit saves what was covered, where another user may not write.
+    """
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        code = 70
         with suppress(BaseException):
             os.setgroups([])
             os.setegid(number)
             os.seteuid(number)
             sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
-            code = app.run(line)
+            os.write(writer, bytes([app.run(line)]))
         with suppress(BaseException):
-            os.seteuid(0)  # what was covered is saved at the exit, where only root may write
-            os._exit(code)
-        os.kill(os.getpid(), signal.SIGKILL)  # never back into the tests
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            os.seteuid(0)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        code = pipe.read()
+    return code[0] if code else 70
 
 
 def test_reading_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from persona.config.schema import StorageSettings
 from persona.credentials import google as google_credentials
 from persona.errors import CredentialsError
+from persona.storage import probe
 from persona.storage.stack import open_storage
 from tests.cli.conftest import Run
 from tests.credentials.services import (
@@ -49,6 +50,7 @@ def s3(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     bucket = moto.make_bucket("flows")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto.endpoint)
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    monkeypatch.setattr(probe, "ANSWER_SECONDS", 5.0)  # moto answers at once, but the machine may be busy
     s3_at(monkeypatch, moto.endpoint, bucket)
     return bucket
 
