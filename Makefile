@@ -8,8 +8,6 @@ AZURITE := .tools/node_modules/azurite/package.json
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 WORKERS ?= 4
 KILLS ?= 200
-# In memory where there is room: the tests sync a hundred thousand small files.
-SCRATCH ?= $(shell [ -w /dev/shm ] && [ $$(df -Pm /dev/shm | awk 'END {print $$4}') -gt 6000 ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 # What is compiled once is kept, whatever the environment says: tests start a thousand processes.
 export PYTHONDONTWRITEBYTECODE :=
@@ -42,8 +40,6 @@ collected: $(VENV)/.test # Compile the tests once, before each worker does; what
 	@$(BIN)/python -m pytest --collect-only --quiet --no-cov > /dev/null || true
 
 unit: $(VENV)/.test $(AZURITE) ## Run the tests on real servers, with coverage.
-	@folder=$$(mktemp -d "$(SCRATCH)/p.XXXX") && chmod 1777 $$folder && \
-	trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 moto ceph nginx: $(VENV)/.test ## Run the contract suite against moto, Ceph's gateway, or behind nginx.
