@@ -11,6 +11,7 @@ import logging
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -177,7 +178,10 @@ def test_no_refusal_leads_to_a_traceback(kind: str, place: Place, configure: Con
             proxy.always(method, "", refuse)
         for fault in proxy.faults:
             fault.least = 0
-        for arguments in [("list",), ("storage", "status"), ("storage", "erase", "--subject", "E9")] * 35:
+        commands = cycle([("list",), ("storage", "status"), ("storage", "erase", "--subject", "E9")])
+        for number, arguments in zip(range(1_000), commands, strict=False):
+            if number >= 105 and turn >= len(TEXTS) * 3:  # on a busy machine the circuit opens, and some ask nothing
+                break
             check(persona(*arguments), arguments)
     assert turn >= len(TEXTS) * 3
 
